@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What was said.
+#![forbid(unsafe_code)]
+
+pub mod time;
+
+pub use time::Timestamp;
