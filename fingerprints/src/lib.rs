@@ -1,1 +1,4 @@
-//! Placeholder.
+//! What it means.
+#![forbid(unsafe_code)]
+
+pub mod record;
