@@ -1,0 +1,121 @@
+"""Network namespaces on one bridge, and tcpdump on the bridge: every frame once, as a SPAN port shows it."""
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PREFIX = "otolab-"
+
+
+def call(command, **options):
+    return subprocess.run(command.split(), check=True, **options)
+
+
+class Host:
+    """A namespace with one address on the bridge."""
+
+    def __init__(self, lab, name):
+        self.lab, self.namespace = lab, PREFIX + name
+
+    def command(self, *arguments):
+        return ["ip", "netns", "exec", self.namespace, *map(str, arguments)]
+
+    def start(self, *arguments):
+        """Starts a server; the lab ends it."""
+        server = subprocess.Popen(self.command(*arguments), stdin=subprocess.DEVNULL)
+        self.lab.servers.append(server)
+        return server
+
+    def run(self, *arguments, check=True, **options):
+        """Runs a client to its end."""
+        return subprocess.run(self.command(*arguments), check=check, timeout=120, **options)
+
+    def python(self, script, *arguments):
+        return self.run(sys.executable, HERE / script, *arguments)
+
+    def serve(self, script, *arguments):
+        return self.start(sys.executable, HERE / script, *arguments)
+
+    def wait_for(self, port, kind="tcp", seconds=20):
+        """Waits until something listens, without sending a packet."""
+        flags = "-Hltn" if kind == "tcp" else "-Hlun"
+        for _ in range(seconds * 10):
+            sockets = self.run("ss", flags, capture_output=True, text=True).stdout
+            if any(line.split()[3].endswith(f":{port}") for line in sockets.splitlines()):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"nothing listens on {kind} {port} in {self.namespace}")
+
+
+class Lab:
+    def __init__(self):
+        self.namespaces, self.servers = [], []
+
+    def __enter__(self):
+        self.add_namespace("lan")
+        # LLDP passes a bridge only when asked to.
+        call(f"ip -n {PREFIX}lan link add br0 type bridge stp_state 0 mcast_snooping 0 group_fwd_mask 0x4000")
+        call(f"ip -n {PREFIX}lan link set br0 up")
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers:
+            server.terminate()
+        for server in self.servers:
+            try:
+                server.wait(5)
+            except subprocess.TimeoutExpired:
+                server.kill()
+        for namespace in reversed(self.namespaces):
+            subprocess.run(["ip", "netns", "del", namespace], check=False)
+
+    def add_namespace(self, name):
+        namespace = PREFIX + name
+        call(f"ip netns add {namespace}")
+        self.namespaces.append(namespace)
+        # Without this, every capture begins with neighbour and multicast discovery.
+        call(f"ip netns exec {namespace} sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
+        call(f"ip -n {namespace} link set lo up")
+        return namespace
+
+    def host(self, name, mac, address, vlan=None):
+        """A host of the plant: its address stands on eth0, or on a VLAN of it."""
+        namespace = self.add_namespace(name)
+        port = f"v{len(self.namespaces)}"
+        call(f"ip -n {PREFIX}lan link add {port} type veth peer name eth0 netns {namespace}")
+        call(f"ip -n {namespace} link set eth0 address {mac}")
+        # Offloads leave wrong checksums and frames over the MTU in a capture.
+        call(f"ip netns exec {namespace} ethtool -K eth0 tx off tso off gso off gro off txvlan off rxvlan off",
+             stdout=subprocess.DEVNULL)
+        interface = "eth0"
+        if vlan:
+            interface = f"eth0.{vlan}"
+            call(f"ip -n {namespace} link add link eth0 name {interface} type vlan id {vlan}")
+        call(f"ip -n {namespace} addr add {address}/24 brd + dev {interface}")
+        call(f"ip -n {namespace} link set eth0 up")
+        if vlan:
+            call(f"ip -n {namespace} link set {interface} up")
+        call(f"ip -n {PREFIX}lan link set {port} master br0")
+        call(f"ip -n {PREFIX}lan link set {port} up")
+        return Host(self, name)
+
+    @contextmanager
+    def capture(self, path, *options):
+        """Records the bridge into `path` while the block runs."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dump = subprocess.Popen(
+            ["ip", "netns", "exec", f"{PREFIX}lan", "tcpdump", "-i", "br0", "-U", "-s", "0", "-Z", "root",
+             "-w", str(path), *options], stderr=subprocess.PIPE, text=True)
+        for line in dump.stderr:
+            if "listening on" in line:
+                break
+        try:
+            yield
+            time.sleep(1)  # the last answers and acknowledgements
+        finally:
+            dump.send_signal(signal.SIGINT)
+            dump.wait(10)

@@ -1,0 +1,79 @@
+"""A Modbus TCP client (pymodbus) that works off a list of steps.
+
+    modbus_client.py HOST[:PORT] STEP...
+
+A step is NAME,UNIT[,NUMBER...]: `coils,1,0,8` reads eight coils of unit 1 from address 0. `pause,0.2` waits,
+`repeat,3` repeats everything after it.
+"""
+
+import sys
+import time
+
+from pymodbus.client import ModbusTcpClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+
+
+class UserDefined(ModbusPDU):
+    """Functions 65 to 72 are left to makers."""
+
+    function_code = 65
+
+    def encode(self):
+        return b"\x01\x02"
+
+
+class Unknown(UserDefined):
+    function_code = 66
+
+
+def identification(client, unit, code, number):
+    """Follows "more follows" to the last page."""
+    while True:
+        answer = client.read_device_information(read_code=code, object_id=number, device_id=unit)
+        if answer.isError() or answer.more_follows == 0 or answer.next_object_id <= number:
+            return
+        number = answer.next_object_id
+
+
+STEPS = {
+    "coils": lambda c, unit, address, count: c.read_coils(address, count=count, device_id=unit),
+    "inputs": lambda c, unit, address, count: c.read_discrete_inputs(address, count=count, device_id=unit),
+    "holding": lambda c, unit, address, count: c.read_holding_registers(address, count=count, device_id=unit),
+    "registers": lambda c, unit, address, count: c.read_input_registers(address, count=count, device_id=unit),
+    "write_coil": lambda c, unit, address, value: c.write_coil(address, bool(value), device_id=unit),
+    "write_register": lambda c, unit, address, value: c.write_register(address, value, device_id=unit),
+    "write_coils": lambda c, unit, address, *values: c.write_coils(address, [bool(v) for v in values], device_id=unit),
+    "write_registers": lambda c, unit, address, *values: c.write_registers(address, list(values), device_id=unit),
+    "mask_write": lambda c, unit, address, keep, put: c.mask_write_register(
+        address=address, and_mask=keep, or_mask=put, device_id=unit),
+    "read_write": lambda c, unit, read, count, write, *values: c.readwrite_registers(
+        read_address=read, read_count=count, write_address=write, values=list(values), device_id=unit),
+    "echo": lambda c, unit, word: c.diag_query_data(msg=word.to_bytes(2, "big"), device_id=unit),
+    "report": lambda c, unit: c.report_device_id(device_id=unit),
+    "identification": identification,
+    "user_defined": lambda c, unit: c.execute(False, UserDefined(dev_id=unit)),
+    "unknown_function": lambda c, unit: c.execute(False, Unknown(dev_id=unit)),
+}
+
+
+def work(client, steps):
+    for position, step in enumerate(steps):
+        name, *numbers = step.split(",")
+        if name == "repeat":
+            for _ in range(int(numbers[0])):
+                work(client, steps[position + 1:])
+            return
+        if name == "pause":
+            time.sleep(float(numbers[0]))
+            continue
+        try:
+            client.connect()
+            STEPS[name](client, *map(int, numbers))
+        except ModbusException as problem:
+            print(f"{step}: {problem}", file=sys.stderr)
+
+
+host, _, port = sys.argv[1].partition(":")
+with ModbusTcpClient(host, port=int(port or 502), timeout=1, retries=0) as client:
+    work(client, sys.argv[2:])
