@@ -1,6 +1,35 @@
-//! What was said.
+//! What was said: frames are taken apart, and each protocol's messages tell what they know.
+//!
+//! This crate knows no file, socket, thread, clock or log. Time comes from packets alone, so a replay is exact.
+//! No dissector knows another; [`protocols::ALL`] is the one list of them.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
+)]
 
+pub mod bounded;
+pub mod dissector;
+pub mod observation;
+pub mod out;
+pub mod packet;
+pub mod protocols;
+pub mod reader;
+#[cfg(test)]
+mod rig;
+pub mod secret;
 pub mod time;
 
+pub use dissector::{Carrier, Direction, Dissector, Field, Footing, Next, Protocol, Side, Sides, Verdict};
+pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};
+pub use out::{Action, Count, Mark, Out, Scene, Told};
+pub use packet::Packet;
+pub use reader::{Reader, Stop};
+pub use secret::Secret;
 pub use time::Timestamp;

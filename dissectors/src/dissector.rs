@@ -1,0 +1,215 @@
+//! The contract between a protocol and the loop that feeds it.
+//!
+//! A dissector reads ONE message off a reader, tells [`Out`] what it saw, and says what comes next. It never buffers
+//! and never loops over a segment: the loop, the leftovers, the limits, the roll-back of a half-told message and the
+//! retries live once, in the sensor's stream. Read all you need, then change state, then tell.
+
+use crate::observation::Transport;
+use crate::out::Out;
+use crate::reader::{Reader, Stop};
+use crate::time::Timestamp;
+use std::fmt;
+
+/// One end of a conversation. `A` sent the first packet that was seen; who serves is for the content to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The end that sent the first packet seen.
+    A,
+    /// The other end.
+    B,
+}
+
+impl Side {
+    /// Both ends, in order.
+    pub const BOTH: [Self; 2] = [Self::A, Self::B];
+
+    /// The end across.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+/// One value per side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sides<T> {
+    /// Of side A.
+    pub a: T,
+    /// Of side B.
+    pub b: T,
+}
+
+impl<T> Sides<T> {
+    /// One value per side.
+    pub const fn new(a: T, b: T) -> Self {
+        Self { a, b }
+    }
+
+    /// The value of a side.
+    #[inline]
+    pub const fn of(&self, side: Side) -> &T {
+        match side {
+            Side::A => &self.a,
+            Side::B => &self.b,
+        }
+    }
+
+    /// The value of a side, to change.
+    #[inline]
+    pub const fn of_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::A => &mut self.a,
+            Side::B => &mut self.b,
+        }
+    }
+}
+
+/// Whether a message asks or answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// It asks, commands or announces.
+    Request,
+    /// It answers.
+    Response,
+}
+
+impl Direction {
+    /// As the tables write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+}
+
+/// A property that a dissector can fill: declared beside it, matched by rules, printed by `otoscope fields`.
+#[derive(Debug)]
+pub struct Field {
+    /// `protocol.property`.
+    pub name: &'static str,
+    /// What it holds and where the standard says so.
+    pub doc: &'static str,
+}
+
+impl Field {
+    /// A field of a protocol's table.
+    pub const fn new(name: &'static str, doc: &'static str) -> Self {
+        Self { name, doc }
+    }
+}
+
+/// Fields are the same when their names are.
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Field {}
+
+/// Where a protocol is usually met: a hint for the order of probing, never a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Any TCP port; these first.
+    Tcp(&'static [u16]),
+    /// Any UDP port; these first.
+    Udp(&'static [u16]),
+    /// Ethernet frames of this type, and only these.
+    EtherType(u16),
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ports, transport) = match self {
+            Self::Tcp(ports) => (ports, "tcp"),
+            Self::Udp(ports) => (ports, "udp"),
+            Self::EtherType(number) => return write!(f, "ethertype {number:#06x}"),
+        };
+        f.write_str(transport)?;
+        ports.iter().enumerate().try_for_each(|(index, port)| {
+            let separator = if index == 0 { ' ' } else { ',' };
+            write!(f, "{separator}{port}")
+        })
+    }
+}
+
+/// What a probe makes of the first bytes of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No message of this protocol starts so.
+    NotMine,
+    /// Too few bytes to tell.
+    More,
+    /// It fits, and this many bits of it could have been otherwise: magic, reserved bits, lengths that agree, checksums.
+    /// 32 and more name the flow at once; fewer need a second message in the same flow.
+    Bits(u32),
+}
+
+/// What a dissector wants after a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The next message.
+    More,
+    /// This many bytes tell nothing: they are dropped without being kept.
+    Skip(u64),
+    /// This many bytes are a body: they come in pieces, as they arrive, through [`Dissector::body`].
+    Body(u64),
+    /// This flow has told what it can.
+    Enough,
+}
+
+/// Where a dissector goes on after bytes were lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footing {
+    /// At the start of the next segment at which a message can be read.
+    Segment,
+    /// Nowhere: nothing can be made of what follows.
+    Lost,
+}
+
+/// One conversation in one protocol.
+pub trait Dissector: Send {
+    /// Reads one message sent by `side`, tells of it, and says what comes next.
+    fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop>;
+
+    /// Takes a piece of a body that [`Next::Body`] asked for.
+    fn body(&mut self, _side: Side, _piece: &[u8], _out: &mut Out<'_>) {}
+
+    /// Learns that `bytes` of `side` were lost between messages or within one.
+    fn gap(&mut self, _side: Side, _bytes: u64) -> Footing {
+        Footing::Segment
+    }
+
+    /// Is called every few seconds of packet time: what pends for too long can be given up and told.
+    fn tick(&mut self, _now: Timestamp, _out: &mut Out<'_>) {}
+}
+
+/// A row of the table of protocols.
+pub struct Protocol {
+    /// Its name in every output.
+    pub name: &'static str,
+    /// The standard that it is read by.
+    pub spec: &'static str,
+    /// Where it is usually met.
+    pub carriers: &'static [Carrier],
+    /// What it can fill.
+    pub fields: &'static [&'static Field],
+    /// Reads structure: is this the front of one of its messages? `transport` is TCP, UDP or Ethernet.
+    pub probe: fn(front: &[u8], transport: Transport) -> Verdict,
+    /// The longest message that may pend, in bytes; what is longer is malformed.
+    pub max_message: usize,
+    /// Whether its conversations are relationships (a row of `services`), or housekeeping of the link.
+    pub relates: bool,
+    /// A dissector for a new conversation.
+    pub open: fn() -> Box<dyn Dissector>,
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Protocol").field(&self.name).finish()
+    }
+}

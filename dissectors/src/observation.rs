@@ -1,0 +1,549 @@
+//! What a dissector or a lane has to say: who, what, when, and the proof.
+
+use crate::dissector::{Direction, Field};
+use crate::time::Timestamp;
+use arrayvec::ArrayVec;
+use compact_str::{CompactString, ToCompactString};
+use std::fmt;
+use std::net::IpAddr;
+
+/// One new fact. Owns its values; moves to the inventory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// When the message was whole, in packet time.
+    pub time: Timestamp,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// What was learned.
+    pub fact: Fact,
+    /// Where it can be seen.
+    pub evidence: Evidence,
+}
+
+/// A MAC address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Whether it names a group (broadcast or multicast): the lowest bit of the first byte (IEEE 802-2014, 8.2).
+    pub fn is_group(self) -> bool {
+        let Self([first, ..]) = self;
+        first & 1 == 1
+    }
+
+    /// Whether it can name one device: not a group, not all zeros.
+    pub fn is_device(self) -> bool {
+        !self.is_group() && self.0 != [0; 6]
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(index, byte)| {
+            let separator = if index == 0 { "" } else { ":" };
+            write!(f, "{separator}{byte:02x}")
+        })
+    }
+}
+
+/// One step of the way that led to a packet: a VLAN tag or a tunnel's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tag {
+    /// IEEE 802.1Q or 802.1ad: the VLAN id, 0 to 4095.
+    Vlan(u16),
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vlan(id) => write!(f, "vlan:{id}"),
+        }
+    }
+}
+
+/// The path of VLANs and tunnels in which an address holds: 10.0.0.1 in VLAN 5 is not 10.0.0.1 in VLAN 6.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Context([Option<Tag>; Self::DEPTH]);
+
+impl Context {
+    /// How many tags a context holds; what is nested deeper is counted and belongs to the deepest context.
+    pub const DEPTH: usize = 4;
+
+    /// The context one tag further in, or `None` when it is full.
+    #[must_use]
+    pub fn within(mut self, tag: Tag) -> Option<Self> {
+        let free = self.0.iter_mut().find(|slot| slot.is_none())?;
+        *free = Some(tag);
+        Some(self)
+    }
+
+    /// Whether there was no tag at all.
+    pub fn is_root(&self) -> bool {
+        self.0.first().is_none_or(Option::is_none)
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, tag) in self.0.iter().flatten().enumerate() {
+            if index > 0 {
+                f.write_str("/")?;
+            }
+            tag.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// A network address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// IPv4 or IPv6.
+    Ip(IpAddr),
+    /// Ethernet, of a host that speaks without IP.
+    Mac(Mac),
+}
+
+impl Address {
+    /// Whether it names a group by itself: a multicast or broadcast address.
+    pub fn is_group(&self) -> bool {
+        match self {
+            Self::Ip(IpAddr::V4(ip)) => ip.is_multicast() || ip.is_broadcast(),
+            Self::Ip(IpAddr::V6(ip)) => ip.is_multicast(),
+            Self::Mac(mac) => mac.is_group(),
+        }
+    }
+
+    /// Whether it can name one host: neither a group nor the unspecified address.
+    pub fn is_host(&self) -> bool {
+        match self {
+            Self::Ip(ip) => !self.is_group() && !ip.is_unspecified(),
+            Self::Mac(mac) => mac.is_device(),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Mac(mac) => mac.fmt(f),
+        }
+    }
+}
+
+/// A network address in its context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Host {
+    /// Where the address holds.
+    pub context: Context,
+    /// The address.
+    pub address: Address,
+}
+
+/// A device behind a host, in the protocol's own numbering.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Child {
+    /// A number: a Modbus unit, a DNP3 link address.
+    Number(u32),
+    /// A station of a network behind a router: BACnet's SNET and SADR (ASHRAE 135, 6.2.2).
+    Station {
+        /// The network's number.
+        network: u16,
+        /// The station's address there, 1 to 7 bytes.
+        address: ArrayVec<u8, 7>,
+    },
+}
+
+impl fmt::Display for Child {
+    /// `17`, `8601:63` for a one-byte address, `3:c0a80018bac0` for a longer one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Station { network, address } => {
+                write!(f, "{network}:")?;
+                if let [one] = address.as_slice() {
+                    return one.fmt(f);
+                }
+                address.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+/// A host, and a child key or none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    /// The host that was spoken to or spoke.
+    pub host: Host,
+    /// Which device behind it, if the message says so.
+    pub child: Option<Child>,
+}
+
+impl From<Host> for Subject {
+    fn from(host: Host) -> Self {
+        Self { host, child: None }
+    }
+}
+
+/// A kind of knowledge. It grows when the inventory learns a new kind, never with a dissector.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// The subject says something of itself, or is said to be something.
+    Attribute {
+        /// Which property.
+        field: &'static Field,
+        /// What it is.
+        value: Value,
+    },
+    /// The subject's IP address and this MAC belong together.
+    Binding {
+        /// The hardware address.
+        mac: Mac,
+        /// How that is known.
+        proof: Binding,
+    },
+    /// The subject's child stands behind the host, by this proof.
+    Child(ChildProof),
+    /// Attributes and children told before were told again: what is not new is counted.
+    Again {
+        /// Which property.
+        field: &'static Field,
+        /// How often in this window.
+        count: u64,
+    },
+    /// A conversation within one window: the application, device and port relationship. The subject is the server.
+    Traffic(Box<Traffic>),
+    /// Messages of one operation within one window, summed. The subject is the server and its child.
+    Activity(Box<Activity>),
+    /// A control action, cyclic repeats within one window summed. The subject is the server and its child.
+    Control(Box<Control>),
+    /// Conversations that nobody answered, summed by source. The subject is the source.
+    Attempts(Box<Attempts>),
+}
+
+/// How an IP address and a MAC are known to belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Binding {
+    /// Only by an IP packet that came in a frame from that MAC: a router's MAC carries many such addresses.
+    Frame,
+    /// The host said so itself (ARP's sender fields).
+    Told,
+}
+
+/// How a child is known to be a device of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChildProof {
+    /// It answered.
+    Answered,
+    /// The host is a router or gateway for it, by the protocol's own word.
+    Routed,
+}
+
+/// What a property may be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Text as it came, made valid UTF-8.
+    Text(CompactString),
+    /// A number.
+    Integer(i64),
+}
+
+impl Value {
+    /// Text from the wire; what is no UTF-8 becomes U+FFFD.
+    pub fn text(bytes: &[u8]) -> Self {
+        Self::Text(CompactString::from_utf8_lossy(bytes))
+    }
+
+    /// As text, the form that rules match.
+    pub fn as_text(&self) -> CompactString {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Integer(number) => number.to_compact_string(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+        }
+    }
+}
+
+/// The name of an operation, as the standard writes it: `3`, `u8`, `GET`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// A code: Modbus function `3`, HTTP status `200`.
+    Code(u32),
+    /// A code of one of several kinds: BACnet `u8`, `n1`, `b5`.
+    Kind(char, u32),
+    /// A verb of the standard: `GET`.
+    Verb(&'static str),
+    /// Any other word.
+    Word(CompactString),
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => code.fmt(f),
+            Self::Kind(kind, code) => write!(f, "{kind}{code}"),
+            Self::Verb(verb) => f.write_str(verb),
+            Self::Word(word) => word.fmt(f),
+        }
+    }
+}
+
+/// Where a fact can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Which capture or interface, by its place in the run.
+    pub capture: u32,
+    /// The frame's number there, from 1 as Wireshark counts; `None` when listening.
+    pub frame: Option<u64>,
+    /// The frame's own time.
+    pub time: Timestamp,
+    /// The protocol that told it.
+    pub protocol: &'static str,
+    /// The conversation.
+    pub flow: FlowId,
+}
+
+/// What carries messages between two hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Frames without IP (the protocol's own frames).
+    Ethernet,
+    /// TCP, RFC 9293.
+    Tcp,
+    /// UDP, RFC 768.
+    Udp,
+    /// Any other IP protocol, by its number.
+    Other(u8),
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ethernet => f.write_str("ethernet"),
+            Self::Tcp => f.write_str("tcp"),
+            Self::Udp => f.write_str("udp"),
+            Self::Other(number) => write!(f, "ip:{number}"),
+        }
+    }
+}
+
+/// A conversation, as the packet that told a fact saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId {
+    /// What carries it.
+    pub transport: Transport,
+    /// Who sent the packet.
+    pub source: Address,
+    /// From which port; 0 where there are none.
+    pub source_port: u16,
+    /// To whom.
+    pub destination: Address,
+    /// To which port; 0 where there are none.
+    pub destination_port: u16,
+}
+
+/// How it is known who serves and who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RolesFrom {
+    /// The smaller or better-known port: the weakest.
+    Port,
+    /// The opening of the connection was seen.
+    Syn,
+    /// The messages say so.
+    Content,
+}
+
+/// One conversation's share of a window, or several of the same client, server, port and protocol summed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    /// The full hour of packet time that these counts belong to.
+    pub window: Timestamp,
+    /// Who asks.
+    pub client: Host,
+    /// Whether the server is a group address, which is no device.
+    pub server_is_group: bool,
+    /// The server's port; 0 where there are none.
+    pub server_port: u16,
+    /// What carries it.
+    pub transport: Transport,
+    /// Which protocol, when its structure named it.
+    pub protocol: Option<&'static str>,
+    /// How the roles are known.
+    pub roles_from: RolesFrom,
+    /// When the first packet of the window came.
+    pub first_seen: Timestamp,
+    /// When the last packet of the window came.
+    pub last_seen: Timestamp,
+    /// How many conversations began in this window, and how many of the ones seen in it had packets both ways.
+    pub flows: u64,
+    /// Conversations with packets both ways, of those that ended or were cut in this window.
+    pub flows_two_way: u64,
+    /// Packets and bytes (of IP packets or frames, as captured on the wire) from the client.
+    pub to_server: Tally,
+    /// Packets and bytes from the server.
+    pub to_client: Tally,
+    /// Bytes that the capture lost within streams.
+    pub lost_bytes: u64,
+    /// Payload bytes of conversations that no dissector could name.
+    pub unknown_bytes: u64,
+}
+
+/// Packets and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many packets.
+    pub packets: u64,
+    /// How many bytes on the wire, from the IP header (or the frame's header where there is no IP).
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// Adds another tally.
+    pub fn add(&mut self, other: Self) {
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
+/// Messages of one operation in one direction, within one window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// The full hour of packet time that these counts belong to.
+    pub window: Timestamp,
+    /// Who asks.
+    pub client: Host,
+    /// Whether the server is a group address, which is no device.
+    pub server_is_group: bool,
+    /// The server's port.
+    pub server_port: u16,
+    /// Which protocol.
+    pub protocol: &'static str,
+    /// Which operation.
+    pub operation: Operation,
+    /// Request or response.
+    pub direction: Direction,
+    /// Whether the operation changes the process or the device.
+    pub is_control: bool,
+    /// How many messages.
+    pub messages: u64,
+    /// How many of them refuse: exceptions, errors, rejects.
+    pub exceptions: u64,
+    /// How many requests found no answer although there was time and capture enough.
+    pub unanswered: u64,
+    /// When the first came.
+    pub first_seen: Timestamp,
+    /// When the last came.
+    pub last_seen: Timestamp,
+    /// The first message's place.
+    pub first: Place,
+    /// The first unanswered request's place, if any.
+    pub first_unanswered: Option<Place>,
+}
+
+/// A frame of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Which capture, by its place in the run.
+    pub capture: u32,
+    /// The frame's number there; `None` when listening.
+    pub frame: Option<u64>,
+    /// The frame's own time.
+    pub time: Timestamp,
+}
+
+/// What a control action does, in the words of the public tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Category {
+    /// A value is written.
+    Write,
+    /// An output is operated.
+    Operate,
+    /// The device starts anew.
+    Restart,
+}
+
+impl Category {
+    /// As the tables write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Operate => "operate",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// What became of a control action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The device confirmed it.
+    Accepted,
+    /// The device refused it.
+    Rejected,
+    /// Nobody answered.
+    Unanswered,
+}
+
+impl Outcome {
+    /// As the tables write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
+/// A control action with its outcome; equal ones of a window are summed, the first keeps its value and place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Control {
+    /// The full hour of packet time that the count belongs to.
+    pub window: Timestamp,
+    /// Who acts.
+    pub client: Host,
+    /// The server's port.
+    pub server_port: u16,
+    /// Which protocol.
+    pub protocol: &'static str,
+    /// Which operation.
+    pub operation: Operation,
+    /// What it does.
+    pub category: Category,
+    /// On what, in the protocol's own terms.
+    pub target: CompactString,
+    /// The first value, if it fits a line.
+    pub value: Option<CompactString>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How many in this window.
+    pub count: u64,
+    /// The first one's place (its request).
+    pub first: Place,
+}
+
+/// Conversations without an answer, summed by source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempts {
+    /// The full hour of packet time that these counts belong to.
+    pub window: Timestamp,
+    /// What carried them.
+    pub transport: Transport,
+    /// How many.
+    pub flows: u64,
+    /// Their packets and bytes.
+    pub sent: Tally,
+    /// When the first packet came.
+    pub first_seen: Timestamp,
+    /// When the last packet came.
+    pub last_seen: Timestamp,
+}

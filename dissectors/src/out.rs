@@ -1,0 +1,414 @@
+//! Where a dissector tells what it saw.
+//!
+//! What is new becomes an [`Observation`]; what is not new is counted. All of it is journalled and takes effect when
+//! the message is whole: the loop commits after `Ok` and rolls back after a `Stop`.
+
+use crate::bounded::Bounded;
+use crate::dissector::{Direction, Field, Side, Sides};
+use crate::observation::{
+    Binding, Category, Child, ChildProof, Evidence, Fact, FlowId, Host, Mac, Observation, Operation, Outcome, Place,
+    Subject, Transport, Value,
+};
+use crate::time::Timestamp;
+use compact_str::CompactString;
+use foldhash::fast::FixedState;
+use std::hash::{BuildHasher, Hash};
+use std::time::Duration;
+
+/// Who talks to whom: what is the same for all messages of a flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene {
+    /// The two ends.
+    pub hosts: Sides<Host>,
+    /// Their ports; 0 where there are none.
+    pub ports: Sides<u16>,
+    /// Whether an end is a group address (by its IP or its MAC), which is no device.
+    pub group: Sides<bool>,
+    /// What carries the messages.
+    pub transport: Transport,
+    /// The protocol's name.
+    pub protocol: &'static str,
+}
+
+/// Messages of one operation to add to a flow's counters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Count {
+    /// Who sent the message (of an unanswered request: who asked).
+    pub sender: Side,
+    /// Request or response.
+    pub direction: Direction,
+    /// Which operation.
+    pub operation: Operation,
+    /// Which child is spoken to or speaks.
+    pub child: Option<Child>,
+    /// What kind of message it was.
+    pub mark: Mark,
+    /// Whether the operation changes the process or the device.
+    pub is_control: bool,
+}
+
+/// What is remarkable about a counted message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// An ordinary message.
+    Plain,
+    /// A response that refuses.
+    Exception,
+    /// A request, counted before, that found no answer.
+    Unanswered,
+}
+
+/// A control action, told when its outcome is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// Who acts.
+    pub sender: Side,
+    /// On which child.
+    pub child: Option<Child>,
+    /// Which operation.
+    pub operation: Operation,
+    /// What it does.
+    pub category: Category,
+    /// On what, in the protocol's own terms.
+    pub target: CompactString,
+    /// The first value, if it fits a line.
+    pub value: Option<CompactString>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Where the request stands.
+    pub place: Place,
+}
+
+/// A counted message and its place.
+pub type Counted = (Count, Place);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum About {
+    Attribute(&'static str),
+    Binding(Mac, Binding),
+    Child(ChildProof),
+}
+
+struct Known {
+    subject: Subject,
+    about: About,
+    field: Option<&'static Field>,
+    /// Hashes of the latest value and of those before it.
+    values: [u64; Known::VALUES],
+    /// When it was told last.
+    told: Timestamp,
+    /// The latest repeat that is not told yet, and how many there were.
+    repeated: Option<(Evidence, u64)>,
+}
+
+impl Known {
+    const VALUES: usize = 4;
+    /// A value that was told before is told again as a change at most this often: two servers behind one address
+    /// flap with every message.
+    const FLAP: Duration = Duration::from_mins(1);
+
+    fn key(&self) -> Key<'_> {
+        Key { subject: &self.subject, about: self.about }
+    }
+
+    fn change(&mut self, value: u64, at: Timestamp) {
+        self.values.rotate_right(1);
+        if let Some(latest) = self.values.first_mut() {
+            *latest = value;
+        }
+        self.told = at;
+    }
+
+    /// What was told again since the last call.
+    fn repeats(&mut self) -> Option<Observation> {
+        let field = self.field?;
+        let (evidence, count) = self.repeated.take()?;
+        let fact = Fact::Again { field, count };
+        Some(Observation { time: evidence.time, subject: self.subject.clone(), fact, evidence })
+    }
+}
+
+enum Entry {
+    Observation(Observation),
+    Fresh(Known),
+    Changed { slot: u32, value: u64, at: Timestamp },
+    Repeated { slot: u32, evidence: Evidence },
+}
+
+/// What the lane keeps for its dissectors: what is known already, and what was told but not taken yet.
+pub struct Told {
+    known: Bounded<Known>,
+    hasher: FixedState,
+    journal: Vec<Entry>,
+    newcomers: Vec<Known>,
+    counts: Vec<Counted>,
+    actions: Vec<Action>,
+    server: Option<Side>,
+    ready: Vec<Observation>,
+}
+
+impl Told {
+    /// Knows nothing yet, and remembers at most `cap` properties; what is forgotten is told again when it is seen.
+    pub fn new(cap: usize) -> Self {
+        Self {
+            known: Bounded::new(cap),
+            hasher: FixedState::default(),
+            journal: Vec::new(),
+            newcomers: Vec::new(),
+            counts: Vec::new(),
+            actions: Vec::new(),
+            server: None,
+            ready: Vec::new(),
+        }
+    }
+
+    /// The message is whole: what it told takes effect. What concerns the flow alone goes to `flow`.
+    #[inline]
+    pub fn commit(&mut self, flow: &mut impl Tallies) {
+        if let Some(server) = self.server.take() {
+            flow.serves(server);
+        }
+        for (count, place) in self.counts.drain(..) {
+            flow.count(&count, place);
+        }
+        if !self.actions.is_empty() {
+            self.actions.drain(..).for_each(|action| flow.act(action));
+        }
+        if !self.journal.is_empty() {
+            self.settle();
+        }
+    }
+
+    /// The message stopped short: nothing of it was said.
+    #[inline]
+    pub fn roll_back(&mut self) {
+        self.server = None;
+        self.counts.clear();
+        self.actions.clear();
+        self.journal.clear();
+    }
+
+    /// Takes the observations that have taken effect since the last call.
+    pub fn ready(&mut self) -> &mut Vec<Observation> {
+        &mut self.ready
+    }
+
+    /// Tells how often known properties were told again since the last call.
+    pub fn tell_repeats(&mut self) {
+        self.ready.extend(self.known.iter_mut().filter_map(Known::repeats));
+    }
+
+    /// How many properties were forgotten because there were too many.
+    pub fn forgotten(&self) -> u64 {
+        self.known.evicted()
+    }
+
+    /// Puts the journal into effect. Slots named by the journal hold only until something is inserted: newcomers last.
+    fn settle(&mut self) {
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        for entry in self.journal.drain(..) {
+            match entry {
+                Entry::Observation(observation) => self.ready.push(observation),
+                Entry::Fresh(newcomer) => newcomers.push(newcomer),
+                Entry::Changed { slot, value, at } => {
+                    if let Some(known) = self.known.touch(slot, 2) {
+                        known.change(value, at);
+                    }
+                }
+                Entry::Repeated { slot, evidence } => {
+                    if let Some(known) = self.known.touch(slot, 1) {
+                        let before = known.repeated.map_or(0, |(_, count)| count);
+                        known.repeated = Some((evidence, before.saturating_add(1)));
+                    }
+                }
+            }
+        }
+        for known in newcomers.drain(..) {
+            self.remember(known);
+        }
+        self.newcomers = newcomers;
+    }
+
+    fn remember(&mut self, newcomer: Known) {
+        let hash = self.hasher.hash_one(newcomer.key());
+        if self.known.find(hash, |known| known.key() == newcomer.key()).is_some() {
+            return;
+        }
+        let (_, evicted) = self.known.insert(hash, newcomer);
+        self.ready.extend(evicted.and_then(|mut old| old.repeats()));
+    }
+}
+
+/// What a flow keeps of its messages.
+pub trait Tallies {
+    /// The messages say which side serves.
+    fn serves(&mut self, server: Side);
+    /// A message to count.
+    fn count(&mut self, count: &Count, place: Place);
+    /// A control action to keep.
+    fn act(&mut self, action: Action);
+}
+
+/// Where a dissector tells, for the length of one message.
+pub struct Out<'a> {
+    told: &'a mut Told,
+    scene: &'a Scene,
+    sender: Side,
+    place: Place,
+}
+
+impl<'a> Out<'a> {
+    /// A place to tell of a message that `sender` completed in the frame at `place`.
+    pub fn new(told: &'a mut Told, scene: &'a Scene, sender: Side, place: Place) -> Self {
+        Self { told, scene, sender, place }
+    }
+
+    /// The frame in which the message was whole, and its time.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The host on a side.
+    pub fn host(&self, side: Side) -> Host {
+        *self.scene.hosts.of(side)
+    }
+
+    /// The port on a side.
+    pub fn port(&self, side: Side) -> u16 {
+        *self.scene.ports.of(side)
+    }
+
+    /// Whether a side is a group address: nobody there owes an answer.
+    pub fn is_group(&self, side: Side) -> bool {
+        *self.scene.group.of(side)
+    }
+
+    /// The messages say that this side serves.
+    pub fn server(&mut self, side: Side) {
+        self.told.server = Some(side);
+    }
+
+    /// One more message. Costs a push; builds nothing.
+    #[inline]
+    pub fn count(&mut self, count: Count) {
+        self.told.counts.push((count, self.place));
+    }
+
+    /// A request, counted before at `place`, found no answer.
+    pub fn unanswered(&mut self, count: Count, place: Place) {
+        self.told.counts.push((Count { mark: Mark::Unanswered, ..count }, place));
+    }
+
+    /// A control action whose outcome is known now.
+    pub fn act(&mut self, action: Action) {
+        self.told.actions.push(action);
+    }
+
+    /// The device on a side, or its child, has this property. Nothing is built when the value is known already;
+    /// `bytes` stands for the value, and `value` makes it.
+    pub fn attribute(
+        &mut self,
+        side: Side,
+        child: Option<&Child>,
+        field: &'static Field,
+        bytes: &[u8],
+        value: impl FnOnce() -> Value,
+    ) {
+        let subject = Subject { host: self.host(side), child: child.cloned() };
+        let value_hash = self.told.hasher.hash_one(bytes);
+        self.once(subject, About::Attribute(field.name), Some(field), value_hash, || Fact::Attribute {
+            field,
+            value: value(),
+        });
+    }
+
+    /// Text that the device on a side, or its child, says of itself; an empty one says nothing.
+    pub fn text(&mut self, side: Side, child: Option<&Child>, field: &'static Field, text: &[u8]) {
+        let text = text.trim_ascii();
+        if !text.is_empty() {
+            self.attribute(side, child, field, text, || Value::text(text));
+        }
+    }
+
+    /// A number that the device on a side, or its child, says of itself.
+    pub fn number(&mut self, side: Side, child: Option<&Child>, field: &'static Field, number: i64) {
+        self.attribute(side, child, field, &number.to_be_bytes(), || Value::Integer(number));
+    }
+
+    /// A child stands behind the host on a side.
+    pub fn child(&mut self, side: Side, child: &Child, proof: ChildProof) {
+        let subject = Subject { host: self.host(side), child: Some(child.clone()) };
+        self.once(subject, About::Child(proof), None, 0, || Fact::Child(proof));
+    }
+
+    /// This address and this MAC belong together. The host need not be an end of the flow.
+    pub fn binding(&mut self, host: Host, mac: Mac, proof: Binding) {
+        self.once(host.into(), About::Binding(mac, proof), None, 0, || Fact::Binding { mac, proof });
+    }
+
+    fn once(
+        &mut self,
+        subject: Subject,
+        about: About,
+        field: Option<&'static Field>,
+        value: u64,
+        fact: impl FnOnce() -> Fact,
+    ) {
+        let key = Key { subject: &subject, about };
+        let hash = self.told.hasher.hash_one(&key);
+        let time = self.place.time;
+        let slot = self.told.known.find(hash, |known| known.key() == key);
+        match slot.and_then(|slot| Some((slot, self.told.known.get(slot)?))) {
+            None => {
+                let mut values = [value.wrapping_add(1); Known::VALUES];
+                if let Some(latest) = values.first_mut() {
+                    *latest = value;
+                }
+                let known = Known { subject: subject.clone(), about, field, values, told: time, repeated: None };
+                self.told.journal.push(Entry::Fresh(known));
+                self.observe(subject, fact());
+            }
+            Some((slot, known)) => {
+                let is_latest = known.values.first() == Some(&value);
+                let flaps = known.values.contains(&value) && time.since(known.told) < Known::FLAP;
+                if is_latest || flaps {
+                    let evidence = self.evidence();
+                    self.told.journal.push(Entry::Repeated { slot, evidence });
+                } else {
+                    self.told.journal.push(Entry::Changed { slot, value, at: time });
+                    self.observe(subject, fact());
+                }
+            }
+        }
+    }
+
+    fn observe(&mut self, subject: Subject, fact: Fact) {
+        let evidence = self.evidence();
+        self.told.journal.push(Entry::Observation(Observation { time: self.place.time, subject, fact, evidence }));
+    }
+
+    fn evidence(&self) -> Evidence {
+        self.scene.evidence(self.sender, self.place)
+    }
+}
+
+impl Scene {
+    /// The evidence that a frame sent by `sender` gives.
+    pub fn evidence(&self, sender: Side, place: Place) -> Evidence {
+        let receiver = sender.other();
+        let flow = FlowId {
+            transport: self.transport,
+            source: self.hosts.of(sender).address,
+            source_port: *self.ports.of(sender),
+            destination: self.hosts.of(receiver).address,
+            destination_port: *self.ports.of(receiver),
+        };
+        Evidence { capture: place.capture, frame: place.frame, time: place.time, protocol: self.protocol, flow }
+    }
+}
+
+#[derive(Hash, PartialEq, Eq)]
+struct Key<'a> {
+    subject: &'a Subject,
+    about: About,
+}

@@ -1,0 +1,40 @@
+//! The table of protocols: a plain list, because a list can be read.
+
+use crate::dissector::{Field, Protocol};
+
+mod arp;
+mod bacnet;
+mod http;
+mod modbus;
+
+/// Every protocol, in the order in which they are asked when no port hints at one: the strictest structure first.
+pub static ALL: &[&Protocol] = &[&arp::ARP, &bacnet::BACNET, &modbus::MODBUS, &http::HTTP];
+
+/// The protocol of this name.
+pub fn named(name: &str) -> Option<&'static Protocol> {
+    ALL.iter().copied().find(|protocol| protocol.name == name)
+}
+
+/// Every field that any protocol fills, in the table's order.
+pub fn fields() -> impl Iterator<Item = &'static Field> {
+    ALL.iter().flat_map(|protocol| protocol.fields.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_fields_bear_their_protocols_name() {
+        let mut names = BTreeSet::new();
+        for protocol in ALL {
+            assert!(names.insert(protocol.name), "{} stands twice", protocol.name);
+            for field in protocol.fields {
+                assert!(names.insert(field.name), "{} stands twice", field.name);
+                assert!(field.name.starts_with(&format!("{}.", protocol.name)), "{}", field.name);
+                assert!(!field.doc.is_empty(), "{} has no doc", field.name);
+            }
+        }
+    }
+}

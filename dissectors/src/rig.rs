@@ -1,0 +1,203 @@
+//! The one border at which dissectors are tested: bytes in, a story in lines out.
+
+use crate::dissector::{Dissector, Next, Protocol, Side, Sides};
+use crate::observation::{Address, Context, Fact, Host, Observation, Place, Transport};
+use crate::out::{Action, Count, Mark, Out, Scene, Tallies, Told};
+use crate::reader::{Reader, Stop};
+use crate::time::Timestamp;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A conversation between 10.0.0.1 (side A) and 10.0.0.2 (side B), one message a millisecond.
+pub(crate) struct Rig {
+    protocol: &'static Protocol,
+    dissector: Box<dyn Dissector>,
+    told: Told,
+    scene: Scene,
+    frame: u64,
+    story: Story,
+}
+
+#[derive(Default)]
+struct Story(Vec<String>);
+
+impl Rig {
+    /// A conversation on TCP.
+    pub(crate) fn tcp(protocol: &'static Protocol) -> Self {
+        Self::on(protocol, Transport::Tcp)
+    }
+
+    /// A conversation on UDP.
+    pub(crate) fn udp(protocol: &'static Protocol) -> Self {
+        Self::on(protocol, Transport::Udp)
+    }
+
+    fn on(protocol: &'static Protocol, transport: Transport) -> Self {
+        let host = |last| Host {
+            context: Context::default(),
+            address: Address::Ip(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))),
+        };
+        let scene = Scene {
+            hosts: Sides::new(host(1), host(2)),
+            ports: Sides::new(40000, 502),
+            group: Sides::new(false, false),
+            transport,
+            protocol: protocol.name,
+        };
+        let (dissector, told) = ((protocol.open)(), Told::new(64));
+        Self { protocol, dissector, told, scene, frame: 0, story: Story::default() }
+    }
+
+    /// Side B is a group address from here on.
+    pub(crate) fn to_group(mut self) -> Self {
+        self.scene.group.b = true;
+        self
+    }
+
+    /// A datagram: closed, read message by message until nothing is left. Tells how a stop came about.
+    pub(crate) fn datagram(&mut self, side: Side, bytes: &[u8]) -> &mut Self {
+        self.frame += 1;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let mut reader = Reader::closed(rest);
+            match self.message(side, &mut reader) {
+                Ok(_) => rest = reader.rest(),
+                Err(stop) => {
+                    self.story.0.push(format!("{side:?} stops: {stop}"));
+                    break;
+                }
+            }
+        }
+        self
+    }
+
+    /// A segment that starts at a message: every whole message in it is read, bodies too. What is left over comes back.
+    pub(crate) fn segment(&mut self, side: Side, bytes: &[u8]) -> usize {
+        self.frame += 1;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let mut reader = Reader::open(rest, 0);
+            match self.message(side, &mut reader) {
+                Ok(next) => rest = self.after(side, next, reader.rest()),
+                Err(Stop::Short { .. }) => return rest.len(),
+                Err(stop) => {
+                    self.story.0.push(format!("{side:?} stops: {stop}"));
+                    return rest.len();
+                }
+            }
+        }
+        0
+    }
+
+    /// Packet time passes without a packet.
+    pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
+        self.frame += seconds * 1000;
+        let place = self.place();
+        let mut out = Out::new(&mut self.told, &self.scene, Side::A, place);
+        self.dissector.tick(place.time, &mut out);
+        self.told.commit(&mut self.story);
+        self.take_ready();
+        self
+    }
+
+    /// What was told so far, a line each.
+    pub(crate) fn story(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.story.0)
+    }
+
+    /// What the protocol's probe makes of some bytes.
+    pub(crate) fn probe(&self, bytes: &[u8]) -> crate::dissector::Verdict {
+        (self.protocol.probe)(bytes, self.scene.transport)
+    }
+
+    fn place(&self) -> Place {
+        let time = Timestamp::from_micros(i64::try_from(self.frame).expect("frames are few") * 1000);
+        Place { capture: 0, frame: Some(self.frame), time }
+    }
+
+    fn message(&mut self, side: Side, reader: &mut Reader<'_>) -> Result<Next, Stop> {
+        let place = self.place();
+        let before = reader.remaining();
+        let mut out = Out::new(&mut self.told, &self.scene, side, place);
+        let result = self.dissector.message(side, reader, &mut out);
+        match result {
+            Ok(_) => {
+                assert!(reader.remaining() < before, "a message that takes no byte would never end");
+                self.told.commit(&mut self.story);
+                self.take_ready();
+            }
+            Err(_) => self.told.roll_back(),
+        }
+        result
+    }
+
+    fn after<'a>(&mut self, side: Side, next: Next, rest: &'a [u8]) -> &'a [u8] {
+        let length = match next {
+            Next::More => return rest,
+            Next::Enough => {
+                self.story.0.push(format!("{side:?} has told enough"));
+                return &[];
+            }
+            Next::Skip(length) | Next::Body(length) => length,
+        };
+        let (body, rest) = rest.split_at(rest.len().min(usize::try_from(length).unwrap_or(usize::MAX)));
+        if matches!(next, Next::Body(_)) {
+            let place = self.place();
+            let mut out = Out::new(&mut self.told, &self.scene, side, place);
+            self.dissector.body(side, body, &mut out);
+            self.told.commit(&mut self.story);
+            self.take_ready();
+        }
+        rest
+    }
+
+    fn take_ready(&mut self) {
+        let lines = self.told.ready().drain(..).map(|observation| line_of(&observation));
+        self.story.0.extend(lines);
+    }
+}
+
+fn line_of(observation: &Observation) -> String {
+    let Observation { subject, fact, .. } = observation;
+    let child = subject.child.as_ref().map(|child| format!("[{child}]")).unwrap_or_default();
+    let address = subject.host.address;
+    match fact {
+        Fact::Attribute { field, value } => format!("{address}{child} {} = {value}", field.name),
+        Fact::Binding { mac, proof } => format!("{address} is at {mac} ({proof:?})"),
+        Fact::Child(proof) => format!("{address}{child} exists ({proof:?})"),
+        other => format!("{address}{child} {other:?}"),
+    }
+}
+
+impl Tallies for Story {
+    fn serves(&mut self, server: Side) {
+        self.0.push(format!("{server:?} serves"));
+    }
+
+    fn count(&mut self, count: &Count, place: Place) {
+        let Count { sender, direction, operation, child, mark, is_control } = count;
+        let child = child.as_ref().map(|child| format!("[{child}]")).unwrap_or_default();
+        let mark = match mark {
+            Mark::Plain => String::new(),
+            Mark::Exception => " exception".to_owned(),
+            Mark::Unanswered => format!(" unanswered since frame {}", place.frame.expect("frames are numbered")),
+        };
+        let control = if *is_control { " control" } else { "" };
+        self.0.push(format!("{sender:?} {}{child} {operation}{mark}{control}", direction.name()));
+    }
+
+    fn act(&mut self, action: Action) {
+        let Action { sender, child, operation, category, target, value, outcome, place } = action;
+        let child = child.map(|child| format!("[{child}]")).unwrap_or_default();
+        let value = value.map(|value| format!(" = {value}")).unwrap_or_default();
+        let frame = place.frame.expect("frames are numbered");
+        let (category, outcome) = (category.name(), outcome.name());
+        self.0.push(format!("{sender:?} {category}{child} by {operation}: {target}{value}, {outcome} (frame {frame})"));
+    }
+}
+
+/// Bytes from hex; blanks and line breaks are for the eye.
+pub(crate) fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().filter_map(|letter| letter.to_digit(16)).collect();
+    assert!(digits.len().is_multiple_of(2), "hex digits come in pairs");
+    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).expect("two digits make a byte")).collect()
+}
