@@ -48,7 +48,7 @@ impl Rig {
     }
 
     /// Side B is a group address from here on.
-    pub(crate) fn to_group(mut self) -> Self {
+    pub(crate) fn with_group(mut self) -> Self {
         self.scene.group.b = true;
         self
     }

@@ -140,3 +140,116 @@ def silent(stem):
         with lab.capture(path):
             scada.python("modbus_client.py", "10.20.0.19", "repeat,4", "holding,1,0,10", "pause,0.2")
     return [path]
+
+
+def bacnet_device(host, address, device, port=47808, **options):
+    host.serve("bacnet_device.py", json.dumps({"address": f"{address}/24:{port}", "device": device, **options}))
+    host.wait_for(port, "udp")
+
+
+def bacnet_identity(instance, name, maker, number, model, firmware, application, description, location, serial=None):
+    device = {
+        "instance": instance, "object-name": name, "vendor-name": maker, "vendor-identifier": number, "model-name": model,
+        "firmware-revision": firmware, "application-software-version": application, "description": description,
+        "location": location}
+    return device | ({"serial-number": serial} if serial else {})
+
+
+DELTA = bacnet_identity(240100, "AHU-1 controller", "Delta Controls", 8, "DSC-1616E", "V3.40 Build 571077", "V3.40",
+                        "Air handling unit 1", "Plant room 1", "DC-1616-004711")
+LOGIC = bacnet_identity(240200, "Chiller plant", "Automated Logic Corporation", 24, "OF1628", "drv_fwex 107-06-20051",
+                        "PRG: chillers 12", "Chillers 1 and 2", "Roof")
+SIEMENS = bacnet_identity(240300, "B01 PXC4", "Siemens Schweiz AG", 7, "PXC4.E16", "FW=02.20.160.33;WPC=1.8", "AAS-20:SU=SiUn",
+                          "Heating circuit 3", "Building 1, ground floor", "210113C41234")
+
+
+def site(lab):
+    """Three controllers and a workstation."""
+    hosts = [
+        (lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110"), "10.20.0.110", DELTA, 3),
+        (lab.host("logic", "00:e0:c9:21:11:20", "10.20.0.120"), "10.20.0.120", LOGIC, 3),
+        (lab.host("pxc", "00:05:19:4e:11:30", "10.20.0.130"), "10.20.0.130", SIEMENS, 60),
+    ]
+    for host, address, device, values in hosts:
+        bacnet_device(host, address, device, values=values)
+    return lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.199")
+
+
+@case("bacnet/site")
+def bacnet_site(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        bms = site(lab)
+        with lab.capture(path):
+            bms.python(
+                "bacnet_client.py", "10.20.0.199/24:47808", 1024, "who_is", "who_is,240200,240299", "who_has,Setpoint 3",
+                "identity,10.20.0.110,240100", "identity,10.20.0.120,240200", "identity,10.20.0.130,240300",
+                "read,10.20.0.110,device:240100,object-list", "read,10.20.0.110,device:240100,profile-name",
+                "read,10.20.0.120,analog-value:77,present-value", "multiple,10.20.0.110,240100", "multiple,10.20.0.130,240300",
+                "write,10.20.0.110,analog-value:1,present-value,21.5,8", "write,10.20.0.110,analog-input:1,present-value,3,8",
+                "read,10.20.0.110,analog-value:1,present-value", "watch,10.20.0.120,analog-value:2,25.5")
+    return [path]
+
+
+@case("bacnet/segmented")
+def bacnet_segmented(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        bms = site(lab)
+        with lab.capture(path):
+            bms.python("bacnet_client.py", "10.20.0.199/24:47808", 206, "who_is,240300,240300",
+                       "read,10.20.0.130,device:240300,object-list", "multiple,10.20.0.130,240300",
+                       "read,10.20.0.130,device:240300,model-name")
+    return [path]
+
+
+@case("bacnet/password")
+def bacnet_password(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110")
+        bms = lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.199")
+        bacnet_device(delta, "10.20.0.110", DELTA, password="lab-secret-1")
+        with lab.capture(path):
+            bms.python("bacnet_client.py", "10.20.0.199/24:47808", 1024, "who_is",
+                       "control,10.20.0.110,disable-initiation,lab-wrong-0", "control,10.20.0.110,disable-initiation,lab-secret-1",
+                       "control,10.20.0.110,enable,lab-secret-1", "restart,10.20.0.110,lab-wrong-0",
+                       "restart,10.20.0.110,lab-secret-1")
+    return [path]
+
+
+@case("bacnet/router")
+def bacnet_router(stem):
+    path = stem.with_suffix(".pcap")
+    router = bacnet_identity(240400, "Router B2", "Reliable Controls Corporation", 35, "MACH-ProWebSys", "8.26.4", "RC-Studio 3.7",
+                             "Router to the field bus of building 2", "Building 2")
+    behind = {"network": 2001, "devices": {
+        "5": bacnet_identity(240405, "VAV 5", "Distech Controls Inc.", 364, "ECB-VAV", "1.16.17214.1", "1.0", "Room 205",
+                             "Building 2, floor 2"),
+        "17": bacnet_identity(240417, "FCU 17", "LOYTEC Electronics GmbH", 178, "LROC-400", "7.4.8", "1.2", "Room 217",
+                              "Building 2, floor 2", "01A917-80000014B9D2"),
+    }}
+    with Lab() as lab:
+        host = lab.host("router", "00:02:d9:17:11:40", "10.20.0.140")
+        bms = lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.199")
+        bacnet_device(host, "10.20.0.140", router, network=1001, behind=behind)
+        with lab.capture(path):
+            bms.python("bacnet_client.py", "10.20.0.199/24:47808", 1024, "router,2001", "who_is",
+                       "identity,10.20.0.140,240400", "identity,2001:5,240405", "identity,2001:17,240417",
+                       "write,2001:5,analog-value:1,present-value,19.5,8", "read,2001:17,device:240417,profile-name")
+    return [path]
+
+
+@case("bacnet/other_port")
+def bacnet_other_port(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110")
+        bms = lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.199")
+        bacnet_device(delta, "10.20.0.110", DELTA, port=47820)
+        with lab.capture(path):
+            bms.python("bacnet_client.py", "10.20.0.199/24:47820", 1024, "who_is",
+                       "read,10.20.0.110,device:240100,object-name", "read,10.20.0.110,device:240100,model-name",
+                       "read,10.20.0.110,device:240100,firmware-revision",
+                       "write,10.20.0.110,analog-value:1,present-value,21.5,8")
+    return [path]

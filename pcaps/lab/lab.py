@@ -1,5 +1,6 @@
 """Network namespaces on one bridge, and tcpdump on the bridge: every frame once, as a SPAN port shows it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -51,11 +52,22 @@ class Host:
         raise TimeoutError(f"nothing listens on {kind} {port} in {self.namespace}")
 
 
+def clear():
+    """Removes what an interrupted run left."""
+    for namespace in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split():
+        if namespace.startswith(PREFIX):
+            pids = subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=True).stdout
+            for pid in pids.split():
+                os.kill(int(pid), signal.SIGTERM)
+            call(f"ip netns del {namespace}")
+
+
 class Lab:
     def __init__(self):
         self.namespaces, self.servers = [], []
 
     def __enter__(self):
+        clear()
         self.add_namespace("lan")
         # LLDP passes a bridge only when asked to.
         call(f"ip -n {PREFIX}lan link add br0 type bridge stp_state 0 mcast_snooping 0 group_fwd_mask 0x4000")
