@@ -1,11 +1,16 @@
 """Every capture: which hosts stand on the bridge, what runs on them, what is said."""
 
+import hashlib
 import json
+import os
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
-from lab import Lab
+from lab import HERE, Lab
 
-PCAPS = Path(__file__).resolve().parent.parent
+PCAPS = HERE.parent
 CASES = {}
 
 
@@ -252,4 +257,83 @@ def bacnet_other_port(stem):
                        "read,10.20.0.110,device:240100,object-name", "read,10.20.0.110,device:240100,model-name",
                        "read,10.20.0.110,device:240100,firmware-revision",
                        "write,10.20.0.110,analog-value:1,present-value,21.5,8")
+    return [path]
+
+
+DAY = 1767225600  # Thu, 01 Jan 2026 00:00:00 GMT
+
+
+def web_pages():
+    """A folder with pages and the logins for nginx (Basic) and lighttpd (Digest)."""
+    folder = Path(tempfile.mkdtemp(prefix="otolab-web-"))
+    pages = folder / "pages"
+    (pages / "setup").mkdir(parents=True)
+    (pages / "index.html").write_text("<html><head><title>750-881</title></head><body>WAGO Ethernet Web-Based Management"
+                                      "</body></html>\n")
+    (pages / "setup/index.html").write_text("<html><body>Firmware revision 01.09.22 (10)</body></html>\n")
+    (pages / "trend.html").write_text("<html><body>" + "<p>12.5 bar, 80 degrees</p>\n" * 150 + "</body></html>\n")
+    (folder / "htpasswd").write_text("admin:{PLAIN}lab-secret-1\n")
+    secret = hashlib.md5(b"admin:Lab camera:lab-secret-1").hexdigest()
+    (folder / "htdigest").write_text(f"admin:Lab camera:{secret}\n")
+    shutil.copy(HERE / "nginx.conf", folder)
+    for path in folder, *folder.rglob("*"):
+        path.chmod(0o755)
+        os.utime(path, (DAY, DAY))
+    return folder
+
+
+def nginx(host, folder):
+    host.start("nginx", "-p", folder, "-c", folder / "nginx.conf")
+    host.wait_for(80)
+
+
+def curl(host, *arguments):
+    host.run("curl", "-s", "--max-time", "10", *arguments, stdout=subprocess.DEVNULL)
+
+
+@case("http/web")
+def web(stem):
+    path = stem.with_suffix(".pcap")
+    folder = web_pages()
+    with Lab() as lab:
+        wago = lab.host("wago", "00:30:de:40:10:31", "10.20.0.31")
+        controller = lab.host("ctl", "00:d0:c9:7a:10:32", "10.20.0.32")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        nginx(wago, folder)
+        controller.serve("web_server.py", 8080)
+        controller.wait_for(8080)
+        with lab.capture(path):
+            curl(laptop, "http://10.20.0.31/")
+            curl(laptop, "http://10.20.0.31/setup/")
+            curl(laptop, "-u", "admin:lab-wrong-0", "http://10.20.0.31/setup/")
+            curl(laptop, "-u", "admin:lab-secret-1", "http://10.20.0.31/setup/")
+            curl(laptop, "-I", "http://10.20.0.31/index.html")
+            curl(laptop, "-z", "Thu, 01 Jan 2026 00:00:00 GMT", "http://10.20.0.31/index.html")
+            curl(laptop, "http://10.20.0.31/trend.html", "http://10.20.0.31/missing.html", "http://10.20.0.31/index.html")
+            curl(laptop, "-X", "POST", "-d", "ip=10.20.0.33&mask=255.255.255.0", "http://10.20.0.31/index.html")
+            laptop.python("web_pipeline.py", "10.20.0.31", 80, "/index.html", "/trend.html", "/missing.html")
+            curl(laptop, "http://10.20.0.32:8080/values", "http://10.20.0.32:8080/empty", "http://10.20.0.32:8080/")
+            curl(laptop, "-H", 'If-None-Match: "7"', "http://10.20.0.32:8080/")
+            curl(laptop, "-I", "http://10.20.0.32:8080/")
+            curl(laptop, "-d", "setpoint=4.5", "http://10.20.0.32:8080/values")
+            curl(laptop, "-u", "operator:lab-secret-1", "-d", "setpoint=4.5", "http://10.20.0.32:8080/values")
+            laptop.python("web_pipeline.py", "10.20.0.32", 8080, "/values", "/", "/empty", "/values")
+    shutil.rmtree(folder)
+    return [path]
+
+
+@case("http/digest")
+def digest(stem):
+    path = stem.with_suffix(".pcap")
+    folder = web_pages()
+    with Lab() as lab:
+        camera = lab.host("camera", "ac:cc:8e:31:10:33", "10.20.0.33")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        camera.start("env", f"LAB_WEB={folder}", "lighttpd", "-D", "-f", HERE / "lighttpd.conf")
+        camera.wait_for(80)
+        with lab.capture(path):
+            curl(laptop, "http://10.20.0.33/setup/")
+            curl(laptop, "--digest", "-u", "admin:lab-wrong-0", "http://10.20.0.33/setup/")
+            curl(laptop, "--digest", "-u", "admin:lab-secret-1", "http://10.20.0.33/setup/")
+    shutil.rmtree(folder)
     return [path]
