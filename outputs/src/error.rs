@@ -1,0 +1,77 @@
+//! What can go wrong on the way out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why rows could not be written, or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// A file or folder could not be used.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The stream that rows are written to is broken.
+    #[error("the output: {0}")]
+    Stream(#[from] io::Error),
+    /// A Parquet file could not be written or read.
+    #[error("{}: {source}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the library says.
+        source: parquet::errors::ParquetError,
+    },
+    /// A file of the lake holds a column of another type than the schema says.
+    #[error("{}: column {column} is not of the type that the schema says", path.display())]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+    },
+    /// A file of the lake that describes it cannot be understood.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// There is no lake.
+    #[error("{}: no lake (a folder that `read --out` wrote)", .0.display())]
+    NoLake(PathBuf),
+    /// Some captures of an older run are read again, and some are not.
+    #[error(
+        "{shared} was read before, in run {run}, together with {missing}, which is not read now: its packets would \
+         count twice. Read all captures of that run again, or say --append to keep both"
+    )]
+    Overlap {
+        /// The older run.
+        run: String,
+        /// An input of both runs.
+        shared: String,
+        /// An input of the older run alone.
+        missing: String,
+    },
+}
+
+impl OutputError {
+    /// Names the file or folder that an error of the system is about.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// Names the file that an error of the Parquet library is about.
+    pub(crate) fn parquet(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
+        move |source| Self::Parquet { path: path.to_owned(), source }
+    }
+
+    /// Names the file that is no JSON, or not the JSON it should be.
+    pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self {
+        move |source| Self::Json { path: path.to_owned(), source }
+    }
+}
