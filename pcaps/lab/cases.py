@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
+from formats import tag, variants
 from lab import HERE, Lab
 
 PCAPS = HERE.parent
@@ -35,6 +37,11 @@ def modbus_server(host, units, port=502, missing="exception"):
 
 M340 = objects("Schneider Electric", "BMX P34 2020", "v2.70", "http://www.se.com", "Modicon M340", "BMX P34 2020",
                "Lab line 1", x80="Lab serial 21140012345", x81="Rack 0 slot 0. " * 8, x82="Commissioned in a lab. " * 6)
+METERS = {
+    1: objects("Schneider Electric", "METSEPM5110", "v02.20", product="PowerLogic PM5110", model="PM5110"),
+    2: objects("ABB", "ACS580-01", "AFPFB 1.04", product="ACS580", model="ACS580-01-12A7-4"),
+    17: objects("Carlo Gavazzi", "EM24DINAV93XISX", "1.7"),
+}
 WAGO = objects("WAGO", "750-881", "01.09.22", "http://www.wago.com", "ETHERNET Fieldbus Controller", "750-881")
 
 
@@ -77,11 +84,7 @@ def gateway(stem):
         advantech = lab.host("adv", "00:d0:c9:7a:10:21", "10.20.0.21")
         scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50")
         panel = lab.host("panel", "00:0e:8c:9b:10:60", "10.20.0.60")
-        modbus_server(moxa, {
-            1: objects("Schneider Electric", "METSEPM5110", "v02.20", product="PowerLogic PM5110", model="PM5110"),
-            2: objects("ABB", "ACS580-01", "AFPFB 1.04", product="ACS580", model="ACS580-01-12A7-4"),
-            17: objects("Carlo Gavazzi", "EM24DINAV93XISX", "1.7"),
-        })
+        modbus_server(moxa, METERS)
         modbus_server(advantech, {3: objects("Siemens", "7KM2112-0BA00-3AA0", "V2.21", product="SENTRON PAC3200")},
                       missing="silent")
         with lab.capture(path):
@@ -337,3 +340,91 @@ def digest(stem):
             curl(laptop, "--digest", "-u", "admin:lab-secret-1", "http://10.20.0.33/setup/")
     shutil.rmtree(folder)
     return [path]
+
+
+@case("mixed/plant")
+def plant(stem):
+    """Half a minute of a small plant: two control systems, three workstations, everything at once."""
+    path = stem.with_suffix(".pcap")
+    folder = web_pages()
+    with Lab() as lab:
+        plc = lab.host("plc", "00:80:f4:12:34:56", "10.20.0.10")
+        moxa = lab.host("moxa", "00:90:e8:4c:10:20", "10.20.0.20")
+        wago = lab.host("wago", "00:30:de:40:10:31", "10.20.0.31")
+        scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50")
+        panel = lab.host("panel", "00:0e:8c:9b:10:60", "10.20.0.60")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        modbus_server(plc, {1: M340})
+        modbus_server(moxa, METERS)
+        modbus_server(wago, {1: WAGO})
+        nginx(wago, folder)
+        bms = site(lab)
+        with lab.capture(path):
+            at_work = [
+                scada.client("modbus_client.py", "10.20.0.10", "identification,1,1,0", "repeat,25", "holding,1,0,20",
+                             "inputs,1,0,12", "pause,1"),
+                scada.client("modbus_client.py", "10.20.0.20", "repeat,12", "holding,1,0,10", "registers,2,0,4",
+                             "holding,9,0,2", "holding,17,4,6", "pause,2"),
+                panel.client("modbus_client.py", "10.20.0.10", "repeat,8", "holding,1,0,4", "write_register,1,5,1500",
+                             "write_coil,1,3,1", "pause,3"),
+                panel.client("modbus_client.py", "10.20.0.31", "identification,1,1,0", "repeat,10", "registers,1,0,8",
+                             "pause,2.5"),
+                bms.client("bacnet_client.py", "10.20.0.199/24:47808", 1024, "who_is", "identity,10.20.0.110,240100",
+                           "multiple,10.20.0.120,240200", "multiple,10.20.0.130,240300", *[
+                               step for _ in range(4) for step in (
+                                   "pause,5", "read,10.20.0.110,analog-input:1,present-value",
+                                   "read,10.20.0.120,analog-value:2,present-value",
+                                   "write,10.20.0.130,analog-value:3,present-value,21.5,8")]),
+            ]
+            time.sleep(8)
+            for page in "/", "/setup/", "/trend.html":
+                curl(laptop, "-u", "admin:lab-secret-1", f"http://10.20.0.31{page}")
+                time.sleep(2)
+            laptop.python("modbus_client.py", "10.20.0.10", "identification,1,3,0", "write_registers,1,20,10,20,30")
+            for client in at_work:
+                client.wait(120)
+    shutil.rmtree(folder)
+    return [path]
+
+
+@case("mixed/vlan")
+def vlan(stem):
+    """The same addresses in two VLANs, each recorded apart: one in nanoseconds, one in microseconds. The tags are ours."""
+    path = stem.with_suffix(".pcapng")
+    parts = [stem.with_suffix(".10.pcap"), stem.with_suffix(".20.pcap")]
+    with Lab("br10", "br20") as lab:
+        plc = lab.host("plc", "00:80:f4:12:34:56", "10.20.0.10", bridge="br10")
+        scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50", bridge="br10")
+        wago = lab.host("wago", "00:30:de:40:10:31", "10.20.0.10", bridge="br20")
+        delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110", bridge="br20")
+        bms = lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.50", bridge="br20")
+        modbus_server(plc, {1: M340})
+        modbus_server(wago, {1: WAGO})
+        bacnet_device(delta, "10.20.0.110", DELTA)
+        with lab.capture(parts[0], "--time-stamp-precision=nano", bridge="br10"), lab.capture(parts[1], bridge="br20"):
+            polling = scada.client("modbus_client.py", "10.20.0.10", "identification,1,1,0", "repeat,3", "holding,1,0,20",
+                                   "pause,0.3")
+            bms.python("modbus_client.py", "10.20.0.10", "identification,1,1,0", "repeat,3", "registers,1,0,8", "pause,0.3")
+            bms.python("bacnet_client.py", "10.20.0.50/24:47808", 1024, "who_is", "identity,10.20.0.110,240100")
+            polling.wait(60)
+    for part, number in zip(parts, (10, 20), strict=True):
+        tag(part, number)
+    subprocess.run(["mergecap", "-I", "none", "-w", path, *parts], check=True)
+    for part in parts:
+        part.unlink()
+    return [path]
+
+
+@case("formats")
+def formats(folder):
+    """One short session in every file format; the packets are the same in each."""
+    folder.mkdir(exist_ok=True)
+    nano = folder / "nanosecond.pcap"
+    with Lab() as lab:
+        plc = lab.host("plc", "00:30:de:40:10:31", "10.20.0.31")
+        scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50")
+        modbus_server(plc, {1: WAGO})
+        with lab.capture(nano, "--time-stamp-precision=nano"):
+            scada.python("modbus_client.py", "10.20.0.31", "identification,1,1,0", "repeat,8", "holding,1,0,20",
+                         "write_register,1,5,1500", "pause,0.1")
+    return [nano, *variants(nano)]

@@ -41,6 +41,8 @@ class Host:
     def serve(self, script, *arguments):
         return self.start(sys.executable, HERE / script, *arguments)
 
+    client = serve  # a client that works beside others; wait for it
+
     def wait_for(self, port, kind="tcp", seconds=20):
         """Waits until something listens, without sending a packet."""
         flags = "-Hltn" if kind == "tcp" else "-Hlun"
@@ -63,15 +65,17 @@ def clear():
 
 
 class Lab:
-    def __init__(self):
+    def __init__(self, *bridges):
+        self.bridges = bridges or ("br0",)
         self.namespaces, self.servers = [], []
 
     def __enter__(self):
         clear()
         self.add_namespace("lan")
-        # LLDP passes a bridge only when asked to.
-        call(f"ip -n {PREFIX}lan link add br0 type bridge stp_state 0 mcast_snooping 0 group_fwd_mask 0x4000")
-        call(f"ip -n {PREFIX}lan link set br0 up")
+        for bridge in self.bridges:
+            # LLDP passes a bridge only when asked to.
+            call(f"ip -n {PREFIX}lan link add {bridge} type bridge stp_state 0 mcast_snooping 0 group_fwd_mask 0x4000")
+            call(f"ip -n {PREFIX}lan link set {bridge} up")
         return self
 
     def __exit__(self, *_):
@@ -94,33 +98,25 @@ class Lab:
         call(f"ip -n {namespace} link set lo up")
         return namespace
 
-    def host(self, name, mac, address, vlan=None):
-        """A host of the plant: its address stands on eth0, or on a VLAN of it."""
+    def host(self, name, mac, address, bridge="br0"):
         namespace = self.add_namespace(name)
         port = f"v{len(self.namespaces)}"
         call(f"ip -n {PREFIX}lan link add {port} type veth peer name eth0 netns {namespace}")
         call(f"ip -n {namespace} link set eth0 address {mac}")
         # Offloads leave wrong checksums and frames over the MTU in a capture.
-        call(f"ip netns exec {namespace} ethtool -K eth0 tx off tso off gso off gro off txvlan off rxvlan off",
-             stdout=subprocess.DEVNULL)
-        interface = "eth0"
-        if vlan:
-            interface = f"eth0.{vlan}"
-            call(f"ip -n {namespace} link add link eth0 name {interface} type vlan id {vlan}")
-        call(f"ip -n {namespace} addr add {address}/24 brd + dev {interface}")
+        call(f"ip netns exec {namespace} ethtool -K eth0 tx off tso off gso off gro off", stdout=subprocess.DEVNULL)
+        call(f"ip -n {namespace} addr add {address}/24 brd + dev eth0")
         call(f"ip -n {namespace} link set eth0 up")
-        if vlan:
-            call(f"ip -n {namespace} link set {interface} up")
-        call(f"ip -n {PREFIX}lan link set {port} master br0")
+        call(f"ip -n {PREFIX}lan link set {port} master {bridge}")
         call(f"ip -n {PREFIX}lan link set {port} up")
         return Host(self, name)
 
     @contextmanager
-    def capture(self, path, *options):
-        """Records the bridge into `path` while the block runs."""
+    def capture(self, path, *options, bridge="br0"):
+        """Records a bridge into `path` while the block runs."""
         path.parent.mkdir(parents=True, exist_ok=True)
         dump = subprocess.Popen(
-            ["ip", "netns", "exec", f"{PREFIX}lan", "tcpdump", "-i", "br0", "-U", "-s", "0", "-Z", "root",
+            ["ip", "netns", "exec", f"{PREFIX}lan", "tcpdump", "-i", bridge, "-U", "-s", "0", "-Z", "root",
              "-w", str(path), *options], stderr=subprocess.PIPE, text=True)
         for line in dump.stderr:
             if "listening on" in line:

@@ -8,6 +8,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 
 from pymodbus.constants import DeviceInformation, ExcCodes
@@ -69,6 +70,7 @@ def device(unit):
 
 
 async def main():
+    logging.disable()  # it tells every refusal at length
     DecodePDU.add_sub_pdu(Identification, ReadDeviceInformationResponse)
     DecodePDU.add_pdu(ReportServerId, ReportDeviceIdResponse)
     DecodePDU.add_pdu(Refused, Refused)
