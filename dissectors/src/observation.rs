@@ -437,8 +437,11 @@ pub struct Activity {
     pub messages: u64,
     /// How many of them refuse: exceptions, errors, rejects.
     pub exceptions: u64,
-    /// How many requests found no answer although there was time and capture enough.
+    /// How many requests found no answer although there was time enough.
     pub unanswered: u64,
+    /// Whether not one packet of the server was seen in these conversations: then a mirror that shows one direction
+    /// explains the missing answers as well, unless the client is seen to get answers elsewhere.
+    pub server_silent: bool,
     /// When the first came.
     pub first_seen: Timestamp,
     /// When the last came.
