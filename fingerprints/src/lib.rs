@@ -1,4 +1,12 @@
-//! What it means.
+//! What it means: rules, assets, findings, and the inventory that makes records of observations.
+//!
+//! No protocol is named in this crate's code: rules match fields, and the matching is data (`data/`).
+//! Only the inventory changes an asset; it has one owner, and therefore no locks. It waits for no disk and no clock.
 #![forbid(unsafe_code)]
 
+pub mod inventory;
 pub mod record;
+pub mod rules;
+
+pub use inventory::{CaptureName, Inventory, Settings};
+pub use rules::Rules;
