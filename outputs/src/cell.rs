@@ -78,6 +78,30 @@ impl Cell {
         matches!(self, Self::Null)
     }
 
+    /// Yes or no, when it is that.
+    pub const fn bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The integer, when it is one.
+    pub const fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The number with a fraction, when it is one.
+    pub const fn double(&self) -> Option<f64> {
+        match self {
+            Self::Double(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// The text, when it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -91,6 +115,22 @@ impl Cell {
         match self {
             Self::Time(time) => Some(*time),
             _ => None,
+        }
+    }
+
+    /// The elements of a list or the fields of a struct; of anything else none.
+    pub fn inner(&self) -> &[Cell] {
+        match self {
+            Self::List(cells) | Self::Struct(cells) => cells,
+            _ => &[],
+        }
+    }
+
+    /// The entries of a map; of anything else none.
+    pub fn entries(&self) -> &[(String, Cell)] {
+        match self {
+            Self::Map(entries) => entries,
+            _ => &[],
         }
     }
 

@@ -1,14 +1,23 @@
 //! Who is told: schemas, sinks, the lake.
 #![forbid(unsafe_code)]
 
+mod arrow;
 pub mod cell;
 pub mod error;
+mod files;
+pub mod lake;
 pub mod lines;
+mod parquet;
+pub mod rows;
+pub mod runs;
 pub mod schema;
 pub mod sink;
 
 pub use cell::{Cell, Kind, Row, rfc3339};
 pub use error::OutputError;
+pub use lake::{Lake, LakeSink};
 pub use lines::Lines;
+pub use rows::Rows;
+pub use runs::{Input, Overlap, Run, run_id};
 pub use schema::{Grain, Table};
 pub use sink::{Sink, Written};

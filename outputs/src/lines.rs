@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use fingerprints::record::{Provenance, Record};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::cell::{Cell, Json};
+use crate::cell::{Cell, Json, Row};
 use crate::error::OutputError;
 use crate::schema::Table;
 use crate::sink::{Sink, Written};
@@ -22,17 +22,22 @@ impl<W: Write> Lines<W> {
     pub fn new(stream: W, provenance: Provenance) -> Self {
         Self { stream: BufWriter::new(stream), provenance, written: Written { files: 1, ..Written::default() } }
     }
-}
 
-impl<W: Write> Sink for Lines<W> {
-    fn record(&mut self, record: &Record) -> Result<(), OutputError> {
-        let (table, row) = Table::row(record, &self.provenance);
-        let mut line = serde_json::to_vec(&Line { table, row: &row, named: true }).map_err(std::io::Error::from)?;
+    /// Takes a row that is made already, its provenance too.
+    pub fn row(&mut self, table: &'static Table, row: &Row) -> Result<(), OutputError> {
+        let mut line = serde_json::to_vec(&Line { table, row, named: true }).map_err(std::io::Error::from)?;
         line.push(b'\n');
         self.stream.write_all(&line)?;
         self.written.rows += 1;
         self.written.bytes += line.len() as u64;
         Ok(())
+    }
+}
+
+impl<W: Write> Sink for Lines<W> {
+    fn record(&mut self, record: &Record) -> Result<(), OutputError> {
+        let (table, row) = Table::row(record, &self.provenance);
+        self.row(table, &row)
     }
 
     fn finish(mut self: Box<Self>) -> Result<Written, OutputError> {
