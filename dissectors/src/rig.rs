@@ -53,6 +53,17 @@ impl Rig {
         self
     }
 
+    /// The sides speak from and to these ports.
+    pub(crate) fn with_ports(mut self, a: u16, b: u16) -> Self {
+        self.scene.ports = Sides::new(a, b);
+        self
+    }
+
+    /// The capture lost bytes that a side sent.
+    pub(crate) fn lose(&mut self, side: Side, bytes: u64) -> crate::dissector::Footing {
+        self.dissector.gap(side, bytes)
+    }
+
     /// A datagram: closed, read message by message until nothing is left. Tells how a stop came about.
     pub(crate) fn datagram(&mut self, side: Side, bytes: &[u8]) -> &mut Self {
         self.frame += 1;
