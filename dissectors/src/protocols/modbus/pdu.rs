@@ -1,0 +1,132 @@
+//! The protocol data unit: a function code and its data, and what its structure says by itself (Application Protocol
+//! V1.1b3, section 6).
+
+use super::identity;
+use crate::reader::{Reader, Stop};
+
+/// A function code and its data.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pdu<'a> {
+    /// The function, without the high bit.
+    pub(super) function: u8,
+    /// Whether the high bit says that the function is refused.
+    pub(super) is_exception: bool,
+    /// What follows the code.
+    pub(super) data: &'a [u8],
+}
+
+/// What a PDU can be by its structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fits {
+    /// Neither a request nor a response.
+    Neither,
+    /// A request only.
+    Request,
+    /// A response only.
+    Response,
+    /// Both: an echo.
+    Either,
+    /// Both, because the function's structure is not known here.
+    Anything,
+}
+
+impl<'a> Pdu<'a> {
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Stop> {
+        let code = reader.u8()?;
+        let data = reader.take(reader.remaining())?;
+        Ok(Self { function: code & !EXCEPTION, is_exception: code & EXCEPTION != 0, data })
+    }
+
+    pub(super) fn fits(&self) -> Fits {
+        let data = self.data;
+        if self.is_exception {
+            return Fits::of(false, data.len() == 1);
+        }
+        match self.function {
+            0 => Fits::Neither,
+            READ_COILS | READ_DISCRETE_INPUTS => Fits::of(data.len() == 4, is_counted(data)),
+            READ_HOLDING_REGISTERS | READ_INPUT_REGISTERS => Fits::of(data.len() == 4, is_counted_words(data)),
+            WRITE_SINGLE_COIL | WRITE_SINGLE_REGISTER => Fits::of(data.len() == 4, data.len() == 4),
+            WRITE_MULTIPLE_COILS | WRITE_MULTIPLE_REGISTERS => Fits::of(is_write(data), data.len() == 4),
+            REPORT_SERVER_ID => Fits::of(data.is_empty(), is_counted(data)),
+            MASK_WRITE_REGISTER => Fits::of(data.len() == 6, data.len() == 6),
+            READ_WRITE_REGISTERS => Fits::of(data.get(4..).is_some_and(is_write), is_counted_words(data)),
+            ENCAPSULATED if identity::is_identification(data) => {
+                Fits::of(data.len() == 3, identity::is_whole_answer(data))
+            }
+            _ => Fits::Anything,
+        }
+    }
+
+    /// The code of an exception.
+    pub(super) fn exception(&self) -> Option<u8> {
+        self.data.first().copied().filter(|_| self.is_exception)
+    }
+
+    /// Whether, as a request, it changes the process or the device.
+    pub(super) fn is_control(&self) -> bool {
+        match self.function {
+            WRITE_SINGLE_COIL
+            | WRITE_SINGLE_REGISTER
+            | WRITE_MULTIPLE_COILS
+            | WRITE_MULTIPLE_REGISTERS
+            | WRITE_FILE_RECORD
+            | MASK_WRITE_REGISTER
+            | READ_WRITE_REGISTERS => true,
+            DIAGNOSTICS => matches!(self.data, [0, RESTART_COMMUNICATIONS | FORCE_LISTEN_ONLY, ..]),
+            _ => false,
+        }
+    }
+
+    /// Whether, as a request, it silences the server: no response is sent (6.8.1, sub-function 4).
+    pub(super) fn silences(&self) -> bool {
+        self.function == DIAGNOSTICS && matches!(self.data, [0, FORCE_LISTEN_ONLY, ..])
+    }
+}
+
+impl Fits {
+    fn of(request: bool, response: bool) -> Self {
+        match (request, response) {
+            (false, false) => Self::Neither,
+            (true, false) => Self::Request,
+            (false, true) => Self::Response,
+            (true, true) => Self::Either,
+        }
+    }
+}
+
+/// A byte count, not 0, and as many bytes.
+fn is_counted(data: &[u8]) -> bool {
+    matches!(data, [count, values @ ..] if *count != 0 && usize::from(*count) == values.len())
+}
+
+/// A byte count and as many bytes, two to a register.
+fn is_counted_words(data: &[u8]) -> bool {
+    is_counted(data) && !data.len().is_multiple_of(2)
+}
+
+/// Address, quantity, byte count and as many bytes. Whether quantity and byte count agree is for the server to refuse.
+fn is_write(data: &[u8]) -> bool {
+    matches!(data, [_, _, _, _, count, values @ ..] if usize::from(*count) == values.len())
+}
+
+const EXCEPTION: u8 = 0x80;
+
+const READ_COILS: u8 = 1;
+const READ_DISCRETE_INPUTS: u8 = 2;
+const READ_HOLDING_REGISTERS: u8 = 3;
+const READ_INPUT_REGISTERS: u8 = 4;
+pub(super) const WRITE_SINGLE_COIL: u8 = 5;
+pub(super) const WRITE_SINGLE_REGISTER: u8 = 6;
+const DIAGNOSTICS: u8 = 8;
+pub(super) const WRITE_MULTIPLE_COILS: u8 = 15;
+pub(super) const WRITE_MULTIPLE_REGISTERS: u8 = 16;
+pub(super) const REPORT_SERVER_ID: u8 = 17;
+const WRITE_FILE_RECORD: u8 = 21;
+pub(super) const MASK_WRITE_REGISTER: u8 = 22;
+pub(super) const READ_WRITE_REGISTERS: u8 = 23;
+pub(super) const ENCAPSULATED: u8 = 43;
+
+/// Sub-functions of Diagnostics.
+const RESTART_COMMUNICATIONS: u8 = 1;
+const FORCE_LISTEN_ONLY: u8 = 4;
