@@ -10,7 +10,7 @@ use std::path::Path;
 
 use fingerprints::record::Provenance;
 use outputs::schema::{Dialect, TABLES, sql};
-use outputs::{Format, Lake, Overlap, Query, Run, Sink, Table, print};
+use outputs::{Format, Lake, Overlap, Run, Sink, Table, print};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [table, lake, "--format", "json"] => {
             let table = Table::named(table).ok_or("no such table")?;
             let rows = Lake::open(Path::new(lake))?.read(table)?.newest();
-            Ok(print(&rows, &Query::new(table), Format::Json, &mut std::io::stdout())?)
+            Ok(print(&rows, None, Format::Json, &mut std::io::stdout())?)
         }
         _ => Err("see the head of this example".into()),
     }
@@ -44,7 +44,7 @@ fn write(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut sink = lake.begin(run, Overlap::Refuse)?;
     let mut runner = TestRunner::deterministic();
     for table in TABLES {
-        let rows = generated::rows(table, ROWS).new_tree(&mut runner)?.current();
+        let rows = generated::rows(table, ROWS).new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
         rows.into_iter().try_for_each(|row| sink.row(table, row))?;
     }
     let written = Box::new(sink).finish()?;

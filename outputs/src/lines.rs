@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::cell::{Cell, Json, Row};
 use crate::error::OutputError;
-use crate::schema::Table;
+use crate::schema::{Column, Table};
 use crate::sink::{Sink, Written};
 
 /// Writes JSON lines to a stream.
@@ -25,7 +25,8 @@ impl<W: Write> Lines<W> {
 
     /// Takes a row that is made already, its provenance too.
     pub fn row(&mut self, table: &'static Table, row: &Row) -> Result<(), OutputError> {
-        let mut line = serde_json::to_vec(&Line { table, row, named: true }).map_err(std::io::Error::from)?;
+        let fields = table.columns.iter().zip(row).collect();
+        let mut line = serde_json::to_vec(&Object { table: Some(table.name), fields }).map_err(std::io::Error::from)?;
         line.push(b'\n');
         self.stream.write_all(&line)?;
         self.written.rows += 1;
@@ -46,21 +47,20 @@ impl<W: Write> Sink for Lines<W> {
     }
 }
 
-/// A row as a JSON object, in the order of the columns. An unknown value is a null and keeps its place.
-pub(crate) struct Line<'a> {
-    pub(crate) table: &'static Table,
-    pub(crate) row: &'a [Cell],
-    /// Whether the object begins with the name of its table.
-    pub(crate) named: bool,
+/// Cells of a row as a JSON object, in this order. An unknown value is a null and keeps its place.
+pub(crate) struct Object<'a> {
+    /// The table, when the object should tell it, first.
+    pub(crate) table: Option<&'static str>,
+    pub(crate) fields: Vec<(&'static Column, &'a Cell)>,
 }
 
-impl Serialize for Line<'_> {
+impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        if self.named {
-            object.serialize_entry("table", self.table.name)?;
+        if let Some(table) = self.table {
+            object.serialize_entry("table", table)?;
         }
-        for (column, cell) in self.table.columns.iter().zip(self.row) {
+        for (column, cell) in &self.fields {
             object.serialize_entry(column.name, &Json(column.kind, cell))?;
         }
         object.end()

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 
 /// Rows of a table. Their keys are few, so that some have several rows, and their times lie within two days, so that
 /// there are few files.
-pub fn rows(table: &'static Table, count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<Row>> {
+pub(crate) fn rows(
+    table: &'static Table,
+    count: impl Into<prop::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Row>> {
     prop::collection::vec(row(table), count)
 }
 

@@ -71,7 +71,8 @@ fn as_json(kind: Kind, cell: &Cell) -> Value {
         (_, Cell::Null) => Value::Null,
         (_, Cell::Bool(value)) => json!(value),
         (_, Cell::Int(value)) => json!(value),
-        (_, Cell::Double(value)) => json!(value),
+        // The reader of this test rounds the last digit of some numbers; the writer does not.
+        (_, Cell::Double(value)) => serde_json::from_str(&json!(value).to_string()).unwrap(),
         (_, Cell::Text(value)) => json!(value),
         (_, Cell::Time(value)) => json!(rfc3339(*value)),
         (Kind::List(element), Cell::List(cells)) => cells.iter().map(|cell| as_json(*element, cell)).collect(),
@@ -214,9 +215,10 @@ fn a_manifest_cannot_reach_out_of_its_lake() {
     write_records(&lake, run("old", &["1"]), &[asset("a")]).unwrap();
     let outside = folder.path().join("precious.parquet");
     fs::write(&outside, "x").unwrap();
-    let manifest = lake.join("_runs/old.json");
-    let forged = fs::read_to_string(&manifest).unwrap().replace("\"assets/", "\"../precious.parquet/../assets/");
-    fs::write(&manifest, forged.replace("precious.parquet/../", "precious.parquet\", \"x\": \"")).unwrap();
+    let path = lake.join("_runs/old.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["files"][0]["path"] = json!("../precious.parquet");
+    fs::write(&path, manifest.to_string()).unwrap();
     write_records(&lake, run("new", &["1", "2"]), &[asset("b")]).unwrap();
     assert!(outside.exists());
 }

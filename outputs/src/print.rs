@@ -1,0 +1,229 @@
+//! Rows on paper: a table for people, JSON and CSV for programs.
+//!
+//! Much of the text comes from the wire, and so from a stranger. A table shows what could move the cursor, recolour the
+//! terminal or turn the line around as `\u{1b}`; a CSV cell that a spreadsheet would run gets an apostrophe.
+
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use comfy_table::{ContentArrangement, presets};
+
+use crate::cell::{Cell, Json, Kind, format_time, rfc3339};
+use crate::lines::Object;
+use crate::rows::Rows;
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A table that fits a width; of the width it needs when there is none.
+    Table(Option<u16>),
+    /// A JSON array of objects.
+    Json,
+    /// Comma-separated values under a line of names.
+    Csv,
+}
+
+/// Prints these columns of rows. Left open, a table shows what fits a screen, the other formats all.
+pub fn print(rows: &Rows, columns: Option<&[usize]>, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    let shown = || rows.table.indices(rows.table.shown.iter().copied()).collect();
+    let all = || (0..rows.table.columns.len()).collect();
+    let chosen = columns.map(<[usize]>::to_vec);
+    match format {
+        Format::Table(width) => table(rows, &chosen.unwrap_or_else(shown), width, out),
+        Format::Json => json(rows, &chosen.unwrap_or_else(all), out),
+        Format::Csv => csv(rows, &chosen.unwrap_or_else(all), out),
+    }
+}
+
+fn table(rows: &Rows, columns: &[usize], width: Option<u16>, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::NOTHING);
+    if let Some(width) = width {
+        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    table.set_header(columns.iter().map(|&i| rows.table.columns[i].name));
+    for row in &rows.rows {
+        table.add_row(columns.iter().map(|&i| shown(rows.table.columns[i].name, &row[i])));
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
+fn json(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
+    for (i, row) in rows.rows.iter().enumerate() {
+        out.write_all(if i == 0 { b"[\n" } else { b",\n" })?;
+        let fields = columns.iter().map(|&column| (&rows.table.columns[column], &row[column]));
+        serde_json::to_writer(&mut *out, &Object { table: None, fields: fields.collect() })?;
+    }
+    out.write_all(if rows.rows.is_empty() { b"[]\n" } else { b"\n]\n" })
+}
+
+fn csv(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(columns.iter().map(|&i| rows.table.columns[i].name))?;
+    for row in &rows.rows {
+        writer.write_record(columns.iter().map(|&i| harmless(plain(rows.table.columns[i].kind, &row[i]), &row[i])))?;
+    }
+    writer.flush()
+}
+
+/// The most letters that a cell of a table shows.
+const MOST_LETTERS: usize = 200;
+
+/// The letters of a deterministic id that a table shows; commands take any prefix that is unique.
+const ID_LETTERS: usize = 12;
+
+/// A cell for people.
+fn shown(column: &str, cell: &Cell) -> String {
+    let text = match cell {
+        Cell::Time(time) => format_time(*time, "%Y-%m-%dT%H:%M:%SZ"),
+        Cell::Bool(true) => "yes".into(),
+        Cell::Bool(false) => "no".into(),
+        Cell::Text(text) if is_long_id(column, text) => text.chars().take(ID_LETTERS).collect(),
+        Cell::List(cells) => joined(cells.iter().map(|cell| shown("", cell)), ", "),
+        Cell::Map(entries) => joined(entries.iter().map(|(key, value)| format!("{key}={}", shown("", value))), ", "),
+        Cell::Struct(cells) => joined(cells.iter().filter(|cell| !cell.is_null()).map(|cell| shown("", cell)), " "),
+        _ => plain(Kind::Text, cell),
+    };
+    shortened(&visible(&text))
+}
+
+fn is_long_id(column: &str, text: &str) -> bool {
+    let is_id = ["asset_id", "finding_id", "remediation_id"].iter().any(|name| column.ends_with(name));
+    is_id && text.len() > ID_LETTERS && text.is_ascii()
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MOST_LETTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
+}
+
+/// Text with all that is not meant to be seen made visible.
+pub fn visible(text: &str) -> String {
+    let show =
+        |letter: char| -> String { if is_unseen(letter) { letter.escape_unicode().collect() } else { letter.into() } };
+    text.chars().map(show).collect()
+}
+
+/// Controls, and the marks that turn text around, hide in it or end a line (Unicode's Cc, Cf, Zl and Zp, as far as a
+/// terminal obeys them).
+fn is_unseen(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A cell for programs, in full.
+fn plain(kind: Kind, cell: &Cell) -> String {
+    match (kind, cell) {
+        (_, Cell::Null) => String::new(),
+        (_, Cell::Bool(value)) => value.to_string(),
+        (_, Cell::Int(value)) => value.to_string(),
+        (_, Cell::Double(value)) => value.to_string(),
+        (_, Cell::Text(text)) => text.clone(),
+        (_, Cell::Time(time)) => rfc3339(*time),
+        (Kind::List(Kind::Text), Cell::List(cells)) => joined(cells.iter().map(|cell| plain(Kind::Text, cell)), "; "),
+        (kind, nested) => serde_json::to_string(&Json(kind, nested)).unwrap_or_default(),
+    }
+}
+
+fn joined(texts: impl Iterator<Item = String>, between: &str) -> String {
+    texts.collect::<Vec<_>>().join(between)
+}
+
+/// Text that no spreadsheet takes for a formula. A number may begin with its sign.
+fn harmless(text: String, cell: &Cell) -> String {
+    let is_number = matches!(cell, Cell::Int(_) | Cell::Double(_));
+    if !is_number && text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}
+
+/// The formats by their names.
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "table" => Ok(Self::Table(None)),
+            "json" => Ok(Self::Json),
+            "csv" => Ok(Self::Csv),
+            _ => Err("expected table, json or csv".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dissectors::Timestamp;
+    use fingerprints::record::{AssetRow, FindingRow, Provenance, Record};
+
+    use super::*;
+    use crate::query::{Asked, Query};
+    use crate::schema::Table;
+
+    fn printed(record: impl Into<Record>, columns: &str, format: Format) -> String {
+        let record = record.into();
+        let table = Table::named(record.table()).unwrap();
+        let query = Query::new(table, Asked { columns: Some(columns), ..Asked::default() }).unwrap();
+        let rows = query.apply(Rows::of(table, &[record], &Provenance::default()));
+        let mut out = Vec::new();
+        print(&rows, query.columns(), format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn named(name: &str) -> AssetRow {
+        AssetRow { name: Some(name.into()), ..AssetRow::default() }
+    }
+
+    #[test]
+    fn a_stranger_cannot_steer_the_terminal() {
+        let evil = "a\u{1b}[2J\u{9b}31m\nb\u{202e}c\u{7}\u{200b}\u{e0041}ü";
+        let table = printed(named(evil), "name", Format::Table(None));
+        assert_eq!(table.lines().count(), 2);
+        assert!(table.contains(r"a\u{1b}[2J\u{9b}31m\u{a}b\u{202e}c\u{7}\u{200b}\u{e0041}ü"), "{table}");
+    }
+
+    #[test]
+    fn a_stranger_cannot_flood_the_terminal() {
+        let table = printed(named(&"x".repeat(100_000)), "name", Format::Table(Some(80)));
+        assert!(table.lines().count() < 10 && table.contains('…'));
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    }
+
+    #[test]
+    fn a_spreadsheet_runs_no_cell() {
+        for text in ["=1+1", "+1", "-1", "@x", "\tx", "\rx"] {
+            let csv = printed(named(text), "name", Format::Csv);
+            assert!(csv.trim_start_matches("name\n").trim_start_matches('"').starts_with('\''), "{csv}");
+        }
+        let list = AssetRow { ips: vec!["=1".into(), "b".into()], ..AssetRow::default() };
+        assert_eq!(printed(list, "ips", Format::Csv), "ips\n'=1; b\n");
+        let number = FindingRow { score: -5, ..FindingRow::default() };
+        assert_eq!(printed(number, "score", Format::Csv), "score\n-5\n");
+    }
+
+    #[test]
+    fn a_table_shows_ids_short_and_times_to_the_second() {
+        let asset = AssetRow {
+            asset_id: "a-0123456789abcdef0123456789abcdef".into(),
+            last_seen: Timestamp::from_micros(1_700_000_000_123_456),
+            ips: vec!["10.0.0.1".into(), "10.0.0.2".into()],
+            safety_related: Some(false),
+            ..AssetRow::default()
+        };
+        let table = printed(asset, "asset_id,last_seen,ips,safety_related,vendor", Format::Table(None));
+        let cells: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(cells, ["a-0123456789", "2023-11-14T22:13:20Z", "10.0.0.1,", "10.0.0.2", "no"]);
+    }
+
+    #[test]
+    fn json_is_an_array_of_the_chosen_columns_in_their_order() {
+        let asset = AssetRow { asset_id: "a".into(), ips: vec!["10.0.0.1".into()], ..AssetRow::default() };
+        let json = printed(asset, "ips,asset_id,vendor", Format::Json);
+        assert_eq!(json, "[\n{\"ips\":[\"10.0.0.1\"],\"asset_id\":\"a\",\"vendor\":null}\n]\n");
+        let none = Rows { table: Table::named("assets").unwrap(), rows: Vec::new() };
+        let mut out = Vec::new();
+        print(&none, None, Format::Json, &mut out).unwrap();
+        assert_eq!(out, b"[]\n");
+    }
+}
