@@ -1,0 +1,155 @@
+//! The heads of application messages (ASHRAE 135-2020, clause 20.1). Parameters stay unread here.
+
+use crate::reader::{Reader, Stop};
+
+/// One application protocol data unit.
+#[derive(Debug)]
+pub(super) enum Apdu<'a> {
+    /// A confirmed request, or a segment of one.
+    Request(Request<'a>),
+    /// A request or announcement that wants no answer.
+    Unconfirmed { service: u8, parameters: Reader<'a> },
+    /// What a confirmed request leads to, or a segment of it.
+    Answer(Answer<'a>),
+    /// A segment came through; says nothing of a service.
+    SegmentAck { invoke: u8, is_from_server: bool },
+    /// The client does not want its answer any more.
+    Withdrawal { invoke: u8 },
+}
+
+/// A service that is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Request<'a> {
+    pub(super) invoke: u8,
+    pub(super) segment: Segment,
+    pub(super) service: u8,
+    pub(super) parameters: Reader<'a>,
+}
+
+/// An acknowledgement or a refusal.
+#[derive(Clone, Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) kind: AnswerKind,
+    pub(super) invoke: u8,
+    pub(super) segment: Segment,
+    /// Rejects and aborts name none.
+    pub(super) service: Option<u8>,
+    pub(super) parameters: Reader<'a>,
+}
+
+/// How a request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnswerKind {
+    Acknowledged,
+    Error,
+    Reject,
+    Abort,
+}
+
+/// Which part of a message this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) is_first: bool,
+    pub(super) is_last: bool,
+}
+
+impl<'a> Apdu<'a> {
+    /// Takes what is left. Bits that the standard reserves must be zero.
+    pub(super) fn read(mut reader: Reader<'a>) -> Result<Self, Stop> {
+        let initial = reader.u8()?;
+        let flags = initial & 0x0f;
+        let (kind, reserved) = match initial >> 4 {
+            kind @ CONFIRMED => (kind, 0x01),
+            kind @ COMPLEX_ACK => (kind, 0x03),
+            kind @ SEGMENT_ACK => (kind, 0x0c),
+            kind @ ABORT => (kind, 0x0e),
+            kind => (kind, 0x0f),
+        };
+        if flags & reserved != 0 {
+            return Err(reader.malformed("reserved bits of the APDU are set"));
+        }
+        match kind {
+            CONFIRMED => Request::read(flags, reader).map(Self::Request),
+            UNCONFIRMED => Ok(Self::Unconfirmed { service: reader.u8()?, parameters: reader }),
+            SEGMENT_ACK => Self::segment_ack(flags, &mut reader),
+            ABORT if flags & FROM_SERVER == 0 => Self::withdrawal(&mut reader),
+            kind => Answer::read(kind, flags, reader).map(Self::Answer),
+        }
+    }
+
+    /// Clause 20.1.6.
+    fn segment_ack(flags: u8, reader: &mut Reader<'_>) -> Result<Self, Stop> {
+        let invoke = reader.u8()?;
+        reader.skip(SEQUENCE_AND_WINDOW)?;
+        Ok(Self::SegmentAck { invoke, is_from_server: flags & FROM_SERVER != 0 })
+    }
+
+    /// Clause 20.1.9, an abort that the client sends.
+    fn withdrawal(reader: &mut Reader<'_>) -> Result<Self, Stop> {
+        let invoke = reader.u8()?;
+        reader.skip(REASON)?;
+        Ok(Self::Withdrawal { invoke })
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Clause 20.1.2.
+    fn read(flags: u8, mut reader: Reader<'a>) -> Result<Self, Stop> {
+        reader.skip(SIZES_ACCEPTED)?;
+        let invoke = reader.u8()?;
+        let segment = Segment::read(flags, &mut reader)?;
+        Ok(Self { invoke, segment, service: reader.u8()?, parameters: reader })
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// Clauses 20.1.4 (simple), 20.1.5 (complex), 20.1.7 (error), 20.1.8 (reject), 20.1.9 (abort).
+    fn read(kind: u8, flags: u8, mut reader: Reader<'a>) -> Result<Self, Stop> {
+        let kind = match kind {
+            SIMPLE_ACK | COMPLEX_ACK => AnswerKind::Acknowledged,
+            ERROR => AnswerKind::Error,
+            REJECT => AnswerKind::Reject,
+            ABORT => AnswerKind::Abort,
+            _ => return Err(reader.malformed("no such type of APDU")),
+        };
+        let invoke = reader.u8()?;
+        let segment = Segment::read(flags, &mut reader)?;
+        let code = reader.u8()?;
+        let service = matches!(kind, AnswerKind::Acknowledged | AnswerKind::Error).then_some(code);
+        Ok(Self { kind, invoke, segment, service, parameters: reader })
+    }
+}
+
+impl Segment {
+    pub(super) const WHOLE: Self = Self { is_first: true, is_last: true };
+
+    /// Sequence number and window stand only where a message is segmented. Only requests and complex
+    /// acknowledgements can be, and the flag is reserved elsewhere.
+    fn read(flags: u8, reader: &mut Reader<'_>) -> Result<Self, Stop> {
+        if flags & IS_SEGMENTED == 0 {
+            return Ok(Self::WHOLE);
+        }
+        let sequence = reader.u8()?;
+        reader.skip(WINDOW)?;
+        Ok(Self { is_first: sequence == 0, is_last: flags & MORE_FOLLOWS == 0 })
+    }
+}
+
+const CONFIRMED: u8 = 0;
+const UNCONFIRMED: u8 = 1;
+const SIMPLE_ACK: u8 = 2;
+const COMPLEX_ACK: u8 = 3;
+const SEGMENT_ACK: u8 = 4;
+const ERROR: u8 = 5;
+const REJECT: u8 = 6;
+const ABORT: u8 = 7;
+
+const IS_SEGMENTED: u8 = 0x08;
+const MORE_FOLLOWS: u8 = 0x04;
+/// Of segment acknowledgements and aborts.
+const FROM_SERVER: u8 = 0x01;
+
+const SIZES_ACCEPTED: usize = 1;
+const WINDOW: usize = 1;
+const REASON: usize = 1;
+const SEQUENCE_AND_WINDOW: usize = 2;

@@ -1,0 +1,114 @@
+//! The network layer: from which station to which, and what (ASHRAE 135-2020, clause 6.2).
+
+use super::apdu::Apdu;
+use crate::observation::Child;
+use crate::reader::{Reader, Stop};
+use arrayvec::ArrayVec;
+
+/// One network protocol data unit.
+#[derive(Debug)]
+pub(super) struct Npdu<'a> {
+    pub(super) destination: Destination,
+    /// The station behind the sender that speaks; the sender itself when there is none.
+    pub(super) source: Option<Child>,
+    pub(super) message: Message<'a>,
+}
+
+/// Whom an NPDU is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// Whoever gets the datagram.
+    Receiver,
+    /// A station of a network behind the receiver.
+    Station(Child),
+    /// All stations of one network or of all.
+    Broadcast,
+}
+
+/// What an NPDU carries.
+#[derive(Debug)]
+pub(super) enum Message<'a> {
+    /// A message between routers, by its type.
+    Network(u8),
+    Application(Apdu<'a>),
+}
+
+impl<'a> Npdu<'a> {
+    /// Takes what is left.
+    pub(super) fn read(mut reader: Reader<'a>) -> Result<Self, Stop> {
+        if reader.remaining() > LONGEST {
+            return Err(reader.malformed("longer than an NPDU can be"));
+        }
+        if reader.u8()? != VERSION {
+            return Err(reader.malformed("not version 1 of the network layer"));
+        }
+        let control = reader.u8()?;
+        if control & RESERVED != 0 {
+            return Err(reader.malformed("reserved control bits are set"));
+        }
+        let has_destination = control & HAS_DESTINATION != 0;
+        let destination = if has_destination { Destination::read(&mut reader)? } else { Destination::Receiver };
+        let source = if control & HAS_SOURCE != 0 { Some(source(&mut reader)?) } else { None };
+        if has_destination {
+            reader.skip(HOP_COUNT)?;
+        }
+        let message = match control & IS_NETWORK_MESSAGE {
+            0 => Message::Application(Apdu::read(reader)?),
+            _ => Message::Network(network_message(&mut reader)?),
+        };
+        Ok(Self { destination, source, message })
+    }
+}
+
+impl Destination {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Stop> {
+        let (network, address) = address(reader)?;
+        if network == 0 {
+            return Err(reader.malformed("network 0 is named"));
+        }
+        let is_broadcast = network == ALL_NETWORKS || address.is_empty();
+        Ok(if is_broadcast { Self::Broadcast } else { Self::Station(Child::Station { network, address }) })
+    }
+}
+
+fn source(reader: &mut Reader<'_>) -> Result<Child, Stop> {
+    let (network, address) = address(reader)?;
+    if network == 0 || network == ALL_NETWORKS || address.is_empty() {
+        return Err(reader.malformed("the source is no station"));
+    }
+    Ok(Child::Station { network, address })
+}
+
+fn address(reader: &mut Reader<'_>) -> Result<(u16, ArrayVec<u8, 7>), Stop> {
+    let network = reader.u16()?;
+    let length = reader.u8()?;
+    let bytes = reader.take(usize::from(length))?;
+    let address = bytes.try_into().map_err(|_| reader.malformed("a station's address is too long"))?;
+    Ok((network, address))
+}
+
+/// Clause 6.2.4: proprietary messages bear their maker's id.
+fn network_message(reader: &mut Reader<'_>) -> Result<u8, Stop> {
+    let kind = reader.u8()?;
+    if kind >= FIRST_PROPRIETARY {
+        reader.skip(VENDOR_ID)?;
+    }
+    Ok(kind)
+}
+
+/// Table 6-1: the longest NPDU on BACnet/IP.
+const LONGEST: usize = 1497;
+const VERSION: u8 = 1;
+
+const IS_NETWORK_MESSAGE: u8 = 0x80;
+const RESERVED: u8 = 0x50;
+const HAS_DESTINATION: u8 = 0x20;
+const HAS_SOURCE: u8 = 0x08;
+
+const ALL_NETWORKS: u16 = 0xffff;
+const HOP_COUNT: usize = 1;
+const VENDOR_ID: usize = 2;
+/// The first message type that belongs to vendors.
+pub(super) const FIRST_PROPRIETARY: u8 = 0x80;
+/// The last message type that the standard defines: Network-Number-Is.
+pub(super) const LAST_STANDARD: u8 = 0x13;

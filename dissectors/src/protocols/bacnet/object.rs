@@ -1,0 +1,115 @@
+//! Objects and properties, by number and by the names of the standard (ASHRAE 135-2020, clause 21).
+
+use crate::reader::{Reader, Stop};
+use std::fmt;
+
+/// An object of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Object {
+    kind: u32,
+    instance: u32,
+}
+
+/// A property of an object, and its place in it if it is an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Property {
+    pub(super) number: u32,
+    pub(super) index: Option<u32>,
+}
+
+impl Object {
+    /// Clause 20.2.14: ten bits of type, then the instance.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Stop> {
+        let bits = reader.u32()?;
+        Ok(Self { kind: bits >> 22, instance: bits & ANY_INSTANCE })
+    }
+
+    /// Whether it is the one object that stands for the device itself.
+    pub(super) fn is_device(self) -> bool {
+        self.kind == DEVICE
+    }
+
+    /// The instance of a Device object, unless it is the wildcard that names every device (clause 12.11.1).
+    pub(super) fn device_instance(self) -> Option<u32> {
+        (self.is_device() && self.instance != ANY_INSTANCE).then_some(self.instance)
+    }
+}
+
+impl Property {
+    /// Whether its vendor decides what it holds (clause 21).
+    pub(super) fn is_proprietary(self) -> bool {
+        matches!(self.number, 512..=ANY_INSTANCE)
+    }
+}
+
+/// `analog-output 3`; `object 300:3` for a type that the standard does not name.
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match name(OBJECT_TYPES, self.kind) {
+            Some(name) => write!(f, "{name} {}", self.instance),
+            None => write!(f, "object {}:{}", self.kind, self.instance),
+        }
+    }
+}
+
+/// `present-value`, `priority-array[3]`; `property 600` for one that our table does not name.
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match name(PROPERTIES, self.number) {
+            Some(name) => f.write_str(name)?,
+            None => write!(f, "property {}", self.number)?,
+        }
+        self.index.iter().try_for_each(|index| write!(f, "[{index}]"))
+    }
+}
+
+/// The name that stands beside a number in a table; read only when a control action is told.
+fn name(table: &'static str, number: u32) -> Option<&'static str> {
+    table.lines().filter_map(|line| line.split_once('\t')).find_map(|(code, name)| {
+        let is_it = code.parse() == Ok(number);
+        is_it.then_some(name)
+    })
+}
+
+const DEVICE: u32 = 8;
+const ANY_INSTANCE: u32 = 0x3f_ffff;
+
+static OBJECT_TYPES: &str = include_str!("../../../data/bacnet-objects.tsv");
+static PROPERTIES: &str = include_str!("../../../data/bacnet-properties.tsv");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn objects_and_properties_bear_their_names_or_numbers() {
+        let printed = |kind, instance| Object { kind, instance }.to_string();
+        assert_eq!(printed(1, 3), "analog-output 3");
+        assert_eq!(printed(300, 3), "object 300:3");
+        let printed = |number, index| Property { number, index }.to_string();
+        assert_eq!(printed(85, None), "present-value");
+        assert_eq!(printed(87, Some(8)), "priority-array[8]");
+        assert_eq!(printed(600, None), "property 600");
+    }
+
+    #[test]
+    fn the_wildcard_names_no_device() {
+        let instance = |kind, instance| Object { kind, instance }.device_instance();
+        assert_eq!(instance(DEVICE, 8601), Some(8601));
+        assert_eq!(instance(DEVICE, ANY_INSTANCE), None);
+        assert_eq!(instance(0, 8601), None);
+    }
+
+    #[test]
+    fn every_line_of_the_tables_is_a_number_of_its_own_and_a_name() {
+        for table in [OBJECT_TYPES, PROPERTIES] {
+            let mut numbers = BTreeSet::new();
+            for line in table.lines() {
+                let (number, name) = line.split_once('\t').expect("a tab");
+                assert!(numbers.insert(number.parse::<u32>().expect("a number")), "{number} stands twice");
+                assert!(!name.is_empty(), "{number} has no name");
+            }
+        }
+    }
+}
