@@ -16,6 +16,7 @@
 
 pub mod bounded;
 pub mod dissector;
+mod head;
 pub mod observation;
 pub mod out;
 pub mod packet;

@@ -165,6 +165,35 @@ impl<'a> Reader<'a> {
         Ok(found)
     }
 
+    /// All bytes before the first empty line, which is passed over: lines, each with its end. Lines end with CRLF or
+    /// with a bare LF, mixed as they like; that the first line is not empty is for the caller to see to.
+    ///
+    /// A search that fails is remembered where [`Reader::find`] remembers its own: do not search the same bytes both ways.
+    pub fn find_empty_line(&mut self) -> Result<&'a [u8], Stop> {
+        let mut from = self.at.max(self.searched);
+        while let Some(offset) = memchr::memchr(b'\n', self.bytes.get(from..).unwrap_or_default()) {
+            let line_end = from.saturating_add(offset);
+            let next = line_end.saturating_add(1);
+            let empty_line = match self.bytes.get(next..).unwrap_or_default() {
+                [b'\n', ..] => 1,
+                [b'\r', b'\n', ..] => 2,
+                [] | [b'\r'] => {
+                    self.searched = line_end;
+                    return Err(self.lacking(self.remaining().saturating_add(1)));
+                }
+                _ => {
+                    from = next;
+                    continue;
+                }
+            };
+            let lines = self.take(next.saturating_sub(self.at))?;
+            self.skip(empty_line)?;
+            return Ok(lines);
+        }
+        self.searched = self.at.max(self.bytes.len());
+        Err(self.lacking(self.remaining().saturating_add(1)))
+    }
+
     /// What has not been read yet.
     #[inline]
     pub fn rest(&self) -> &'a [u8] {
@@ -194,7 +223,7 @@ impl<'a> Reader<'a> {
         self.base.saturating_add(self.at)
     }
 
-    /// How far [`Reader::find`] has looked in vain; to be handed to the next reader over the same bytes.
+    /// How far a search has looked in vain; to be handed to the next reader over the same bytes.
     pub fn searched(&self) -> usize {
         self.searched
     }
@@ -260,5 +289,40 @@ mod tests {
         let mut reader = Reader::open(bytes, searched);
         assert_eq!(reader.find(b"\r\n\r\n"), Ok(&b"Server: x"[..]));
         assert_eq!(reader.rest(), b"rest");
+    }
+
+    #[test]
+    fn an_empty_line_is_found_whatever_ends_the_lines() {
+        for (bytes, lines) in [
+            ("a\r\nb\r\n\r\nrest", "a\r\nb\r\n"),
+            ("a\nb\n\nrest", "a\nb\n"),
+            ("a\r\nb\n\r\nrest", "a\r\nb\n"),
+            ("a\nb\r\n\nrest", "a\nb\r\n"),
+            ("a\r\n\r\nrest", "a\r\n"),
+            ("a\r\n \r\n\r\r\nb\n\nrest", "a\r\n \r\n\r\r\nb\n"),
+        ] {
+            let end = bytes.len() - 4;
+            let mut searched = 0;
+            for length in 0..end {
+                let mut reader = Reader::open(&bytes.as_bytes()[..length], searched);
+                assert_eq!(reader.find_empty_line(), Err(Stop::Short { missing: 1 }), "{bytes:?} to {length}");
+                assert_eq!(reader.at(), 0);
+                searched = reader.searched();
+                assert!(searched + 2 >= length, "{bytes:?}: searched {searched} of {length}");
+            }
+            for (length, searched) in [(end, searched), (bytes.len(), searched), (bytes.len(), 0)] {
+                let mut reader = Reader::open(&bytes.as_bytes()[..length], searched);
+                assert_eq!(reader.find_empty_line(), Ok(lines.as_bytes()), "{bytes:?} to {length}");
+                assert_eq!(reader.at(), end);
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_line_is_looked_for_from_where_the_reader_stands() {
+        let mut reader = Reader::closed(b"\n\na: b\n\nc: d\n");
+        reader.skip(2).expect("two bytes are there");
+        assert_eq!(reader.find_empty_line(), Ok(&b"a: b\n"[..]));
+        assert!(matches!(reader.find_empty_line(), Err(Stop::Malformed { at: 8, .. })));
     }
 }

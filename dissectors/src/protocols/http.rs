@@ -1,23 +1,336 @@
-//! Placeholder.
-use crate::dissector::{Dissector, Next, Protocol, Side, Verdict};
-use crate::out::Out;
+//! HTTP/1 tells what a server and its pages call themselves, which program asks, and how one logs in.
+//!
+//! RFC 9110 (what messages mean) and RFC 9112 (how they stand on a connection). Read: heads, the ends of bodies by
+//! length, chunks or close, the titles of HTML pages. Skipped on purpose: what bodies say, targets, and every credential:
+//! of Authorization nothing is kept but a scheme's name out of a list. HTTP/2 is only met at its preface; what follows
+//! 101 or a tunnel's 200 is another protocol.
+
+use crate::dissector::{Carrier, Direction, Dissector, Field, Footing, Next, Protocol, Side, Sides};
+use crate::head::{self, Head, Start};
+use crate::observation::{Operation, Place};
+use crate::out::{Count, Mark, Out};
 use crate::reader::{Reader, Stop};
+use crate::time::Timestamp;
+use body::{Body, chunk_size, is_interim, is_tunnel};
+use start::{Fit, LONGEST_LINE, fit, is_http, is_preface, operation, probe};
+use std::collections::VecDeque;
+use std::time::Duration;
+use title::Title;
+
+mod body;
+mod start;
+mod tell;
+mod title;
 
 pub(crate) static HTTP: Protocol = Protocol {
     name: "http",
-    spec: "",
-    carriers: &[],
-    fields: &[],
-    probe: |_, _| Verdict::NotMine,
-    max_message: 0,
+    spec: "RFC 9110, RFC 9112",
+    carriers: &[Carrier::Tcp(&[80, 8080, 8000, 81, 88, 8081, 8888])],
+    fields: &[&SERVER, &USER_AGENT, &AUTHORIZATION, &AUTHENTICATE, &REALM, &POWERED_BY, &TITLE, &HOST],
+    probe,
+    max_message: 64 * 1024,
     relates: true,
-    open: || Box::new(Nothing),
+    open: || Box::<Http>::default(),
 };
 
-struct Nothing;
+static SERVER: Field = Field::new("http.server", "Server: the software that answers (RFC 9110, 10.2.4)");
+static USER_AGENT: Field = Field::new("http.user_agent", "User-Agent: the software that asks (RFC 9110, 10.1.5)");
+static AUTHORIZATION: Field = Field::new(
+    "http.authorization",
+    "Authorization: the scheme of credentials sent to it (RFC 9110, 11.6.2), by the registry's name or `other`",
+);
+static AUTHENTICATE: Field = Field::new(
+    "http.authenticate",
+    "WWW-Authenticate: the schemes that one response offers, in its order (RFC 9110, 11.6.1)",
+);
+static REALM: Field = Field::new("http.realm", "WWW-Authenticate: what is protected, by its own name (RFC 9110, 11.5)");
+static POWERED_BY: Field = Field::new("http.powered_by", "X-Powered-By: what makes the pages; no standard");
+static TITLE: Field = Field::new("http.title", "The title of an HTML page, of a response 200 or 401 (HTML, 4.2.2)");
+static HOST: Field =
+    Field::new("http.host", "Host: the name it is called by, when it is not an address (RFC 9110, 7.2)");
 
-impl Dissector for Nothing {
-    fn message(&mut self, _side: Side, _reader: &mut Reader<'_>, _out: &mut Out<'_>) -> Result<Next, Stop> {
-        Ok(Next::Enough)
+#[derive(Default)]
+struct Http {
+    halves: Sides<Half>,
+}
+
+/// What one side sends.
+#[derive(Default)]
+struct Half {
+    stage: Stage,
+    look: Look,
+    /// Its requests that wait for an answer, the oldest first: answers come in their order (RFC 9112, 9.3.2).
+    asked: VecDeque<Asked>,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, Default)]
+enum Stage {
+    /// A start line and headers.
+    #[default]
+    Head,
+    /// The size of a chunk (RFC 9112, 7.1).
+    Chunk,
+    /// A trailer, or the empty line after the last one (RFC 9112, 7.1.2).
+    Trailer,
+}
+
+/// Who looks at the body under way.
+#[derive(Default)]
+enum Look {
+    #[default]
+    Nobody,
+    /// It is a page.
+    Title(Title),
+    /// It is a request's: no answer is owed before its end, and a firmware takes its minutes.
+    Progress,
+}
+
+struct Asked {
+    operation: Operation,
+    place: Place,
+    /// When the last byte of it was seen.
+    heard: Timestamp,
+}
+
+impl Dissector for Http {
+    /// A message is a head, the front of a chunk, a trailer or an empty line between them.
+    fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        let is_empty_line = head::pass_empty_line(reader)?;
+        match (self.halves.of(side).stage, is_empty_line) {
+            (Stage::Trailer, true) => Ok(self.halves.of_mut(side).end()),
+            (_, true) => Ok(Next::More),
+            (Stage::Head, false) => self.head(side, reader, out),
+            (Stage::Chunk, false) => self.chunk(side, reader, out),
+            (Stage::Trailer, false) => self.trailer(side, reader, out),
+        }
+    }
+
+    fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
+        let half = self.halves.of_mut(side);
+        match &mut half.look {
+            Look::Nobody => {}
+            Look::Progress => {
+                if let Some(asked) = half.asked.back_mut() {
+                    asked.heard = out.place().time;
+                }
+            }
+            Look::Title(title) => {
+                if let Some(text) = title.read(piece) {
+                    out.text(side, None, &TITLE, text);
+                }
+                if title.is_over() {
+                    half.look = Look::Nobody;
+                }
+            }
+        }
+    }
+
+    /// Answers may have been lost: which request the next one answers is not known any more. The stage stays, since
+    /// the loss may stand within a chunk, and a start line is read at any stage.
+    fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
+        let half = self.halves.of_mut(side);
+        if matches!(half.look, Look::Title(_)) {
+            half.look = Look::Nobody;
+        }
+        self.halves.of_mut(side.other()).asked.clear();
+        Footing::Segment
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        for side in Side::BOTH {
+            let asked = &mut self.halves.of_mut(side).asked;
+            while let Some(old) = asked.pop_front_if(|oldest| now.since(oldest.heard) > PATIENCE) {
+                old.give_up(side, out);
+            }
+        }
     }
 }
+
+impl Http {
+    fn head(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        let refused = reader.malformed("neither a request line nor a status line of HTTP/1");
+        if fit(reader.rest()) == Fit::Not {
+            return Err(refused);
+        }
+        let head = Head::read(reader)?;
+        match head.start {
+            start if is_preface(&start) => Ok(preface(side, out)),
+            start if !is_http(&start) => Err(refused),
+            Start::Request { method, target, .. } => self.request(side, method, target, &head, out),
+            Start::Status { code, .. } => self.response(side, code, &head, out),
+        }
+    }
+
+    fn request(
+        &mut self,
+        side: Side,
+        method: &[u8],
+        target: &[u8],
+        head: &Head<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<Next, Stop> {
+        let body = Body::of_request(head)?;
+        let operation = operation(method);
+
+        let half = self.halves.of_mut(side);
+        let place = out.place();
+        let given_up = half.ask(Asked { operation: operation.clone(), place, heard: place.time });
+        let next = half.begin(body, Look::Progress);
+
+        out.server(side.other());
+        out.count(count(side, Direction::Request, operation, Mark::Plain));
+        if let Some(oldest) = given_up {
+            oldest.give_up(side, out);
+        }
+        tell::request(side, target, head, out);
+        Ok(next)
+    }
+
+    fn response(&mut self, side: Side, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        let asked = &self.halves.of(side.other()).asked;
+        let method = asked.front().map(|asked| &asked.operation);
+        let is_tunnel = is_tunnel(code, method);
+        let body = Body::of_response(code, method, head)?;
+        let look = if has_title(code, body, head) { Look::Title(Title::new()) } else { Look::Nobody };
+
+        if !is_interim(code) {
+            self.halves.of_mut(side.other()).asked.pop_front();
+        }
+        let next = self.halves.of_mut(side).begin(body, look);
+
+        let mark = if code < 400 { Mark::Plain } else { Mark::Exception };
+        out.server(side);
+        out.count(count(side, Direction::Response, Operation::Code(u32::from(code)), mark));
+        tell::response(side, head, out);
+        Ok(if is_tunnel { Next::Enough } else { next })
+    }
+
+    fn chunk(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        let line = line(reader)?;
+        let Some(length) = chunk_size(line) else {
+            return self.head_after_all(side, reader, out, "neither the size of a chunk nor a start line");
+        };
+        pass(reader, line)?;
+        Ok(self.halves.of_mut(side).chunk(length))
+    }
+
+    fn trailer(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        let line = line(reader)?;
+        if !line.contains(&b':') || fit(reader.rest()) == Fit::Whole {
+            return self.head_after_all(side, reader, out, "neither a trailer nor a start line");
+        }
+        pass(reader, line)?;
+        Ok(Next::More)
+    }
+
+    /// Where chunks should go on a message starts: the end of the one before was lost.
+    fn head_after_all(
+        &mut self,
+        side: Side,
+        reader: &mut Reader<'_>,
+        out: &mut Out<'_>,
+        what: &'static str,
+    ) -> Result<Next, Stop> {
+        match fit(reader.rest()) {
+            Fit::Whole => self.head(side, reader, out),
+            Fit::Not | Fit::Maybe => Err(reader.malformed(what)),
+        }
+    }
+}
+
+impl Half {
+    /// One more request waits. When too many do, the oldest is given up.
+    fn ask(&mut self, asked: Asked) -> Option<Asked> {
+        let oldest = if self.asked.len() < MOST_ASKED { None } else { self.asked.pop_front() };
+        self.asked.push_back(asked);
+        oldest
+    }
+
+    /// A head is read, its body comes.
+    fn begin(&mut self, body: Body, look: Look) -> Next {
+        self.stage = if body == Body::Chunks { Stage::Chunk } else { Stage::Head };
+        self.look = look;
+        match body {
+            Body::Nothing | Body::Chunks => Next::More,
+            Body::Length(length) => self.pass(length),
+            Body::Close => self.pass(u64::MAX),
+        }
+    }
+
+    fn chunk(&mut self, size: u64) -> Next {
+        if size == 0 {
+            self.stage = Stage::Trailer;
+        }
+        self.pass(size)
+    }
+
+    /// Bytes of a body come.
+    fn pass(&self, length: u64) -> Next {
+        match (length, &self.look) {
+            (0, _) => Next::More,
+            (_, Look::Nobody) => Next::Skip(length),
+            (_, Look::Title(_) | Look::Progress) => Next::Body(length),
+        }
+    }
+
+    /// A message has ended: a new one comes.
+    fn end(&mut self) -> Next {
+        self.stage = Stage::Head;
+        self.look = Look::Nobody;
+        Next::More
+    }
+}
+
+impl Asked {
+    fn give_up(self, side: Side, out: &mut Out<'_>) {
+        out.unanswered(count(side, Direction::Request, self.operation, Mark::Plain), self.place);
+    }
+}
+
+fn preface(side: Side, out: &mut Out<'_>) -> Next {
+    out.server(side.other());
+    out.count(count(side, Direction::Request, Operation::Verb("PRI"), Mark::Plain));
+    Next::Enough
+}
+
+/// Whether a title may be read from a body: that of an HTML page, small and plain.
+fn has_title(code: u16, body: Body, head: &Head<'_>) -> bool {
+    let is_small = match body {
+        Body::Nothing => false,
+        Body::Length(length) => length <= LONGEST_PAGE,
+        Body::Chunks | Body::Close => true,
+    };
+    let is = |name, value: &str| head.value(name).map(|said| said.eq_ignore_ascii_case(value.as_bytes()));
+    let is_html = || {
+        let kind = head.value("content-type");
+        kind.is_some_and(|kind| head::without_parameters(&kind).eq_ignore_ascii_case(b"text/html"))
+    };
+    is_small && matches!(code, 200 | 401) && is_html() && is("content-encoding", "identity").unwrap_or(true)
+}
+
+fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark) -> Count {
+    Count { sender, direction, operation, child: None, mark, is_control: false }
+}
+
+/// The line at hand without its LF, left where it is. Is asked again from its start when it is not whole: so it is short.
+fn line<'a>(reader: &Reader<'a>) -> Result<&'a [u8], Stop> {
+    let front = reader.rest().get(..LONGEST_LINE).unwrap_or(reader.rest());
+    match memchr::memchr(b'\n', front) {
+        Some(end) => reader.peek(end),
+        None if front.len() == LONGEST_LINE => Err(reader.malformed("the line of a chunk is too long")),
+        None => reader.peek(reader.remaining().saturating_add(1)),
+    }
+}
+
+/// Passes over a line that [`line`] showed, and its LF.
+fn pass(reader: &mut Reader<'_>, line: &[u8]) -> Result<(), Stop> {
+    reader.skip(line.len().saturating_add(1))
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const MOST_ASKED: usize = 64;
+const LONGEST_PAGE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests;
