@@ -11,18 +11,18 @@
 //! functions of their own, and Modbus over TLS (port 802).
 
 use crate::dissector::{Carrier, Direction, Dissector, Field, Next, Protocol, Side, Verdict};
-use crate::observation::{Category, Child, ChildProof, Operation, Outcome, Place, Transport};
-use crate::out::{Action, Count, Mark, Out};
+use crate::observation::{Child, ChildProof, Operation, Outcome, Transport};
+use crate::out::{Count, Mark, Out};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use crate::{Footing, Sides};
 use pdu::{Fits, Pdu};
-use std::collections::VecDeque;
-use std::time::Duration;
+use pending::{Pending, Request};
 use write::Write;
 
 mod identity;
 mod pdu;
+mod pending;
 mod write;
 
 pub(crate) static MODBUS: Protocol = Protocol {
@@ -43,7 +43,7 @@ pub(crate) static MODBUS: Protocol = Protocol {
         &GATEWAY_EXCEPTION,
     ],
     probe,
-    max_message: 260,
+    max_message: 6 + MAX_UMAS_LENGTH as usize,
     relates: true,
     open: || Box::new(Conversation::default()),
 };
@@ -60,8 +60,7 @@ struct Conversation {
     server: Option<Side>,
     /// Who sent the first message: who asks, when nothing else tells.
     first: Option<Side>,
-    /// Oldest first.
-    pending: VecDeque<Pending>,
+    pending: Pending,
     /// The units told of each side, so that a poll costs no look-up.
     told: Sides<Units>,
 }
@@ -69,7 +68,7 @@ struct Conversation {
 impl Dissector for Conversation {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let adu = Adu::read(reader)?;
-        let reading = self.reading(side, &adu, out).ok_or_else(|| reader.malformed("no message of its function"))?;
+        let reading = self.reading(side, &adu, out).ok_or(UNREADABLE)?;
 
         self.first.get_or_insert(side);
         match reading {
@@ -81,16 +80,12 @@ impl Dissector for Conversation {
 
     /// Answers may have been among what was lost: nobody can say that they did not come.
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
-        for request in self.pending.iter_mut().filter(|request| request.asker != side) {
-            request.is_owed_an_answer = false;
-        }
+        self.pending.excuse(side);
         Footing::Segment
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
-        while let Some(oldest) = self.pending.pop_front_if(|oldest| now.since(oldest.place.time) >= PATIENCE) {
-            oldest.give_up(out);
-        }
+        self.pending.give_up(now, out);
     }
 }
 
@@ -119,7 +114,7 @@ impl Conversation {
         if fits == Fits::Request {
             return Some(Reading::Request(Grounds::Proof));
         }
-        let pair = self.pending.iter().position(|request| request.is_answered_by(side, adu));
+        let pair = self.pending.position(side, adu);
         let serves = self.likely_server(out).map(|server| server == side);
         let is_exception = adu.pdu.exception().is_some();
         match (fits, serves) {
@@ -152,12 +147,7 @@ impl Conversation {
         if grounds == Grounds::Proof {
             self.learn(side.other(), out);
         }
-        if self.pending.len() >= MAX_PENDING
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            oldest.give_up(out);
-        }
-        let request = Pending {
+        let request = Request {
             transaction: adu.transaction,
             unit: adu.unit,
             function: adu.pdu.function,
@@ -168,7 +158,7 @@ impl Conversation {
             place: out.place(),
         };
         out.count(request.count());
-        self.pending.push_back(request);
+        self.pending.push(request, out);
     }
 
     fn response(&mut self, side: Side, adu: &Adu<'_>, grounds: Grounds, pair: Option<usize>, out: &mut Out<'_>) {
@@ -181,7 +171,7 @@ impl Conversation {
             mark: if exception.is_some() { Mark::Exception } else { Mark::Plain },
             is_control: false,
         });
-        if let Some(request) = pair.and_then(|place| self.pending.remove(place)) {
+        if let Some(request) = pair.and_then(|position| self.pending.take(position)) {
             request.act(outcome(exception), out);
         }
         if grounds == Grounds::Proof {
@@ -217,64 +207,6 @@ impl Conversation {
     }
 }
 
-/// A request that waits for its answer.
-struct Pending {
-    transaction: u16,
-    unit: u8,
-    function: u8,
-    asker: Side,
-    is_control: bool,
-    is_owed_an_answer: bool,
-    write: Option<Write>,
-    place: Place,
-}
-
-impl Pending {
-    /// The answer repeats transaction, unit and function. Some servers refuse a function that they do not know under
-    /// the code 0x80, as if it were function 0.
-    fn is_answered_by(&self, side: Side, adu: &Adu<'_>) -> bool {
-        let Pdu { function, is_exception, .. } = adu.pdu;
-        self.asker != side
-            && self.transaction == adu.transaction
-            && self.unit == adu.unit
-            && (self.function == function || (function == 0 && is_exception))
-    }
-
-    fn count(&self) -> Count {
-        Count {
-            sender: self.asker,
-            direction: Direction::Request,
-            operation: operation(self.function),
-            child: Some(child(self.unit)),
-            mark: Mark::Plain,
-            is_control: self.is_control,
-        }
-    }
-
-    fn give_up(&self, out: &mut Out<'_>) {
-        if self.is_owed_an_answer {
-            out.unanswered(self.count(), self.place);
-        }
-        self.act(Outcome::Unanswered, out);
-    }
-
-    fn act(&self, outcome: Outcome, out: &mut Out<'_>) {
-        let Some(write) = self.write else {
-            return;
-        };
-        out.act(Action {
-            sender: self.asker,
-            child: Some(child(self.unit)),
-            operation: operation(self.function),
-            category: Category::Write,
-            target: write.target(),
-            value: write.value(),
-            outcome,
-            place: self.place,
-        });
-    }
-}
-
 /// An application data unit: the MBAP header (Messaging Guide, 3.1.3) and a PDU.
 struct Adu<'a> {
     transaction: u16,
@@ -289,7 +221,12 @@ impl<'a> Adu<'a> {
             return Err(reader.malformed("the protocol id is not 0"));
         }
         let length = reader.u16()?;
-        if !(2..=254).contains(&length) {
+        let is_possible = match length {
+            0 | 1 => false,
+            2..=MAX_LENGTH => true,
+            _ => length <= MAX_UMAS_LENGTH && matches!(reader.peek(2)?, [_, UMAS]),
+        };
+        if !is_possible {
             return Err(reader.malformed("the length is not 2 to 254"));
         }
         let mut rest = reader.sub(usize::from(length))?;
@@ -333,7 +270,7 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
         Fits::Request | Fits::Response | Fits::Either => Verdict::Bits(32),
         Fits::Anything if ends => Verdict::Bits(32),
         Fits::Anything => Verdict::Bits(24),
-        Fits::Neither if ends && adu.pdu.function != 0 => Verdict::Bits(24),
+        Fits::Neither if ends => Verdict::Bits(24),
         Fits::Neither => Verdict::NotMine,
     }
 }
@@ -356,13 +293,413 @@ fn child(unit: u8) -> Child {
     Child::Number(u32::from(unit))
 }
 
+/// Unit and PDU: 1 and 253 bytes (Application Protocol, 4.1).
+const MAX_LENGTH: u16 = 254;
+/// Schneider Electric's function 90 sends more than the standard allows: 255 was seen, its newer servers offer 1 KiB.
+const MAX_UMAS_LENGTH: u16 = 1024;
+const UMAS: u8 = 90;
+
+/// Said of the function code's place.
+const UNREADABLE: Stop = Stop::Malformed { what: "no message of its function", at: 7 };
+
 const PORTS: &[u16] = &[502, 503];
 /// On a serial line all servers obey unit 0 and none answers (Modbus over Serial Line V1.02, 2.1), whatever a TCP
 /// server does.
 const BROADCAST: u8 = 0;
-const PATIENCE: Duration = Duration::from_secs(5);
-const MAX_PENDING: usize = 64;
 
 const ACKNOWLEDGE: u8 = 5;
 const GATEWAY_PATH_UNAVAILABLE: u8 = 10;
 const GATEWAY_TARGET_FAILED: u8 = 11;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::{Rig, hex};
+    use proptest::prelude::*;
+
+    /// One of each kind: a request, and what answers it.
+    fn exchanges() -> Vec<(Vec<u8>, Vec<u8>)> {
+        [
+            // trans proto len  unit fc addr qty        trans proto len  unit fc count values
+            ("0001 0000 0006 01 01 0000 0010", "0001 0000 0005 01 01 02 6666"),
+            ("0002 0000 0006 01 03 0000 0002", "0002 0000 0007 01 03 04 0007 0008"),
+            ("0003 0000 0006 01 04 1388 000a", "0003 0000 0003 01 84 02"),
+            // trans proto len  unit fc addr value
+            ("0004 0000 0006 01 05 0003 ff00", "0004 0000 0006 01 05 0003 ff00"),
+            ("0005 0000 0006 01 06 0005 05dc", "0005 0000 0006 01 06 0005 05dc"),
+            // trans proto len  unit fc addr qty count values
+            ("0006 0000 0008 01 0f 0008 0004 01 0d", "0006 0000 0006 01 0f 0008 0004"),
+            ("0007 0000 000b 01 10 0014 0002 04 000a 0014", "0007 0000 0006 01 10 0014 0002"),
+            // trans proto len  unit fc addr and or
+            ("0008 0000 0008 01 16 0004 00f2 0025", "0008 0000 0008 01 16 0004 00f2 0025"),
+            // trans proto len  unit fc read: addr qty write: addr qty count values
+            ("0009 0000 000f 01 17 0000 0004 000a 0002 04 0001 0002", "0009 0000 000b 01 17 08 0100010101020103"),
+            // trans proto len  unit fc                 count id run text
+            ("000a 0000 0002 01 11", "000a 0000 0009 01 11 06 08 ff 504d3731"),
+            // trans proto len  unit fc mei code object      conformity more next count (number length text)
+            ("000b 0000 0005 01 2b 0e 01 00", "000b 0000 000f 01 2b 0e 01 83 00 00 02 00 03 414243 01 00"),
+            // trans proto len  unit fc sub data
+            ("000c 0000 0006 01 08 0000 a55a", "000c 0000 0006 01 08 0000 a55a"),
+            ("000d 0000 0004 01 5a 00 02", "000d 0000 0006 01 5a 00 fe 10 ff"),
+        ]
+        .map(|(request, response)| (hex(request), hex(response)))
+        .into()
+    }
+
+    fn modbus() -> Rig {
+        Rig::tcp(&MODBUS)
+    }
+
+    /// What side A sends and B answers, told.
+    pub(super) fn story_of(exchanges: &[(&str, &str)]) -> Vec<String> {
+        let mut rig = modbus();
+        for (request, response) in exchanges {
+            rig.segment(Side::A, &hex(request));
+            rig.segment(Side::B, &hex(response));
+        }
+        rig.story()
+    }
+
+    #[test]
+    fn a_poll_tells_its_unit_once() {
+        let poll = ("0001 0000 0006 11 03 0000 0002", "0001 0000 0007 11 03 04 0007 0008");
+        assert_eq!(
+            story_of(&[poll, poll]),
+            [
+                "B serves",
+                "A request[17] 3",
+                "B response[17] 3",
+                "10.0.0.2[17] exists (Answered)",
+                "A request[17] 3",
+                "B response[17] 3",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_requests_that_change_something_carry_control() {
+        let mut rig = modbus();
+        let mut control: Vec<u8> = Vec::new();
+        for function in 1..=127 {
+            // The sub-function of Diagnostics is 1: restart.
+            rig.segment(Side::A, &[0, function, 0, 0, 0, 6, 1, function, 0, 1, 0, 0]);
+            rig.segment(Side::B, &[0, function, 0, 0, 0, 3, 1, function | 0x80, 1]);
+            let story = rig.story();
+            assert!(story.iter().any(|line| *line == format!("B response[1] {function} exception")), "{story:?}");
+            if story.contains(&format!("A request[1] {function} control")) {
+                control.push(function);
+            } else {
+                assert!(story.contains(&format!("A request[1] {function}")), "{story:?}");
+            }
+        }
+        assert_eq!(control, [5, 6, 8, 15, 16, 21, 22, 23]);
+    }
+
+    #[test]
+    fn a_capture_may_begin_with_an_answer() {
+        let mut rig = modbus().with_ports(4001, 4002);
+        rig.segment(Side::A, &hex("0001 0000 0005 01 03 02 0007"));
+        // An echo, asked by B because A is known to serve.
+        rig.segment(Side::B, &hex("0002 0000 0006 01 06 0005 05dc"));
+        rig.segment(Side::A, &hex("0002 0000 0006 01 06 0005 05dc"));
+        assert_eq!(
+            rig.story(),
+            [
+                "A serves",
+                "A response[1] 3",
+                "10.0.0.1[1] exists (Answered)",
+                "B request[1] 6 control",
+                "A response[1] 6",
+                "B write[1] by 6: register 5 = 1500, accepted (frame 2)",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_echo_is_judged_by_the_port_and_without_one_by_who_spoke_first() {
+        let echo = hex("0002 0000 0006 01 06 0005 05dc");
+        let first_line = |ports: (u16, u16)| {
+            let mut rig = modbus().with_ports(ports.0, ports.1);
+            rig.segment(Side::A, &echo);
+            rig.story().concat()
+        };
+        assert_eq!(first_line((40000, 502)), "A request[1] 6 control");
+        assert_eq!(first_line((502, 40000)), "A response[1] 6");
+        assert_eq!(first_line((502, 502)), "A request[1] 6 control");
+
+        let mut rig = modbus().with_ports(4001, 4002);
+        rig.segment(Side::A, &echo);
+        rig.segment(Side::B, &echo);
+        let story = rig.story();
+        assert_eq!(story.first().map(String::as_str), Some("A request[1] 6 control"));
+        assert_eq!(story.get(1).map(String::as_str), Some("B serves"), "the pairing proves it");
+    }
+
+    #[test]
+    fn content_wins_over_the_roles_that_were_known() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 03 0000 0001"));
+        rig.segment(Side::B, &hex("0001 0000 0006 02 03 0000 0001"));
+        rig.segment(Side::A, &hex("0001 0000 0005 02 03 02 0009"));
+        assert_eq!(
+            rig.story(),
+            [
+                "B serves",
+                "A request[1] 3",
+                "A serves",
+                "B request[2] 3",
+                "A response[2] 3",
+                "10.0.0.1[2] exists (Answered)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_request_for_coils_that_looks_like_an_answer_is_a_request() {
+        // Coils from 0x0300: as an answer, a byte count of 3 and three bytes.
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 01 0300 0008"));
+        rig.segment(Side::B, &hex("0001 0000 0004 01 01 01 ff"));
+        assert_eq!(rig.story().first().map(String::as_str), Some("A request[1] 1"));
+    }
+
+    #[test]
+    fn many_messages_share_a_segment_and_one_may_need_several() {
+        let pipelined = hex("0001 0000 0006 01 03 0004 0002  0002 0000 0006 01 04 000a 0002  0003 0000 0006 01 01");
+        let mut rig = modbus();
+        assert_eq!(rig.segment(Side::A, &pipelined), 8);
+        assert_eq!(rig.story(), ["B serves", "A request[1] 3", "A request[1] 4"]);
+        let mut open = Reader::open(&pipelined[24..], 0);
+        assert!(matches!(Adu::read(&mut open), Err(Stop::Short { missing: 4 })));
+    }
+
+    #[test]
+    fn a_gateway_speaks_for_itself_and_not_for_the_unit() {
+        let story = story_of(&[
+            ("0001 0000 0006 09 03 0000 0001", "0001 0000 0003 09 83 0b"),
+            ("0002 0000 0006 09 03 0000 0001", "0002 0000 0003 09 83 0a"),
+            ("0003 0000 0006 09 03 0000 0001", "0003 0000 0003 09 83 04"),
+        ]);
+        let told: Vec<_> = story.iter().filter(|line| line.starts_with("10.")).collect();
+        assert_eq!(
+            told,
+            [
+                "10.0.0.2 modbus.gateway_exception = 11",
+                "10.0.0.2 modbus.gateway_exception = 10",
+                "10.0.0.2[9] exists (Answered)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_given_up_after_five_seconds() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 03 0000 0001"));
+        rig.segment(Side::A, &hex("0002 0000 0006 01 06 0005 05dc"));
+        rig.story();
+        assert_eq!(rig.wait(4).story(), [""; 0]);
+        assert_eq!(
+            rig.wait(1).story(),
+            [
+                "A request[1] 3 unanswered since frame 1",
+                "A request[1] 6 unanswered since frame 2 control",
+                "A write[1] by 6: register 5 = 1500, unanswered (frame 2)",
+            ]
+        );
+        assert_eq!(rig.wait(60).story(), [""; 0]);
+    }
+
+    #[test]
+    fn what_nobody_owes_an_answer_is_never_unanswered() {
+        // Unit 0 is the serial line's broadcast; 8/4 forbids the answer; bytes that were lost may have held it.
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 00 06 0005 05dc  0002 0000 0006 01 08 0004 0000"));
+        rig.segment(Side::A, &hex("0003 0000 0006 01 03 0000 0001"));
+        assert_eq!(rig.lose(Side::B, 9), Footing::Segment);
+        rig.story();
+        assert_eq!(rig.wait(9).story(), ["A write[0] by 6: register 5 = 1500, unanswered (frame 1)"]);
+        let mut rig = Rig::udp(&MODBUS).with_group();
+        rig.datagram(Side::A, &hex("0001 0000 0006 01 03 0000 0001")).story();
+        assert_eq!(rig.wait(9).story(), [""; 0]);
+    }
+
+    #[test]
+    fn only_so_many_requests_wait_and_the_oldest_is_given_up() {
+        let mut rig = modbus();
+        for number in 0..=64 {
+            rig.segment(Side::A, &[0, number, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1]);
+        }
+        let unanswered: Vec<_> = rig.story().into_iter().filter(|line| line.contains("unanswered")).collect();
+        assert_eq!(unanswered, ["A request[1] 3 unanswered since frame 1"]);
+        rig.segment(Side::B, &hex("0001 0000 0005 01 03 02 0007"));
+        rig.story();
+        assert_eq!(rig.wait(9).story().len(), 63);
+    }
+
+    #[test]
+    fn a_broken_request_is_counted_because_the_server_answers_it() {
+        let story = story_of(&[
+            // A function 16 that ends after the quantity reads like a response; 22 lacks its mask; 0 is no function.
+            ("0001 0000 0006 01 10 0000 0001", "0001 0000 0003 01 90 03"),
+            ("0002 0000 0006 01 16 0000 0001", "0002 0000 0003 01 96 03"),
+            ("0003 0000 0006 01 00 0000 0001", "0003 0000 0003 01 80 01"),
+        ]);
+        let counted: Vec<_> = story.iter().filter(|line| line.contains(" re")).map(String::as_str).collect();
+        assert_eq!(
+            counted,
+            [
+                "A request[1] 16 control",
+                "B response[1] 16 exception",
+                "A request[1] 22 control",
+                "B response[1] 22 exception",
+                "A request[1] 0",
+                "B response[1] 0 exception",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refusal_under_function_0_answers_any_function() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0002 0000 0004 01 42 01 02"));
+        rig.segment(Side::B, &hex("0002 0000 0003 01 80 01"));
+        rig.story();
+        assert_eq!(rig.wait(9).story(), [""; 0]);
+    }
+
+    #[test]
+    fn an_exception_with_more_than_its_code_counts_from_the_servers_side_only() {
+        let padded = hex("0001 0000 0004 0a 81 06 00");
+        let mut rig = modbus();
+        rig.segment(Side::B, &padded);
+        rig.segment(Side::A, &padded);
+        assert_eq!(rig.story(), ["B response[10] 1 exception", "A stops: no message of its function at byte 7"]);
+    }
+
+    #[test]
+    fn broken_responses_and_broken_headers_are_malformed() {
+        for (broken, why) in [
+            ("0001 0001 0006 01 03 0000 0001", "the protocol id is not 0 at byte 4"),
+            ("0001 0000 0001 01", "the length is not 2 to 254 at byte 6"),
+            ("0001 0000 00ff 01 03 0000", "the length is not 2 to 254 at byte 6"),
+            ("0001 0000 0401 01 5a 0000", "the length is not 2 to 254 at byte 6"),
+            // Byte count and length disagree; registers have two bytes; an exception has a code.
+            ("0001 0000 0005 01 03 04 0001", "no message of its function at byte 7"),
+            ("0001 0000 0008 01 03 05 0001020304", "no message of its function at byte 7"),
+            ("0001 0000 0002 01 83", "no message of its function at byte 7"),
+        ] {
+            let mut rig = modbus();
+            rig.segment(Side::B, &hex(broken));
+            assert_eq!(rig.story(), [format!("B stops: {why}")], "{broken}");
+        }
+    }
+
+    #[test]
+    fn function_90_may_be_longer_than_the_standard_allows() {
+        let mut long = hex("0007 0000 0100 00 5a 00 0a");
+        long.resize(6 + 0x100, 7);
+        let mut rig = modbus();
+        assert_eq!(rig.segment(Side::A, &long[..200]), 200);
+        assert_eq!(rig.segment(Side::A, &long), 0);
+        assert_eq!(rig.story(), ["A request[0] 90"]);
+    }
+
+    #[test]
+    fn a_message_cut_anywhere_changes_nothing() {
+        let without_frame = |story: Vec<String>| -> Vec<String> {
+            story
+                .into_iter()
+                .map(|line| line.split(" (frame").next().expect("lines are not empty").to_owned())
+                .collect()
+        };
+        let (mut whole, mut cut, mut datagrams) = (modbus(), modbus(), Rig::udp(&MODBUS));
+        for (request, response) in exchanges() {
+            for (side, message) in [(Side::A, request), (Side::B, response)] {
+                for end in 1..message.len() {
+                    let front = &message[..end];
+                    assert_eq!(cut.segment(side, front), end, "{front:x?}");
+                    let stops = datagrams.datagram(side, front).story();
+                    assert!(
+                        matches!(&stops[..], [stop] if stop.contains("stops: the bytes end too early")),
+                        "{stops:?}"
+                    );
+                }
+                whole.segment(side, &message);
+                cut.segment(side, &message);
+                let story = without_frame(whole.story());
+                assert!(story.iter().all(|line| !line.contains("stops")), "{story:?}");
+                assert_eq!(without_frame(cut.story()), story);
+                assert_eq!(without_frame(datagrams.datagram(side, &message).story()), story);
+            }
+        }
+        assert_eq!(whole.wait(9).story(), [""; 0], "each request found its answer");
+    }
+
+    #[test]
+    fn the_probe_names_whole_messages_at_once() {
+        let (tcp, udp) = (modbus(), Rig::udp(&MODBUS));
+        for message in exchanges().into_iter().flat_map(|(request, response)| [request, response]) {
+            assert_eq!(tcp.probe(&message), Verdict::Bits(32), "{message:x?}");
+            assert_eq!(udp.probe(&message), Verdict::Bits(32), "{message:x?}");
+            assert_eq!(udp.probe(&message[..message.len() - 1]), Verdict::NotMine);
+            assert_eq!(udp.probe(&[&message[..], &[0]].concat()), Verdict::NotMine);
+            for end in 0..message.len() {
+                assert_eq!(tcp.probe(&message[..end]), Verdict::More);
+            }
+        }
+        // Taken by its length, and more follows; a request that breaks its structure: a second message must confirm.
+        assert_eq!(tcp.probe(&hex("0001 0000 0004 01 5a 00 02 0002")), Verdict::Bits(24));
+        assert_eq!(tcp.probe(&hex("0001 0000 0006 0a 2b 0e030100")), Verdict::Bits(24));
+    }
+
+    #[test]
+    fn lookalikes_are_refused() {
+        let others: [(&str, &[u8]); 12] = [
+            ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+            ("DNS over UDP", b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x00\x00\x01\x00\x01"),
+            ("mDNS", b"\x00\x00\x00\x00\x00\x02\x00\x03\x00\x00\x00\x00\x05_http\x04_tcp\x05local\x00\x00\x0c\x00\x01"),
+            ("LDAP", b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"),
+            ("SMB", b"\x00\x00\x00\x54\xffSMBr\x00\x00\x00\x00\x18"),
+            ("NetBIOS keep-alive", b"\x85\x00\x00\x00\x85\x00\x00\x00"),
+            ("HTTP", b"GET / HTTP/1.1\r\n\r\n"),
+            ("HTTP/2 settings", b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80"),
+            ("EtherNet/IP", b"\x65\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
+            ("S7 over TPKT", b"\x03\x00\x00\x16\x11\xe0\x00\x00\x00\x01\x00"),
+            ("IEC 104", b"\x68\x04\x07\x00\x00\x00"),
+            ("zeros", &[0; 64]),
+        ];
+        for (name, bytes) in others {
+            for rig in [modbus(), Rig::udp(&MODBUS)] {
+                assert_eq!(rig.probe(bytes), Verdict::NotMine, "{name}");
+            }
+        }
+        assert_eq!(probe(b"\x00\x01\x00\x00\x00\x02\x01\x11", Transport::Ethernet), Verdict::NotMine);
+    }
+
+    prop_compose! {
+        /// A sound header around anything.
+        fn framed()(pdu in prop::collection::vec(any::<u8>(), 1..40), unit: u8, transaction in 0..3_u8) -> Vec<u8> {
+            let length = u8::try_from(pdu.len() + 1).expect("PDUs are short");
+            [&[0, transaction, 0, 0, 0, length, unit % 3][..], &pdu].concat()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            modbus().segment(Side::A, &bytes);
+            Rig::udp(&MODBUS).datagram(Side::B, &bytes);
+            modbus().probe(&bytes);
+        }
+
+        #[test]
+        fn anything_framed_is_read_without_a_panic(messages in prop::collection::vec((framed(), any::<bool>()), 1..200)) {
+            let mut rig = modbus();
+            for (message, is_a) in messages {
+                rig.segment(if is_a { Side::A } else { Side::B }, &message);
+                rig.probe(&message);
+            }
+            rig.wait(60);
+        }
+    }
+}

@@ -117,8 +117,7 @@ fn longest_text(id: &[u8]) -> Option<Text<'_>> {
 /// there, when a text follows an id of one byte, and when the id is a text and the indicator ends the response.
 fn run_indicator(id: &[u8], text: Option<&Text<'_>>) -> Option<&'static str> {
     let indicator = match (id, text) {
-        ([_, indicator], None) => indicator,
-        ([_, indicator, ..], Some(Text { start: 2, .. })) => indicator,
+        ([_, indicator], None) | ([_, indicator, ..], Some(Text { start: 2, .. })) => indicator,
         ([.., indicator], Some(Text { start: 0, bytes })) if bytes.len().saturating_add(1) == id.len() => indicator,
         _ => return None,
     };
@@ -136,3 +135,73 @@ fn without_padding(text: &[u8]) -> &[u8] {
 }
 
 const READ_DEVICE_IDENTIFICATION: u8 = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::super::MODBUS;
+    use super::super::tests::story_of;
+    use crate::Side;
+    use crate::rig::{Rig, hex};
+
+    #[test]
+    fn every_object_of_an_identification_is_told() {
+        let response = "0001 0000 002c 05 2b 0e 02 82 00 00 08
+            00 03 414243  01 02 5839  02 04 76312e32  03 03 7777 77  04 02 5034  05 01 4d  06 03 4c3100  80 02 3131";
+        let story = story_of(&[("0001 0000 0005 05 2b 0e 02 00", response)]);
+        assert_eq!(
+            story[4..],
+            [
+                "10.0.0.2[5] modbus.conformity_level = 130",
+                "10.0.0.2[5] modbus.vendor_name = ABC",
+                "10.0.0.2[5] modbus.product_code = X9",
+                "10.0.0.2[5] modbus.revision = v1.2",
+                "10.0.0.2[5] modbus.vendor_url = www",
+                "10.0.0.2[5] modbus.product_name = P4",
+                "10.0.0.2[5] modbus.model_name = M",
+                "10.0.0.2[5] modbus.user_application_name = L1",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_identification_without_objects_gives_no_identity() {
+        // Padded, and more-follows is neither 0 nor 0xff: as a real server answered.
+        let story = story_of(&[("0000 0000 0005 00 2b 0e 01 00", "0000 0000 000c 00 2b 0e 01 00 4d b7 00 00000000")]);
+        assert_eq!(story[2..], ["B response[0] 43", "10.0.0.2[0] exists (Answered)"]);
+    }
+
+    #[test]
+    fn an_identification_whose_objects_do_not_fit_is_malformed_and_tells_nothing() {
+        for broken in [
+            // The second object overruns; a third is there beyond the count; one is missing.
+            "0001 0000 000f 01 2b 0e 01 01 00 00 02 00 03 414243 01 01",
+            "0001 0000 0011 01 2b 0e 01 01 00 00 02 00 03 414243 01 00 02 00",
+            "0001 0000 000d 01 2b 0e 01 01 00 00 02 00 03 414243",
+        ] {
+            let mut rig = Rig::tcp(&MODBUS);
+            rig.segment(Side::B, &hex(broken));
+            assert_eq!(rig.story(), ["B stops: no message of its function at byte 7"], "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_server_id_tells_its_text_and_the_run_indicator_where_it_is_certain() {
+        let told = |id: &str| {
+            let id = hex(id);
+            let count = u8::try_from(id.len()).expect("ids are short");
+            let mut rig = Rig::tcp(&MODBUS);
+            rig.segment(Side::B, &[&[0, 1, 0, 0, 0, count + 3, 1, 17, count][..], &id].concat());
+            rig.story()[3..].join("; ").replace("10.0.0.2[1] modbus.", "")
+        };
+        //               id run text
+        assert_eq!(told("fa ff 20504d373130"), "server_id_text = PM710; run_indicator = on");
+        assert_eq!(told("00 00 504d373130"), "server_id_text = PM710; run_indicator = off");
+        assert_eq!(told("504d373130 ff"), "server_id_text = PM710; run_indicator = on");
+        assert_eq!(told("504d373130"), "server_id_text = PM710");
+        assert_eq!(told("08 ff"), "run_indicator = on");
+        assert_eq!(told("08 01"), "");
+        assert_eq!(told("01 02 00 504d37"), "server_id_text = PM7", "the id may be longer than one byte");
+        assert_eq!(told("01 ff 4142"), "", "two letters are no text");
+        assert_eq!(told("01 ff 414243 00 44454647 00"), "server_id_text = DEFG", "of two texts the longer");
+    }
+}

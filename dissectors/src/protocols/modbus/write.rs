@@ -99,3 +99,52 @@ fn mask(data: &[u8]) -> Option<Written> {
 fn word(data: &[u8]) -> Option<u16> {
     data.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::story_of;
+
+    fn acts(exchanges: &[(&str, &str)]) -> Vec<String> {
+        story_of(exchanges).into_iter().filter(|line| line.contains(" write")).collect()
+    }
+
+    #[test]
+    fn writes_name_their_target_by_zero_based_addresses_and_their_first_value() {
+        assert_eq!(
+            acts(&[
+                // trans proto len  unit fc addr value
+                ("0001 0000 0006 01 05 000c ff00", "0001 0000 0006 01 05 000c ff00"),
+                ("0002 0000 0006 01 05 000c 0000", "0002 0000 0006 01 05 000c 0000"),
+                ("0003 0000 0006 01 06 0028 05dc", "0003 0000 0006 01 06 0028 05dc"),
+                // trans proto len  unit fc addr qty count values
+                ("0004 0000 0009 01 0f 0000 000a 02 0d 02", "0004 0000 0006 01 0f 0000 000a"),
+                ("0005 0000 000b 01 10 ffff 0002 04 000a 0014", "0005 0000 0006 01 10 ffff 0002"),
+                ("0006 0000 0009 01 10 0014 0001 02 000a", "0006 0000 0006 01 10 0014 0001"),
+                // trans proto len  unit fc addr and or
+                ("0007 0000 0008 01 16 0004 00f2 0025", "0007 0000 0008 01 16 0004 00f2 0025"),
+                // trans proto len  unit fc read: addr qty write: addr qty count values
+                ("0008 0000 000d 01 17 0000 0001 000a 0001 02 0009", "0008 0000 0005 01 17 02 0100"),
+            ]),
+            [
+                "A write[1] by 5: coil 12 = on, accepted (frame 1)",
+                "A write[1] by 5: coil 12 = off, accepted (frame 3)",
+                "A write[1] by 6: register 40 = 1500, accepted (frame 5)",
+                "A write[1] by 15: coils 0-9 = on, accepted (frame 7)",
+                "A write[1] by 16: registers 65535-65536 = 10, accepted (frame 9)",
+                "A write[1] by 16: register 20 = 10, accepted (frame 11)",
+                "A write[1] by 22: register 4 = and 0x00f2 or 0x0025, accepted (frame 13)",
+                "A write[1] by 23: register 10 = 9, accepted (frame 15)",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_an_exception_makes_of_a_write_depends_on_its_code() {
+        let write = "0001 0000 0006 01 06 0028 05dc";
+        let outcome = |exception| acts(&[(write, exception)]).concat();
+        assert_eq!(outcome("0001 0000 0003 01 86 02"), "A write[1] by 6: register 40 = 1500, rejected (frame 1)");
+        assert_eq!(outcome("0001 0000 0003 01 86 05"), "A write[1] by 6: register 40 = 1500, accepted (frame 1)");
+        assert_eq!(outcome("0001 0000 0003 01 86 0a"), "A write[1] by 6: register 40 = 1500, rejected (frame 1)");
+        assert_eq!(outcome("0001 0000 0003 01 86 0b"), "A write[1] by 6: register 40 = 1500, unanswered (frame 1)");
+    }
+}
