@@ -1,0 +1,425 @@
+//! A lane: packets in, observations out, for one sixty-fourth of the host pairs.
+//!
+//! All state belongs to a lane, never to a worker: its flows, what its dissectors have told, its sums and caps. Who runs
+//! a lane decides nothing, so any number of workers writes the same bytes.
+
+use crate::conversation::{Conversation, Lent};
+use crate::flow::{Flow, FlowKey, Life};
+use crate::sums::Sums;
+use dissectors::bounded::{Bounded, Slot};
+use dissectors::observation::{Address, Binding, Transport};
+use dissectors::packet::{Headers, Layer, TcpHeader};
+use dissectors::{Carrier, Observation, Out, Packet, Place, Side, Timestamp, Told, protocols};
+use foldhash::fast::FixedState;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How many lanes there are. Fixed: the number of workers decides who runs a lane, nothing else.
+pub const LANES: usize = 64;
+
+/// What a lane may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// Flows per lane.
+    pub flows: usize,
+    /// Properties that are known not to be new, per lane.
+    pub known: usize,
+    /// Bytes that wait for the rest of their message or for their turn, per lane.
+    pub waiting_bytes: usize,
+}
+
+impl Default for Caps {
+    /// A million flows and 64 MiB of waiting bytes in all lanes.
+    fn default() -> Self {
+        Self { flows: 16_384, known: 8_192, waiting_bytes: 1 << 20 }
+    }
+}
+
+/// Flows are looked at as often as this, in packet time.
+const ROUND: Duration = Duration::from_secs(5);
+const IDLE_TCP: Duration = Duration::from_mins(30);
+const IDLE_UDP: Duration = Duration::from_mins(5);
+const IDLE_UNANSWERED: Duration = Duration::from_mins(1);
+const IDLE_CLOSED: Duration = Duration::from_secs(10);
+
+/// What a lane has counted within an hour of packet time.
+#[derive(Clone, Debug, Default)]
+pub struct LaneCount {
+    /// Packets that were fragments of larger ones: their payload was not read.
+    pub fragments: u64,
+    /// Frames without IP that no dissector reads, by `EtherType`.
+    pub other_frames: BTreeMap<u16, u64>,
+    /// Malformed messages, by protocol.
+    pub malformed: BTreeMap<&'static str, u64>,
+    /// Dissectors that panicked: each cost its flow.
+    pub panics: u64,
+    /// Bytes that streams lost in capture.
+    pub lost_bytes: u64,
+    /// Flows evicted because the lane was full.
+    pub flows_evicted: u64,
+    /// Known properties forgotten because the lane was full.
+    pub known_forgotten: u64,
+    /// Times that a flow's waiting bytes were dropped because the lane held too many.
+    pub waiting_dropped: u64,
+    /// Operations and actions of a flow beyond its caps.
+    pub operations_over_cap: u64,
+    /// Flows at the end.
+    pub flows_active: u64,
+}
+
+impl LaneCount {
+    /// Adds another lane's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.fragments += other.fragments;
+        self.panics += other.panics;
+        self.lost_bytes += other.lost_bytes;
+        self.flows_evicted += other.flows_evicted;
+        self.known_forgotten += other.known_forgotten;
+        self.waiting_dropped += other.waiting_dropped;
+        self.operations_over_cap += other.operations_over_cap;
+        self.flows_active += other.flows_active;
+        for (number, count) in &other.other_frames {
+            *self.other_frames.entry(*number).or_default() += count;
+        }
+        for (protocol, count) in &other.malformed {
+            *self.malformed.entry(protocol).or_default() += count;
+        }
+    }
+}
+
+/// The lane that a packet's host pair belongs to: the same for both directions, and for the addresses alone, so that
+/// what two hosts say on different ports meets in one lane.
+#[inline]
+pub fn lane_of(headers: &Headers) -> usize {
+    let end = |address: &Address| match address {
+        Address::Ip(IpAddr::V4(ip)) => u64::from(ip.to_bits()),
+        Address::Ip(IpAddr::V6(ip)) => {
+            let bits = ip.to_bits();
+            (bits >> 64) as u64 ^ (bits as u64).rotate_left(23)
+        }
+        Address::Mac(mac) => mac.0.iter().fold(1, |bits, byte| bits << 8 | u64::from(*byte)),
+    };
+    let mix = |bits: u64| bits.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let pair = mix(end(&headers.source)).wrapping_add(mix(end(&headers.destination)));
+    (mix(pair) >> 58) as usize
+}
+
+/// One of the lanes.
+pub struct Lane {
+    flows: Bounded<Flow>,
+    hasher: FixedState,
+    told: Told,
+    sums: Sums,
+    caps: Caps,
+    count: LaneCount,
+    counts: BTreeMap<Timestamp, LaneCount>,
+    waiting_bytes: usize,
+    window: Timestamp,
+    window_end: Timestamp,
+    next_round: Timestamp,
+    last_place: Place,
+}
+
+impl Lane {
+    /// An empty lane.
+    pub fn new(caps: Caps) -> Self {
+        let last_place = Place { time: Timestamp::default(), capture: 0, frame: None };
+        Self {
+            flows: Bounded::new(caps.flows),
+            hasher: FixedState::default(),
+            told: Told::new(caps.known),
+            sums: Sums::default(),
+            caps,
+            count: LaneCount::default(),
+            counts: BTreeMap::new(),
+            waiting_bytes: 0,
+            window: Timestamp::default(),
+            window_end: Timestamp::default(),
+            next_round: Timestamp::default(),
+            last_place,
+        }
+    }
+
+    /// Takes a packet; `clock` is the timeline's time.
+    #[inline]
+    pub fn packet(&mut self, packet: &Packet<'_>, clock: Timestamp) {
+        if clock >= self.window_end {
+            self.begin_window(clock);
+        }
+        self.last_place = packet.place;
+        match packet.headers.layer {
+            Layer::Fragment => self.count.fragments += 1,
+            Layer::Frame(ether_type) if !is_read(ether_type) => {
+                *self.count.other_frames.entry(ether_type).or_default() += 1;
+            }
+            _ => self.flow_packet(packet),
+        }
+    }
+
+    /// The end of an epoch: what the packets told, and what packet time brings about.
+    pub fn end_epoch(&mut self, clock: Timestamp) {
+        if clock >= self.window_end {
+            self.begin_window(clock);
+        }
+        if clock >= self.next_round {
+            self.next_round = clock.after(ROUND);
+            self.go_round(clock);
+        }
+        if self.sums.are_full() {
+            self.sums.tell(self.told.ready());
+        }
+    }
+
+    /// The end of all packets: everything is told.
+    pub fn finish(&mut self, clock: Timestamp) {
+        self.go_round(clock);
+        let place = Place { time: clock, ..self.last_place };
+        self.count.flows_active += self.flows.len() as u64;
+        let flows: Vec<Flow> = self.flows.drain().collect();
+        for flow in flows {
+            self.finish_flow(flow, place);
+        }
+        self.sums.tell(self.told.ready());
+        self.told.tell_repeats();
+    }
+
+    /// Takes what was told since the last call.
+    #[inline]
+    pub fn ready(&mut self) -> &mut Vec<Observation> {
+        self.told.ready()
+    }
+
+    /// What was counted, by the hour of packet time; to be asked after [`Lane::finish`].
+    pub fn counts(&mut self) -> BTreeMap<Timestamp, LaneCount> {
+        self.close_count();
+        std::mem::take(&mut self.counts)
+    }
+
+    /// Ends the count of this window.
+    fn close_count(&mut self) {
+        let mut count = std::mem::take(&mut self.count);
+        let before: (u64, u64) =
+            self.counts.values().fold((0, 0), |sum, past| (sum.0 + past.flows_evicted, sum.1 + past.known_forgotten));
+        count.flows_evicted = self.flows.evicted() - before.0;
+        count.known_forgotten = self.told.forgotten() - before.1;
+        self.counts.entry(self.window).or_default().add(&count);
+    }
+
+    /// Tells the sums of the hour that has passed.
+    #[cold]
+    fn begin_window(&mut self, clock: Timestamp) {
+        let (window, sums, count) = (self.window, &mut self.sums, &mut self.count);
+        for flow in self.flows.iter_mut() {
+            settle(flow, window, sums, count);
+        }
+        self.sums.tell(self.told.ready());
+        self.told.tell_repeats();
+        self.close_count();
+        self.window = clock.hour();
+        self.window_end = self.window.after(Duration::from_hours(1));
+    }
+
+    #[inline]
+    fn flow_packet(&mut self, packet: &Packet<'_>) {
+        let headers = packet.headers;
+        let key = FlowKey::of(headers);
+        let hash = key.hash(&self.hasher);
+        let (slot, side) = match self.known_flow(hash, &key) {
+            Some((slot, side)) if !self.is_reused(slot, side, headers) => (slot, side),
+            found => self.open(found.map(|(slot, _)| slot), hash, key, packet),
+        };
+        let Some(flow) = self.flows.get_mut(slot) else { return };
+        let is_first_answer = side == Side::B && !flow.answered;
+        flow.tally(side, headers.wire_bytes, packet.place.time);
+        let chances = flow.chances();
+        if is_first_answer {
+            let scene = flow.scene();
+            bind(&mut self.told, &scene, side, packet);
+        }
+        self.flows.touch(slot, chances);
+        match headers.layer {
+            Layer::Tcp(tcp) => self.tcp(slot, side, &tcp, packet),
+            Layer::Udp { .. } | Layer::Frame(_) if !packet.payload.is_empty() => self.datagram(slot, side, packet),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn known_flow(&self, hash: u64, key: &FlowKey) -> Option<(Slot, Side)> {
+        let slot = self.flows.find(hash, |flow| flow.key.side_of(key).is_some())?;
+        let side = self.flows.get(slot)?.key.side_of(key)?;
+        Some((slot, side))
+    }
+
+    /// Whether a SYN opens a new connection on the ports of an old one.
+    #[inline]
+    fn is_reused(&self, slot: Slot, side: Side, headers: &Headers) -> bool {
+        let Layer::Tcp(tcp) = headers.layer else { return false };
+        if !tcp.flags.syn() || tcp.flags.ack() {
+            return false;
+        }
+        let Some(flow) = self.flows.get(slot) else { return false };
+        let is_again = flow.opened_by == Some(side) && flow.opening == tcp.sequence;
+        !is_again && (flow.answered || flow.talk.is_some() || flow.life == Life::Closed)
+    }
+
+    /// A new flow, in the place of an old one that ends here, if any.
+    #[cold]
+    fn open(&mut self, old: Option<Slot>, hash: u64, key: FlowKey, packet: &Packet<'_>) -> (Slot, Side) {
+        if let Some(old) = old.and_then(|slot| self.flows.remove(slot)) {
+            self.finish_flow(old, packet.place);
+        }
+        let flow = Flow::new(key, packet.headers.is_to_group(), packet.place.capture, packet.place.time);
+        bind(&mut self.told, &flow.scene(), Side::A, packet);
+        let (slot, evicted) = self.flows.insert(hash, flow);
+        if let Some(evicted) = evicted {
+            self.finish_flow(evicted, packet.place);
+        }
+        (slot, Side::A)
+    }
+
+    fn tcp(&mut self, slot: Slot, side: Side, tcp: &TcpHeader, packet: &Packet<'_>) {
+        let Some(flow) = self.flows.get_mut(slot) else { return };
+        if tcp.flags.syn() {
+            if !tcp.flags.ack() && flow.opened_by.is_none() {
+                flow.opened_by = Some(side);
+                flow.opening = tcp.sequence;
+            } else if tcp.flags.ack() && flow.opened_by.is_none() {
+                flow.opened_by = Some(side.other());
+            }
+            if tcp.flags.ack() {
+                talk_of(flow).opened(side, tcp.sequence);
+                let (opener, opening) = (side.other(), flow.opening);
+                if flow.opened_by == Some(opener) && opening != 0 {
+                    talk_of(flow).opened(opener, opening);
+                }
+            }
+        }
+        let needs_talk = !packet.payload.is_empty();
+        if needs_talk && flow.talk.is_none() {
+            let (opened_by, opening) = (flow.opened_by, flow.opening);
+            let talk = talk_of(flow);
+            if let Some(opener) = opened_by {
+                talk.opened(opener, opening);
+            }
+        }
+        if let Some(talk) = &mut flow.talk {
+            if !talk.is_quiet() {
+                let before = talk.waiting();
+                let mut lent = Lent { told: &mut self.told, panics: &mut self.count.panics };
+                talk.segment(side, tcp, packet.payload, packet.place, &mut lent);
+                self.waiting_bytes = (self.waiting_bytes + talk.waiting()).saturating_sub(before);
+                if self.waiting_bytes > self.caps.waiting_bytes && talk.waiting() > 0 {
+                    self.waiting_bytes = self.waiting_bytes.saturating_sub(talk.waiting());
+                    talk.drop_waiting();
+                    self.count.waiting_dropped += 1;
+                }
+            } else if needs_talk && talk.protocol().is_none() {
+                talk.unknown += packet.payload.len() as u64;
+            }
+        }
+        if tcp.flags.fin() {
+            *flow.finished.of_mut(side) = true;
+        }
+        if tcp.flags.rst() || (flow.finished.a && flow.finished.b) {
+            flow.life = Life::Closed;
+        }
+    }
+
+    fn datagram(&mut self, slot: Slot, side: Side, packet: &Packet<'_>) {
+        let Some(flow) = self.flows.get_mut(slot) else { return };
+        let talk = talk_of(flow);
+        if talk.is_quiet() {
+            if talk.protocol().is_none() {
+                talk.unknown += packet.payload.len() as u64;
+            }
+            return;
+        }
+        let mut lent = Lent { told: &mut self.told, panics: &mut self.count.panics };
+        talk.datagram(side, packet.payload, packet.place, &mut lent);
+    }
+
+    /// Looks at every flow: what pends too long is given up, what is idle too long ends.
+    fn go_round(&mut self, clock: Timestamp) {
+        let place = Place { time: clock, ..self.last_place };
+        let mut idle = Vec::new();
+        let (told, count) = (&mut self.told, &mut self.count);
+        self.flows.for_each_mut(|slot, flow| {
+            if let Some(talk) = &mut flow.talk {
+                talk.tick(place, &mut Lent { told: &mut *told, panics: &mut count.panics });
+            }
+            if clock.since(flow.last) > patience_with(flow) {
+                idle.push(slot);
+            }
+        });
+        for slot in idle {
+            if let Some(flow) = self.flows.remove(slot) {
+                self.finish_flow(flow, place);
+            }
+        }
+    }
+
+    fn finish_flow(&mut self, mut flow: Flow, place: Place) {
+        if let Some(talk) = &mut flow.talk {
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(talk.waiting());
+            talk.finish(place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
+        }
+        settle(&mut flow, self.window, &mut self.sums, &mut self.count);
+    }
+}
+
+/// Adds what a flow has counted to the sums of a window.
+fn settle(flow: &mut Flow, window: Timestamp, sums: &mut Sums, count: &mut LaneCount) {
+    let mut relates = true;
+    if let Some(talk) = &mut flow.talk {
+        count.lost_bytes += talk.lost;
+        count.operations_over_cap += std::mem::take(&mut talk.counters.over_cap);
+        if let Some(protocol) = talk.protocol() {
+            relates = protocols::named(protocol).is_none_or(|protocol| protocol.relates);
+            let malformed = talk.take_malformed();
+            if malformed > 0 {
+                *count.malformed.entry(protocol).or_default() += malformed;
+            }
+        }
+    }
+    sums.add(flow, window, relates);
+}
+
+/// The flow's talk, begun if need be.
+fn talk_of(flow: &mut Flow) -> &mut Conversation {
+    let scene = flow.scene();
+    flow.talk.get_or_insert_with(|| Box::new(Conversation::new(scene)))
+}
+
+/// An IP packet came in a frame from this MAC: they belong together, or a router is between them.
+fn bind(told: &mut Told, scene: &dissectors::Scene, side: Side, packet: &Packet<'_>) {
+    let Some(link) = packet.headers.link else { return };
+    let host = packet.headers.sender();
+    if matches!(host.address, Address::Ip(_)) && host.address.is_host() && link.source.is_device() {
+        Out::new(told, scene, side, packet.place).binding(host, link.source, Binding::Frame);
+        told.commit(&mut Nothing);
+    }
+}
+
+struct Nothing;
+
+impl dissectors::out::Tallies for Nothing {
+    fn serves(&mut self, _server: Side) {}
+    fn count(&mut self, _count: &dissectors::Count, _place: Place) {}
+    fn act(&mut self, _action: dissectors::Action) {}
+}
+
+fn patience_with(flow: &Flow) -> Duration {
+    match (flow.life, flow.key.transport) {
+        (Life::Closed, _) => IDLE_CLOSED,
+        (Life::Open, _) if !flow.answered => IDLE_UNANSWERED,
+        (Life::Open, Transport::Tcp) => IDLE_TCP,
+        (Life::Open, _) => IDLE_UDP,
+    }
+}
+
+/// Whether a dissector reads frames of this type.
+fn is_read(ether_type: u16) -> bool {
+    protocols::ALL.iter().any(|protocol| protocol.carriers.contains(&Carrier::EtherType(ether_type)))
+}

@@ -1,0 +1,273 @@
+//! The loop that feeds a dissector: one message at a time, from bytes in order.
+//!
+//! It alone keeps what is left over after the last whole message, skips and hands over bodies, rolls back what a
+//! half-told message said, and finds the footing again after a loss or after malformed bytes.
+
+use dissectors::out::Tallies;
+use dissectors::{Dissector, Footing, Next, Out, Place, Protocol, Reader, Scene, Side, Stop, Told, Verdict};
+
+/// What a dissector may tell to, for the length of one segment.
+pub(crate) struct Desk<'a, T> {
+    pub(crate) told: &'a mut Told,
+    pub(crate) tallies: &'a mut T,
+    pub(crate) scene: &'a Scene,
+    pub(crate) place: Place,
+}
+
+/// What becomes of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Fate {
+    /// It goes on.
+    On,
+    /// It has told what it can.
+    Enough,
+    /// Its first bytes were not what the protocol says.
+    Malformed,
+}
+
+/// What comes next in a direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pending {
+    #[default]
+    Message,
+    Skip(u64),
+    Body(u64),
+}
+
+/// Whether the next byte starts a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    #[default]
+    Firm,
+    /// Bytes were lost or malformed: the next segment at which the protocol's structure shows is taken.
+    Seeking,
+}
+
+/// One direction's messages.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    left: Vec<u8>,
+    /// How far the last reader searched in `left`.
+    searched: usize,
+    /// How many bytes `left` must have before the dissector is asked again.
+    wanted: usize,
+    pending: Pending,
+    standing: Standing,
+    /// Whole messages read.
+    pub(crate) whole: u64,
+    /// Messages that were malformed.
+    pub(crate) malformed: u64,
+    /// Bytes that nothing was made of: they came while the footing was sought.
+    pub(crate) unread: u64,
+}
+
+impl Messages {
+    /// Takes the next bytes in order.
+    pub(crate) fn feed<T: Tallies>(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        (protocol, dissector): (&Protocol, &mut dyn Dissector),
+        desk: &mut Desk<'_, T>,
+    ) -> Fate {
+        if self.standing == Standing::Seeking && !self.regain(bytes, protocol, desk.scene) {
+            self.unread += bytes.len() as u64;
+            return Fate::On;
+        }
+        if self.left.is_empty() {
+            let (used, fate) = self.run(side, bytes, protocol, dissector, desk);
+            self.left.extend_from_slice(bytes.get(used..).unwrap_or_default());
+            return fate;
+        }
+        self.left.extend_from_slice(bytes);
+        if self.left.len() < self.wanted {
+            return Fate::On;
+        }
+        let mut left = std::mem::take(&mut self.left);
+        let (used, fate) = self.run(side, &left, protocol, dissector, desk);
+        left.drain(..used);
+        self.left = left;
+        fate
+    }
+
+    /// Takes a datagram: all of it is here.
+    pub(crate) fn datagram<T: Tallies>(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        (protocol, dissector): (&Protocol, &mut dyn Dissector),
+        desk: &mut Desk<'_, T>,
+    ) -> Fate {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let mut reader = Reader::closed(rest);
+            match self.message(side, &mut reader, dissector, desk) {
+                Ok(Next::Enough) => return Fate::Enough,
+                Ok(next) => {
+                    self.expect(next);
+                    let read = reader.rest();
+                    let body = self.pass_body(side, read, dissector, desk);
+                    rest = read.get(body..).unwrap_or_default();
+                    self.pending = Pending::Message;
+                }
+                Err(_) => {
+                    self.malformed += 1;
+                    debug_assert!(rest.len() <= bytes.len(), "{}", protocol.name);
+                    return if self.whole == 0 { Fate::Malformed } else { Fate::On };
+                }
+            }
+        }
+        Fate::On
+    }
+
+    /// Bytes of this direction were lost in capture.
+    pub(crate) fn gap(&mut self, side: Side, lost: u64, dissector: &mut dyn Dissector) -> Fate {
+        match &mut self.pending {
+            Pending::Skip(length) if *length >= lost => {
+                *length -= lost;
+                return Fate::On;
+            }
+            Pending::Body(length) if *length >= lost => {
+                *length -= lost;
+                let _ = dissector.gap(side, lost);
+                return Fate::On;
+            }
+            _ => {}
+        }
+        self.lose_footing();
+        match dissector.gap(side, lost) {
+            Footing::Segment => Fate::On,
+            Footing::Lost => Fate::Enough,
+        }
+    }
+
+    /// How many bytes wait for the rest of their message.
+    pub(crate) fn waiting(&self) -> usize {
+        self.left.len()
+    }
+
+    /// Drops what waits, as if it had been lost.
+    pub(crate) fn lose_footing(&mut self) {
+        self.unread += self.left.len() as u64;
+        self.left = Vec::new();
+        self.searched = 0;
+        self.wanted = 0;
+        self.pending = Pending::Message;
+        self.standing = Standing::Seeking;
+    }
+
+    /// Whether a message of the protocol starts here.
+    fn regain(&mut self, bytes: &[u8], protocol: &Protocol, scene: &Scene) -> bool {
+        let stands = matches!((protocol.probe)(bytes, scene.transport), Verdict::Bits(_));
+        if stands {
+            self.standing = Standing::Firm;
+        }
+        stands
+    }
+
+    /// Reads messages until the bytes or their sense run out; tells how many bytes are done with.
+    fn run<T: Tallies>(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        protocol: &Protocol,
+        dissector: &mut dyn Dissector,
+        desk: &mut Desk<'_, T>,
+    ) -> (usize, Fate) {
+        let mut used = 0;
+        loop {
+            let rest = bytes.get(used..).unwrap_or_default();
+            if self.pending != Pending::Message {
+                used += self.pass_body(side, rest, dissector, desk);
+                if self.pending != Pending::Message {
+                    return (used, Fate::On);
+                }
+                continue;
+            }
+            if rest.is_empty() {
+                return (used, Fate::On);
+            }
+            let mut reader = Reader::open(rest, self.searched);
+            match self.message(side, &mut reader, dissector, desk) {
+                Ok(next) => {
+                    used += rest.len() - reader.remaining();
+                    self.searched = 0;
+                    self.wanted = 0;
+                    if next == Next::Enough {
+                        return (bytes.len(), Fate::Enough);
+                    }
+                    self.expect(next);
+                }
+                Err(Stop::Short { missing }) if rest.len() < protocol.max_message => {
+                    self.searched = reader.searched();
+                    self.wanted = rest.len() + missing.max(1);
+                    return (used, Fate::On);
+                }
+                Err(_) => return (bytes.len(), self.stumble()),
+            }
+        }
+    }
+
+    /// Malformed bytes: nothing of what is here makes sense until a later segment does.
+    fn stumble(&mut self) -> Fate {
+        self.malformed += 1;
+        self.lose_footing();
+        if self.whole == 0 { Fate::Malformed } else { Fate::On }
+    }
+
+    fn message<T: Tallies>(
+        &mut self,
+        side: Side,
+        reader: &mut Reader<'_>,
+        dissector: &mut dyn Dissector,
+        desk: &mut Desk<'_, T>,
+    ) -> Result<Next, Stop> {
+        let before = reader.remaining();
+        let mut out = Out::new(desk.told, desk.scene, side, desk.place);
+        let result = dissector.message(side, reader, &mut out).and_then(|next| {
+            // A message without a byte would be read for ever.
+            if reader.remaining() < before { Ok(next) } else { Err(reader.malformed("an empty message")) }
+        });
+        match result {
+            Ok(_) => {
+                self.whole += 1;
+                desk.told.commit(desk.tallies);
+            }
+            Err(_) => desk.told.roll_back(),
+        }
+        result
+    }
+
+    fn expect(&mut self, next: Next) {
+        self.pending = match next {
+            Next::Skip(length) if length > 0 => Pending::Skip(length),
+            Next::Body(length) if length > 0 => Pending::Body(length),
+            _ => Pending::Message,
+        };
+    }
+
+    /// Passes over or hands over as much of a body as is here; tells how many bytes that were.
+    fn pass_body<T: Tallies>(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        dissector: &mut dyn Dissector,
+        desk: &mut Desk<'_, T>,
+    ) -> usize {
+        let (Pending::Skip(length) | Pending::Body(length)) = self.pending else { return 0 };
+        let here = bytes.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+        let lacking = length - here as u64;
+        if matches!(self.pending, Pending::Body(_)) && here > 0 {
+            let mut out = Out::new(desk.told, desk.scene, side, desk.place);
+            dissector.body(side, bytes.get(..here).unwrap_or_default(), &mut out);
+            desk.told.commit(desk.tallies);
+        }
+        self.pending = match self.pending {
+            _ if lacking == 0 => Pending::Message,
+            Pending::Body(_) => Pending::Body(lacking),
+            _ => Pending::Skip(lacking),
+        };
+        here
+    }
+}

@@ -1,0 +1,449 @@
+//! Every thread and channel, on one page.
+//!
+//! ```text
+//! reader --- one batch per worker and epoch ---> workers (each owns some lanes) --- notes ---> witness
+//!    ^                                                                                            |
+//!    +------------------------- a token for each epoch that is closed ----------------------------+
+//! ```
+//!
+//! The reader walks the captures, decodes headers once, and hands out epochs: references into the mapped bytes, not
+//! copies. Each worker gets exactly one batch per epoch, an empty one too, and closes it. The witness takes an epoch when
+//! all workers have closed it, in the order of the packets. At most [`Settings::epochs_in_flight`] epochs are under way,
+//! so no queue can fill up and nothing can wait in a circle. With one worker all of it is one thread.
+
+use crate::lane::{Caps, LANES, Lane, LaneCount, lane_of};
+use crate::source::{Account, Bytes, Fed, Feed, Input};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use dissectors::packet::{self, Headers, LinkType, Unread};
+use dissectors::{Observation, Packet, Place, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a reading is run. Nothing here but the caps changes what is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How many threads run the lanes; 1 runs everything in the caller's.
+    pub workers: usize,
+    /// How many epochs may be under way at once.
+    pub epochs_in_flight: usize,
+    /// Packets in an epoch.
+    pub epoch_packets: usize,
+    /// What each lane may hold.
+    pub caps: Caps,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { workers: 1, epochs_in_flight: 4, epoch_packets: 16_384, caps: Caps::default() }
+    }
+}
+
+/// Who hears what the lanes tell, in the order of the packets.
+pub trait Witness {
+    /// Something new was told.
+    fn observe(&mut self, observation: Observation);
+    /// An epoch has ended; packet time is `now`.
+    fn advance(&mut self, now: Timestamp);
+}
+
+/// What a reading came to.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// What was counted, by the hour of packet time.
+    pub hours: BTreeMap<Timestamp, Hour>,
+    /// Observations told.
+    pub observations: u64,
+    /// Packet time at the end.
+    pub clock: Timestamp,
+    /// What was read of each capture.
+    pub accounts: Vec<Account>,
+    /// The captures, in the order in which evidence counts them.
+    pub inputs: Vec<Input>,
+}
+
+/// What was counted within an hour of packet time. The books balance: every frame read is used, damaged or of a link
+/// type that is not read.
+#[derive(Clone, Debug, Default)]
+pub struct Hour {
+    /// Frames read.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Frames that reached a lane.
+    pub used: u64,
+    /// Frames whose headers are cut or contradict themselves.
+    pub damaged: u64,
+    /// Frames of link types that are not read, by type.
+    pub unread_links: BTreeMap<u32, u64>,
+    /// What the lanes counted.
+    pub lanes: LaneCount,
+}
+
+impl Hour {
+    fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.used += other.used;
+        self.damaged += other.damaged;
+        for (number, count) in &other.unread_links {
+            *self.unread_links.entry(*number).or_default() += count;
+        }
+        self.lanes.add(&other.lanes);
+    }
+}
+
+impl Totals {
+    /// All hours together.
+    pub fn sum(&self) -> Hour {
+        self.hours.values().fold(Hour::default(), |mut sum, hour| {
+            sum.add(hour);
+            sum
+        })
+    }
+
+    fn add_lanes(&mut self, counts: &BTreeMap<Timestamp, LaneCount>) {
+        for (hour, count) in counts {
+            self.hours.entry(*hour).or_default().lanes.add(count);
+        }
+    }
+}
+
+/// Counts frames of the hour that it is, so that no map is asked for each of them.
+#[derive(Default)]
+struct Books {
+    hours: BTreeMap<Timestamp, Hour>,
+    hour: Hour,
+    start: Timestamp,
+    end: Timestamp,
+    clock: Timestamp,
+}
+
+impl Books {
+    #[inline]
+    fn turn_to(&mut self, clock: Timestamp) {
+        self.clock = clock;
+        if clock >= self.end {
+            self.turn();
+            self.start = clock.hour();
+            self.end = self.start.after(Duration::from_hours(1));
+        }
+    }
+
+    #[cold]
+    fn turn(&mut self) {
+        let hour = std::mem::take(&mut self.hour);
+        if hour.packets > 0 {
+            self.hours.entry(self.start).or_default().add(&hour);
+        }
+    }
+
+    fn close(mut self) -> Totals {
+        self.turn();
+        Totals { hours: self.hours, clock: self.clock, ..Totals::default() }
+    }
+}
+
+/// Something told, and where it belongs in the order of an epoch.
+struct Note {
+    ordinal: u32,
+    lane: u8,
+    observation: Observation,
+}
+
+/// Notes of what packet time brings about come after all packets of their epoch.
+const EPOCH_END: u32 = u32::MAX;
+
+/// A packet on its way to a worker.
+struct Item {
+    headers: Headers,
+    place: Place,
+    clock: Timestamp,
+    ordinal: u32,
+    lane: u8,
+    file: u32,
+    start: usize,
+    length: usize,
+}
+
+/// What a worker gets of an epoch.
+#[derive(Default)]
+struct Batch {
+    files: Vec<Arc<Bytes>>,
+    items: Vec<Item>,
+    clock: Timestamp,
+}
+
+/// Reads a feed to its end. `progress` hears now and then how many bytes of captures are done.
+pub fn read(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
+    if settings.workers <= 1 {
+        read_alone(feed, settings, witness, progress)
+    } else {
+        read_together(feed, settings, witness, progress)
+    }
+}
+
+/// Reader, lanes and witness as one thread.
+fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
+    let mut lanes: Vec<Lane> = (0..LANES).map(|_| Lane::new(settings.caps)).collect();
+    let mut books = Books::default();
+    let mut notes = Vec::new();
+    let mut observations = 0;
+    let mut ordinal: usize = 0;
+    while let Some(fed) = feed.next_frame() {
+        let Some(bytes) = feed.bytes(fed.capture) else { continue };
+        if let Some((headers, payload)) = decode(&fed, bytes, &mut books) {
+            let number = lane_of(&headers);
+            let lane = &mut lanes[number];
+            lane.packet(&Packet { place: place_of(&fed), headers: &headers, payload }, fed.clock);
+            take_notes(lane, number, ordinal, &mut notes);
+        }
+        ordinal += 1;
+        if ordinal == settings.epoch_packets {
+            ordinal = 0;
+            end_epoch(&mut lanes, books.clock, &mut notes);
+            observations += hand_over(&mut notes, witness);
+            witness.advance(books.clock);
+            progress(feed.done_bytes());
+        }
+    }
+    end_epoch(&mut lanes, books.clock, &mut notes);
+    observations += hand_over(&mut notes, witness);
+    witness.advance(books.clock);
+    let mut totals = books.close();
+    for (number, lane) in lanes.iter_mut().enumerate() {
+        lane.finish(totals.clock);
+        take_notes(lane, number, EPOCH_END as usize, &mut notes);
+        totals.add_lanes(&lane.counts());
+    }
+    totals.observations = observations + hand_over(&mut notes, witness);
+    close(feed, totals, progress)
+}
+
+fn end_epoch(lanes: &mut [Lane], clock: Timestamp, notes: &mut Vec<Note>) {
+    for (number, lane) in lanes.iter_mut().enumerate() {
+        lane.end_epoch(clock);
+        take_notes(lane, number, EPOCH_END as usize, notes);
+    }
+}
+
+fn close(feed: Feed, mut totals: Totals, progress: &mut dyn FnMut(u64)) -> Totals {
+    progress(feed.total_bytes());
+    (totals.inputs, totals.accounts) = feed.into_accounts();
+    totals
+}
+
+/// A reader's thread, the workers' threads, and the witness in the caller's.
+fn read_together(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
+    let in_flight = settings.epochs_in_flight.max(1);
+    let (tokens_in, tokens) = bounded::<()>(in_flight);
+    for () in std::iter::repeat_n((), in_flight) {
+        tokens_in.send(()).expect("the channel has room for all tokens, and both ends are here");
+    }
+    std::thread::scope(|scope| {
+        let mut to_workers = Vec::new();
+        let mut from_workers = Vec::new();
+        for index in 0..settings.workers {
+            let (batches_in, batches) = bounded::<Batch>(in_flight);
+            // One more for what is told at the end.
+            let (notes_in, notes) = bounded::<Closed>(in_flight + 1);
+            let worker = Worker::new(index, settings);
+            scope.spawn(move || worker.run(&batches, &notes_in));
+            to_workers.push(batches_in);
+            from_workers.push(notes);
+        }
+        let (progress_in, progressed) = bounded::<u64>(in_flight);
+        let reader = scope.spawn(move || hand_out(feed, settings, &tokens, &to_workers, &progress_in));
+        let mut told = Totals::default();
+        while let Some(mut epoch) = gather(&from_workers) {
+            told.add_lanes(&epoch.counts);
+            told.observations += hand_over(&mut epoch.notes, witness);
+            if let Some(now) = epoch.clock {
+                witness.advance(now);
+                // The reader has gone when it has handed out its last epoch.
+                let _ = tokens_in.send(());
+            }
+            progressed.try_iter().for_each(&mut *progress);
+        }
+        let (feed, books) = reader.join().expect("the reader does not panic");
+        let mut totals = books.close();
+        totals.observations = told.observations;
+        for (hour, counted) in told.hours {
+            totals.hours.entry(hour).or_default().add(&counted);
+        }
+        close(feed, totals, progress)
+    })
+}
+
+/// The reader: hands out epochs, one batch to each worker.
+fn hand_out(
+    mut feed: Feed,
+    settings: Settings,
+    tokens: &Receiver<()>,
+    workers: &[Sender<Batch>],
+    progress: &Sender<u64>,
+) -> (Feed, Books) {
+    let mut books = Books::default();
+    while tokens.recv().is_ok() {
+        let mut batches: Vec<Batch> = workers.iter().map(|_| Batch::default()).collect();
+        let is_last = fill(&mut feed, settings, &mut batches, &mut books);
+        for (worker, mut batch) in workers.iter().zip(batches) {
+            batch.clock = books.clock;
+            if worker.send(batch).is_err() {
+                return (feed, books);
+            }
+        }
+        // Progress that nobody takes is stale anyway.
+        let _ = progress.try_send(feed.done_bytes());
+        if is_last {
+            break;
+        }
+    }
+    (feed, books)
+}
+
+/// Fills an epoch; tells whether it was the last.
+fn fill(feed: &mut Feed, settings: Settings, batches: &mut [Batch], books: &mut Books) -> bool {
+    for ordinal in 0..settings.epoch_packets {
+        let Some(next) = feed.next_frame() else { return true };
+        let Some(bytes) = feed.bytes(next.capture) else { continue };
+        let Some((headers, payload)) = decode(&next, bytes, books) else { continue };
+        let lane = lane_of(&headers);
+        let batch = &mut batches[lane % settings.workers];
+        let is_same = batch.files.last().is_some_and(|last| Arc::ptr_eq(last, bytes));
+        if !is_same {
+            batch.files.push(Arc::clone(bytes));
+        }
+        batch.items.push(Item {
+            headers,
+            place: place_of(&next),
+            clock: next.clock,
+            ordinal: u32::try_from(ordinal).expect("an epoch is short"),
+            lane: u8::try_from(lane).expect("lanes are few"),
+            file: u32::try_from(batch.files.len() - 1).expect("an epoch is short"),
+            start: payload.as_ptr().addr() - bytes.as_ptr().addr(),
+            length: payload.len(),
+        });
+    }
+    false
+}
+
+/// What a worker says at the end of an epoch.
+struct Closed {
+    notes: Vec<Note>,
+    /// Packet time; `None` when all packets are done.
+    clock: Option<Timestamp>,
+    counts: BTreeMap<Timestamp, LaneCount>,
+}
+
+/// A worker and its lanes.
+struct Worker {
+    index: usize,
+    workers: usize,
+    lanes: Vec<Lane>,
+}
+
+impl Worker {
+    fn new(index: usize, settings: Settings) -> Self {
+        let lanes = (index..LANES).step_by(settings.workers).map(|_| Lane::new(settings.caps)).collect();
+        Self { index, workers: settings.workers, lanes }
+    }
+
+    fn run(mut self, batches: &Receiver<Batch>, closed: &Sender<Closed>) {
+        let mut clock = Timestamp::default();
+        for batch in batches {
+            clock = batch.clock;
+            let notes = self.epoch(&batch);
+            if closed.send(Closed { notes, clock: Some(clock), counts: BTreeMap::new() }).is_err() {
+                return;
+            }
+        }
+        let (mut notes, mut totals) = (Vec::new(), Totals::default());
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            lane.finish(clock);
+            take_notes(lane, place * self.workers + self.index, EPOCH_END as usize, &mut notes);
+            totals.add_lanes(&lane.counts());
+        }
+        let counts = totals.hours.into_iter().map(|(hour, counted)| (hour, counted.lanes)).collect();
+        // Nobody listens any more only when the witness has gone.
+        let _ = closed.send(Closed { notes, clock: None, counts });
+    }
+
+    fn epoch(&mut self, batch: &Batch) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for item in &batch.items {
+            let payload = &batch.files[item.file as usize][item.start..item.start + item.length];
+            let number = usize::from(item.lane);
+            let lane = &mut self.lanes[number / self.workers];
+            lane.packet(&Packet { place: item.place, headers: &item.headers, payload }, item.clock);
+            take_notes(lane, number, item.ordinal as usize, &mut notes);
+        }
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            lane.end_epoch(batch.clock);
+            take_notes(lane, place * self.workers + self.index, EPOCH_END as usize, &mut notes);
+        }
+        notes
+    }
+}
+
+/// Takes an epoch when all workers have closed it; `None` when they have all gone.
+fn gather(workers: &[Receiver<Closed>]) -> Option<Closed> {
+    let mut epoch = workers.first()?.recv().ok()?;
+    for worker in workers.get(1..).unwrap_or_default() {
+        let closed = worker.recv().ok()?;
+        epoch.notes.extend(closed.notes);
+        for (hour, count) in &closed.counts {
+            epoch.counts.entry(*hour).or_default().add(count);
+        }
+    }
+    epoch.notes.sort_by_key(|note| (note.ordinal, note.lane));
+    Some(epoch)
+}
+
+/// Hands over what was told, in order; tells how much that was.
+fn hand_over(notes: &mut Vec<Note>, witness: &mut dyn Witness) -> u64 {
+    let count = notes.len() as u64;
+    notes.drain(..).for_each(|note| witness.observe(note.observation));
+    count
+}
+
+#[inline]
+fn take_notes(lane: &mut Lane, number: usize, ordinal: usize, notes: &mut Vec<Note>) {
+    let ready = lane.ready();
+    if ready.is_empty() {
+        return;
+    }
+    let ordinal = u32::try_from(ordinal).unwrap_or(EPOCH_END);
+    let lane = u8::try_from(number).expect("lanes are few");
+    notes.extend(ready.drain(..).map(|observation| Note { ordinal, lane, observation }));
+}
+
+fn place_of(fed: &Fed) -> Place {
+    Place { capture: fed.capture, frame: Some(fed.number), time: fed.frame.time }
+}
+
+/// Decodes a frame's headers; what cannot be decoded is counted.
+#[inline]
+fn decode<'a>(fed: &Fed, bytes: &'a [u8], books: &mut Books) -> Option<(Headers, &'a [u8])> {
+    books.turn_to(fed.clock);
+    let hour = &mut books.hour;
+    hour.packets += 1;
+    hour.bytes += u64::from(fed.frame.wire_length);
+    let frame = bytes.get(fed.frame.bytes.clone())?;
+    match packet::decode(fed.frame.link_type, frame, fed.frame.wire_length) {
+        Ok(decoded) => {
+            hour.used += 1;
+            Some(decoded)
+        }
+        Err(Unread::Damaged(_)) => {
+            hour.damaged += 1;
+            None
+        }
+        Err(Unread::LinkType) => {
+            if let LinkType::Other(number) = fed.frame.link_type {
+                *hour.unread_links.entry(number).or_default() += 1;
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One direction of a TCP connection: segments in, bytes in order out.
+//!
+//! Bytes in order are passed on straight from the capture. What comes early waits, bounded; what comes again is dropped
+//! (the first copy holds); what never came is told as a gap, as soon as it is certain: when the receiver has
+//! acknowledged it although the capture has not shown it, or when too much waits behind it.
+
+/// What a stream passes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Delivery<'a> {
+    /// The next bytes.
+    Bytes(&'a [u8]),
+    /// So many bytes were lost in capture.
+    Gap(u64),
+}
+
+/// A segment that came before its turn.
+#[derive(Debug)]
+struct Early {
+    sequence: u32,
+    bytes: Vec<u8>,
+}
+
+/// Early segments wait up to so many, and so many bytes in all.
+const MOST_EARLY: usize = 64;
+const MOST_EARLY_BYTES: usize = 128 * 1024;
+
+/// The order of one direction's bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    /// The sequence number of the next byte in order; unknown before the first segment.
+    next: Option<u32>,
+    early: Vec<Early>,
+    early_bytes: usize,
+    /// The furthest byte that the receiver acknowledged.
+    acknowledged: Option<u32>,
+}
+
+/// How far `to` lies ahead of `from`; negative when behind (RFC 9293, 3.4: modulo 2^32).
+fn ahead(from: u32, to: u32) -> i32 {
+    to.wrapping_sub(from).cast_signed()
+}
+
+fn length_of(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+impl Stream {
+    /// The connection opens: the first byte follows this sequence number.
+    pub(crate) fn open(&mut self, initial: u32) {
+        self.next = Some(initial.wrapping_add(1));
+    }
+
+    /// Takes a segment and passes on what is in order now.
+    #[inline]
+    pub(crate) fn push(&mut self, sequence: u32, bytes: &[u8], mut deliver: impl FnMut(Delivery<'_>)) {
+        let next = *self.next.get_or_insert(sequence);
+        if sequence == next && self.early.is_empty() {
+            self.next = Some(next.wrapping_add(length_of(bytes)));
+            deliver(Delivery::Bytes(bytes));
+            return;
+        }
+        self.sort_in(next, sequence, bytes, &mut deliver);
+    }
+
+    /// The receiver has acknowledged all bytes before `sequence`: a hole before them stays one.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, sequence: u32, mut deliver: impl FnMut(Delivery<'_>)) {
+        if self.acknowledged.is_none_or(|before| ahead(before, sequence) > 0) {
+            self.acknowledged = Some(sequence);
+            if !self.early.is_empty() {
+                self.give_up_acknowledged(&mut deliver);
+            }
+        }
+    }
+
+    /// No more segments come: what waits is passed on behind its gaps.
+    pub(crate) fn finish(&mut self, mut deliver: impl FnMut(Delivery<'_>)) {
+        while self.skip_to_early(&mut deliver) {}
+    }
+
+    /// How many bytes wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        self.early_bytes
+    }
+
+    #[cold]
+    fn sort_in(&mut self, next: u32, sequence: u32, bytes: &[u8], deliver: &mut impl FnMut(Delivery<'_>)) {
+        let distance = ahead(next, sequence);
+        if distance <= 0 {
+            self.pass_on(sequence, bytes, deliver);
+            self.pass_on_early(deliver);
+            return;
+        }
+        self.keep(sequence, bytes);
+        self.give_up_acknowledged(deliver);
+        while self.early.len() > MOST_EARLY || self.early_bytes > MOST_EARLY_BYTES {
+            self.skip_to_early(deliver);
+        }
+    }
+
+    /// Passes on what of a segment is new, if it continues the stream.
+    fn pass_on(&mut self, sequence: u32, bytes: &[u8], deliver: &mut impl FnMut(Delivery<'_>)) {
+        let next = self.next.unwrap_or(sequence);
+        let known = ahead(sequence, next).max(0).cast_unsigned() as usize;
+        let fresh = bytes.get(known..).unwrap_or_default();
+        if !fresh.is_empty() {
+            self.next = Some(next.wrapping_add(length_of(fresh)));
+            deliver(Delivery::Bytes(fresh));
+        }
+    }
+
+    /// Keeps of an early segment what no other has brought yet, in the order of sequence numbers.
+    fn keep(&mut self, sequence: u32, bytes: &[u8]) {
+        let end = length_of(bytes);
+        let mut pieces = Vec::new();
+        let mut at: u32 = 0;
+        for early in &self.early {
+            let start = ahead(sequence, early.sequence);
+            let behind = start.saturating_add_unsigned(length_of(&early.bytes)).max(0).cast_unsigned();
+            let start = start.max(0).cast_unsigned().min(end);
+            if start > at {
+                pieces.push(at..start);
+            }
+            at = at.max(behind);
+        }
+        if end > at {
+            pieces.push(at..end);
+        }
+        for piece in pieces {
+            let bytes = bytes.get(piece.start as usize..piece.end as usize).unwrap_or_default().to_vec();
+            let sequence = sequence.wrapping_add(piece.start);
+            self.early_bytes += bytes.len();
+            let place = self.early.partition_point(|early| ahead(early.sequence, sequence) >= 0);
+            self.early.insert(place, Early { sequence, bytes });
+        }
+    }
+
+    /// Passes on early segments whose turn has come.
+    fn pass_on_early(&mut self, deliver: &mut impl FnMut(Delivery<'_>)) {
+        while let Some(first) = self.early.first() {
+            if self.next.is_some_and(|next| ahead(next, first.sequence) > 0) {
+                return;
+            }
+            let first = self.early.remove(0);
+            self.early_bytes -= first.bytes.len();
+            self.pass_on(first.sequence, &first.bytes, deliver);
+        }
+    }
+
+    /// Gives up holes that the receiver has acknowledged.
+    fn give_up_acknowledged(&mut self, deliver: &mut impl FnMut(Delivery<'_>)) {
+        let Some(acknowledged) = self.acknowledged else { return };
+        while self.early.first().is_some_and(|first| ahead(first.sequence, acknowledged) >= 0) {
+            self.skip_to_early(deliver);
+        }
+    }
+
+    /// Tells the gap before the first early segment and goes on behind it.
+    fn skip_to_early(&mut self, deliver: &mut impl FnMut(Delivery<'_>)) -> bool {
+        let (Some(first), Some(next)) = (self.early.first(), self.next) else { return false };
+        let lost = ahead(next, first.sequence).max(0).cast_unsigned();
+        if lost > 0 {
+            self.next = Some(first.sequence);
+            deliver(Delivery::Gap(u64::from(lost)));
+        }
+        self.pass_on_early(deliver);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn story_of(segments: &[(u32, &[u8])]) -> String {
+        let mut stream = Stream::default();
+        let mut story = String::new();
+        let mut tell = |delivery: Delivery<'_>| match delivery {
+            Delivery::Bytes(bytes) => story.push_str(std::str::from_utf8(bytes).expect("tests speak ASCII")),
+            Delivery::Gap(bytes) => story.extend(["<", &bytes.to_string(), ">"]),
+        };
+        for (sequence, bytes) in segments {
+            stream.push(*sequence, bytes, &mut tell);
+        }
+        stream.finish(&mut tell);
+        assert_eq!(stream.waiting(), 0);
+        story
+    }
+
+    #[test]
+    fn in_order_out_of_order_again_and_overlapping() {
+        assert_eq!(story_of(&[(10, b"abc"), (13, b"def")]), "abcdef");
+        assert_eq!(story_of(&[(10, b"abc"), (16, b"ghi"), (13, b"def")]), "abcdefghi");
+        assert_eq!(story_of(&[(10, b"abc"), (10, b"abc"), (9, b"!"), (13, b"def")]), "abcdef");
+        assert_eq!(story_of(&[(10, b"abc"), (12, b"Xde"), (11, b"YYYYf")]), "abcdef", "the first copy holds");
+        assert_eq!(story_of(&[(10, b"a"), (13, b"d"), (12, b"cX"), (11, b"b")]), "abcd");
+    }
+
+    #[test]
+    fn a_hole_is_told_as_a_gap() {
+        assert_eq!(story_of(&[(10, b"abc"), (20, b"xyz")]), "abc<7>xyz");
+    }
+
+    #[test]
+    fn sequence_numbers_wrap() {
+        assert_eq!(story_of(&[(u32::MAX - 1, b"abc"), (4, b"fgh"), (1, b"de!")]), "abcde!fgh");
+        assert_eq!(story_of(&[(u32::MAX - 1, b"abc"), (4, b"gh"), (1, b"def")]), "abcdefgh");
+    }
+
+    #[test]
+    fn an_acknowledged_hole_is_given_up_at_once() {
+        let mut stream = Stream::default();
+        let mut gaps = 0;
+        stream.push(10, b"abc", |_| {});
+        stream.push(20, b"xyz", |delivery| assert_eq!(delivery, Delivery::Gap(0), "nothing is certain yet"));
+        stream.acknowledge(23, |delivery| gaps += u64::from(delivery == Delivery::Gap(7)));
+        assert_eq!((gaps, stream.waiting()), (1, 0));
+        let mut story = Vec::new();
+        stream.acknowledge(40, |_| {});
+        stream.push(33, b"!", |delivery| story.push(format!("{delivery:?}")));
+        assert_eq!(story, ["Gap(10)", "Bytes([33])"], "what was acknowledged before it came is lost already");
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut stream = Stream::default();
+        let mut gaps = 0;
+        stream.push(0, b"a", |_| {});
+        for index in 1..1000u32 {
+            stream.push(index * 10, b"x", |delivery| gaps += u32::from(matches!(delivery, Delivery::Gap(_))));
+            assert!(stream.early.len() <= MOST_EARLY);
+        }
+        assert!(gaps > 900);
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_order_and_repetition_tells_the_same_bytes(
+            cuts in proptest::collection::vec(1usize..20, 1..20), shuffle in any::<u64>(), start in any::<u32>(),
+        ) {
+            let text: Vec<u8> = (0..cuts.iter().sum::<usize>()).map(|index| b'a' + u8::try_from(index % 26).expect("26 fit")).collect();
+            let mut segments = Vec::new();
+            let mut at = 0;
+            for cut in &cuts {
+                segments.push((start.wrapping_add(length_of(&text[..at])), &text[at..at + cut]));
+                at += cut;
+            }
+            let first = segments[0];
+            let mut rest = segments[1..].to_vec();
+            rest.extend(segments.iter().copied());
+            let mut seed = shuffle;
+            for index in (1..rest.len()).rev() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                rest.swap(index, usize::try_from(seed >> 33).expect("31 bits fit") % (index + 1));
+            }
+            let all: Vec<(u32, &[u8])> = std::iter::once(first).chain(rest).collect();
+            prop_assert_eq!(story_of(&all), String::from_utf8(text).expect("it is ASCII"));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! What flows add up to within a window: services, messages, control actions, unanswered attempts.
+//!
+//! Flows tell nothing of themselves. A lane sums them per client, server, port and hour, so that what it tells depends
+//! on who talks to whom, not on how often.
+
+use crate::conversation::Conversation;
+use crate::counters::{ActionCount, OperationCount};
+use crate::flow::Flow;
+use compact_str::CompactString;
+use dissectors::observation::{
+    Activity, Attempts, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic, Transport,
+};
+use dissectors::{Direction, Observation, Place, Side, Subject, Timestamp};
+use std::collections::BTreeMap;
+
+/// As many rows are summed before they are told early; sums of one window simply add up.
+const MOST_ROWS: usize = 16_384;
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ServiceKey {
+    server: Host,
+    server_port: u16,
+    client: Host,
+    transport: Transport,
+    protocol: Option<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ActivityKey {
+    server: Subject,
+    server_port: u16,
+    client: Host,
+    transport: Transport,
+    protocol: &'static str,
+    operation: Operation,
+    direction: Direction,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ControlKey {
+    server: Subject,
+    server_port: u16,
+    client: Host,
+    transport: Transport,
+    protocol: &'static str,
+    operation: Operation,
+    target: CompactString,
+    outcome: Outcome,
+}
+
+/// A row that grows, and the conversation in which its first message stands.
+struct Sum<T> {
+    row: T,
+    capture: u32,
+    flow: FlowId,
+}
+
+/// The sums of one lane.
+#[derive(Default)]
+pub(crate) struct Sums {
+    services: BTreeMap<ServiceKey, Sum<Traffic>>,
+    activity: BTreeMap<ActivityKey, Sum<Activity>>,
+    controls: BTreeMap<ControlKey, Sum<Control>>,
+    attempts: BTreeMap<(Host, Transport), Sum<Attempts>>,
+}
+
+impl Sums {
+    /// Whether they should be told now, so that they stay small.
+    pub(crate) fn are_full(&self) -> bool {
+        let rows = [self.services.len(), self.activity.len(), self.controls.len(), self.attempts.len()];
+        rows.into_iter().any(|rows| rows >= MOST_ROWS)
+    }
+
+    /// Adds what a flow has counted in this window, and lets it start anew. `relates` is false for protocols whose
+    /// conversations are the link's own housekeeping.
+    pub(crate) fn add(&mut self, flow: &mut Flow, window: Timestamp, relates: bool) {
+        let has_talked = flow.talk.as_ref().is_some_and(|talk| !talk.counters.is_empty());
+        if flow.is_idle() && !has_talked {
+            return;
+        }
+        if is_attempt(flow) {
+            self.attempt(flow, window);
+        } else {
+            if relates {
+                self.service(flow, window);
+            }
+            self.talk(flow, window);
+        }
+        flow.begin_window();
+    }
+
+    fn attempt(&mut self, flow: &Flow, window: Timestamp) {
+        let (source, transport) = (flow.key.host(Side::A), flow.key.transport);
+        let fresh = || Sum {
+            row: Attempts {
+                window,
+                transport,
+                flows: 0,
+                sent: Tally::default(),
+                first_seen: flow.first,
+                last_seen: flow.last,
+            },
+            capture: flow.capture,
+            flow: flow_of(flow, Side::A),
+        };
+        let row = &mut self.attempts.entry((source, transport)).or_insert_with(fresh).row;
+        row.flows += u64::from(!flow.counted);
+        row.sent.add(flow.sent(Side::A));
+        row.first_seen = row.first_seen.min(flow.first);
+        row.last_seen = row.last_seen.max(flow.last);
+    }
+
+    fn service(&mut self, flow: &Flow, window: Timestamp) {
+        let (server, roles_from) = flow.server();
+        let client = server.other();
+        let talk = flow.talk.as_deref();
+        let key = ServiceKey {
+            server: flow.key.host(server),
+            server_port: port_of(flow, server),
+            client: flow.key.host(client),
+            transport: flow.key.transport,
+            protocol: talk.and_then(Conversation::protocol),
+        };
+        let fresh = |key: &ServiceKey| Sum {
+            row: Traffic {
+                window,
+                client: key.client,
+                server_is_group: flow.to_group && server == Side::B,
+                server_port: key.server_port,
+                transport: key.transport,
+                protocol: key.protocol,
+                roles_from,
+                first_seen: flow.first,
+                last_seen: flow.last,
+                flows: 0,
+                flows_two_way: 0,
+                to_server: Tally::default(),
+                to_client: Tally::default(),
+                lost_bytes: 0,
+                unknown_bytes: 0,
+            },
+            capture: flow.capture,
+            flow: flow_of(flow, client),
+        };
+        let row = &mut self.services.entry(key).or_insert_with_key(fresh).row;
+        row.roles_from = row.roles_from.max(roles_from);
+        row.first_seen = row.first_seen.min(flow.first);
+        row.last_seen = row.last_seen.max(flow.last);
+        row.flows += u64::from(!flow.counted);
+        row.flows_two_way += u64::from(!flow.counted && flow.answered);
+        row.to_server.add(flow.sent(client));
+        row.to_client.add(flow.sent(server));
+        row.lost_bytes += talk.map_or(0, |talk| talk.lost);
+        row.unknown_bytes += talk.map_or(0, |talk| talk.unknown);
+    }
+
+    fn talk(&mut self, flow: &Flow, window: Timestamp) {
+        let Some(talk) = flow.talk.as_deref() else { return };
+        let Some(protocol) = talk.protocol() else { return };
+        for count in &talk.counters.operations {
+            self.operation(flow, protocol, count, window);
+        }
+        for count in &talk.counters.actions {
+            self.action(flow, protocol, count, window);
+        }
+    }
+
+    fn operation(&mut self, flow: &Flow, protocol: &'static str, count: &OperationCount, window: Timestamp) {
+        let client = if count.direction == Direction::Request { count.sender } else { count.sender.other() };
+        let server = client.other();
+        let key = ActivityKey {
+            server: Subject { host: flow.key.host(server), child: count.child.clone() },
+            server_port: port_of(flow, server),
+            client: flow.key.host(client),
+            transport: flow.key.transport,
+            protocol,
+            operation: count.operation.clone(),
+            direction: count.direction,
+        };
+        let fresh = |key: &ActivityKey| Sum {
+            row: Activity {
+                window,
+                client: key.client,
+                server_is_group: flow.to_group && server == Side::B,
+                server_port: key.server_port,
+                protocol,
+                operation: key.operation.clone(),
+                direction: key.direction,
+                is_control: false,
+                messages: 0,
+                exceptions: 0,
+                unanswered: 0,
+                server_silent: true,
+                first_seen: count.first.time,
+                last_seen: count.last,
+                first: count.first,
+                first_unanswered: None,
+            },
+            capture: count.first.capture,
+            flow: flow_of(flow, count.sender),
+        };
+        let sum = self.activity.entry(key).or_insert_with_key(fresh);
+        if count.first < sum.row.first {
+            sum.row.first = count.first;
+            sum.flow = flow_of(flow, count.sender);
+        }
+        let row = &mut sum.row;
+        row.is_control |= count.is_control;
+        row.messages += count.messages;
+        row.exceptions += count.exceptions;
+        row.unanswered += count.unanswered;
+        row.server_silent &= server == Side::B && !flow.answered;
+        row.first_seen = row.first_seen.min(count.first.time);
+        row.last_seen = row.last_seen.max(count.last);
+        row.first_unanswered = match (row.first_unanswered, count.first_unanswered) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    fn action(&mut self, flow: &Flow, protocol: &'static str, count: &ActionCount, window: Timestamp) {
+        let action = &count.action;
+        let server = action.sender.other();
+        let key = ControlKey {
+            server: Subject { host: flow.key.host(server), child: action.child.clone() },
+            server_port: port_of(flow, server),
+            client: flow.key.host(action.sender),
+            transport: flow.key.transport,
+            protocol,
+            operation: action.operation.clone(),
+            target: action.target.clone(),
+            outcome: action.outcome,
+        };
+        let fresh = |key: &ControlKey| Sum {
+            row: Control {
+                window,
+                client: key.client,
+                server_port: key.server_port,
+                protocol,
+                operation: key.operation.clone(),
+                category: action.category,
+                target: key.target.clone(),
+                value: action.value.clone(),
+                outcome: key.outcome,
+                count: 0,
+                first: action.place,
+            },
+            capture: action.place.capture,
+            flow: flow_of(flow, action.sender),
+        };
+        let sum = self.controls.entry(key).or_insert_with_key(fresh);
+        sum.row.count += count.count;
+        if action.place < sum.row.first {
+            sum.row.first = action.place;
+            sum.row.value.clone_from(&action.value);
+            sum.flow = flow_of(flow, action.sender);
+        }
+    }
+
+    /// Takes all sums as observations, in the order of their keys.
+    pub(crate) fn tell(&mut self, into: &mut Vec<Observation>) {
+        for (key, sum) in std::mem::take(&mut self.services) {
+            let place = Place { capture: sum.capture, frame: None, time: sum.row.first_seen };
+            let fact = Fact::Traffic(Box::new(sum.row));
+            into.push(observation(key.server.into(), fact, place, key.protocol.unwrap_or(""), sum.flow));
+        }
+        for (key, sum) in std::mem::take(&mut self.activity) {
+            let place = sum.row.first;
+            into.push(observation(key.server, Fact::Activity(Box::new(sum.row)), place, key.protocol, sum.flow));
+        }
+        for (key, sum) in std::mem::take(&mut self.controls) {
+            let place = sum.row.first;
+            into.push(observation(key.server, Fact::Control(Box::new(sum.row)), place, key.protocol, sum.flow));
+        }
+        for ((source, _), sum) in std::mem::take(&mut self.attempts) {
+            let place = Place { capture: sum.capture, frame: None, time: sum.row.first_seen };
+            into.push(observation(source.into(), Fact::Attempts(Box::new(sum.row)), place, "", sum.flow));
+        }
+    }
+}
+
+/// Nobody answered, nothing was said that a protocol could be named by, and it was no stream of datagrams either.
+fn is_attempt(flow: &Flow) -> bool {
+    const FEW: u32 = 4;
+    let is_named = flow.talk.as_ref().is_some_and(|talk| talk.protocol().is_some());
+    if flow.answered || flow.to_group || is_named {
+        return false;
+    }
+    match flow.key.transport {
+        Transport::Tcp => flow.talk.is_none(),
+        Transport::Ethernet => false,
+        _ => flow.packets.a < FEW && !flow.counted,
+    }
+}
+
+/// The server's port as the tables tell it: frames without IP have none.
+fn port_of(flow: &Flow, server: Side) -> u16 {
+    match flow.key.transport {
+        Transport::Ethernet => 0,
+        _ => *flow.key.ports.of(server),
+    }
+}
+
+/// The flow as a packet of `sender` shows it.
+fn flow_of(flow: &Flow, sender: Side) -> FlowId {
+    let receiver = sender.other();
+    FlowId {
+        transport: flow.key.transport,
+        source: flow.key.host(sender).address,
+        source_port: *flow.key.ports.of(sender),
+        destination: flow.key.host(receiver).address,
+        destination_port: *flow.key.ports.of(receiver),
+    }
+}
+
+fn observation(subject: Subject, fact: Fact, place: Place, protocol: &'static str, flow: FlowId) -> Observation {
+    let evidence = Evidence { capture: place.capture, frame: place.frame, time: place.time, protocol, flow };
+    Observation { time: place.time, subject, fact, evidence }
+}
