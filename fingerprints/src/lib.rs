@@ -4,9 +4,12 @@
 //! Only the inventory changes an asset; it has one owner, and therefore no locks. It waits for no disk and no clock.
 #![forbid(unsafe_code)]
 
+pub mod asset;
 pub mod inventory;
 pub mod record;
+mod rule;
 pub mod rules;
+mod table;
 
 pub use inventory::{CaptureName, Inventory, Settings};
 pub use rules::Rules;

@@ -4,8 +4,8 @@
 //! that stands here and not there does not compile there. Three columns stand on every row and are the same for a whole
 //! run, so the sinks stamp them: see [`Provenance`].
 //!
-//! Unknown is `None`, never an empty text or a zero. A reference to an asset is `None` where no device is meant: a
-//! broadcast, a multicast group, or the sum of a scan's attempts.
+//! Unknown is `None`, never an empty text or a zero; a list or a map of which nothing is known is empty. A reference to
+//! an asset is `None` where no device is meant: a broadcast, a multicast group, or the sum of a scan's attempts.
 #![allow(missing_docs, reason = "each column is documented in the schema, once")]
 
 use std::collections::BTreeMap;
@@ -371,7 +371,7 @@ pub struct HealthRow {
     pub evicted: BTreeMap<String, i64>,
     pub assets: i64,
     pub memory_bytes: Option<i64>,
-    pub latencies: Option<Vec<LatencyRow>>,
+    pub latencies: Vec<LatencyRow>,
 }
 
 /// How long one stage took.
