@@ -451,6 +451,7 @@ fn the_segments_of_an_answer_are_one_message() {
     let told = story(&[
         ('>', READ_NAME),
         ('<', SEGMENT_0),
+        ('<', SEGMENT_0),
         ('>', SEGMENT_ACK),
         ('<', SEGMENT_1),
         ('<', SEGMENT_1),
@@ -463,6 +464,27 @@ fn the_segments_of_an_answer_are_one_message() {
     }
     assert_eq!(without_links(rig.wait(60).story()), counted, "the first segment was lost in capture");
     assert_eq!(story(&[('<', SEGMENT_1), ('<', SEGMENT_2)]), [""; 0], "the request and the first segment were lost");
+}
+
+#[test]
+fn an_answer_whose_end_is_lost_is_an_answer_and_its_number_is_free_again() {
+    let mut rig = rig();
+    rig.datagram(Side::A, &bytes(READ_NAME)).datagram(Side::B, &bytes(SEGMENT_0)).story();
+    assert_eq!(rig.wait(60).story(), [""; 0]);
+    for (side, sample) in [(Side::A, READ_NAME), (Side::B, SEGMENT_0), (Side::A, READ_NAME)] {
+        rig.datagram(side, &bytes(sample));
+    }
+    rig.story();
+    assert_eq!(rig.wait(60).story(), ["A request 12 unanswered since frame 60005"]);
+}
+
+#[test]
+fn what_is_answered_does_not_wait() {
+    for (asked, answer) in [(READ_NAME, NAME), (READ_NAME_BEHIND, NAME_BEHIND), (WRITE, WRITE_ERROR), (WRITE, ABORT)] {
+        let mut rig = rig();
+        rig.datagram(Side::A, &bytes(asked)).datagram(Side::B, &bytes(answer)).story();
+        assert_eq!(rig.wait(60).story(), [""; 0], "{asked}");
+    }
 }
 
 #[test]
@@ -571,6 +593,7 @@ fn hostile_shapes_stop_and_tell_nothing() {
         ("an opening application tag", 0x0a, "01 00 30 03 0c 0c 02014ff1 19 4d 3e 06 3f"),
         ("a number of no bytes", 0x0a, "01 00 30 03 0c 0c 02014ff1 19 62 3e 20 3f"),
         ("a number of nine bytes", 0x0a, "01 00 30 03 0c 0c 02014ff1 19 62 3e 25 09 010203040506070809 3f"),
+        ("a real of five bytes", 0x0a, "01 00 30 03 0c 0c 02014ff1 19 62 3e 45 05 4291000000 3f"),
         ("an object of three bytes", 0x0a, "01 00 30 03 0c 0b 02014f 19 4d 3e 3f"),
         ("tags nested too deep", 0x0a, &deep),
         ("an I-Am of numbers", 0x0b, "01 00 10 00 21 05 22 01e0 91 00 21 0f"),
