@@ -1,0 +1,8 @@
+//! What every protocol has to hold against: the captures of `pcaps`, cut, shuffled, counted by others, read by many.
+//!
+//! Captures of public collections are read too when `OTOSCOPE_CAPTURES` names their folder.
+
+mod harness {
+    mod support;
+    mod tshark;
+}
