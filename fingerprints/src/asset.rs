@@ -272,7 +272,7 @@ mod tests {
         claims.tell(both, at(1));
         let all: Vec<&Claim> = claims.iter().collect();
         assert_eq!((all.len(), all[0].told.confidence, all[0].count), (1, 95, 1));
-        claims.again("a.x", 5, at(7));
+        claims.again("a.x", 5, at(7).time);
         assert_eq!(claims.iter().map(|claim| (claim.count, claim.last_seen)).next(), Some((6, at(7).time)));
     }
 

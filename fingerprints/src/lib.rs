@@ -5,8 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod asset;
+mod community;
+pub mod finding;
 pub mod inventory;
 pub mod record;
+mod protocol;
 mod rule;
 pub mod rules;
 mod table;

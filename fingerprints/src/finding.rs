@@ -1,0 +1,161 @@
+//! Findings: what should be done about an asset. The kinds and their texts are data, `data/findings.toml`.
+
+use dissectors::Direction;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// How much a finding matters by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// To be looked at.
+    Low,
+    /// To be planned.
+    Medium,
+    /// To be done soon.
+    High,
+    /// To be done now.
+    Critical,
+}
+
+impl Severity {
+    /// As the tables write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Where a finding stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// Nobody has been seen to act on it.
+    #[default]
+    Open,
+}
+
+impl Status {
+    /// As the tables write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+        }
+    }
+}
+
+/// Control messages on a protocol that has no login.
+pub const UNAUTHENTICATED_CONTROL: &str = "protocol.unauthenticated_control";
+/// An asset that has not said what it is.
+pub const UNIDENTIFIED: &str = "asset.unidentified";
+/// Requests that found no answer.
+pub const UNANSWERED: &str = "communication.unanswered";
+
+/// A kind of finding, as the data describes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kind {
+    /// How much it matters by itself.
+    pub severity: Severity,
+    /// The order among findings of one severity.
+    pub weight: u8,
+    /// How sure such a finding is, in percent.
+    pub confidence: u8,
+    /// One line; holds words in braces.
+    pub title: String,
+    /// What was seen; holds words in braces.
+    pub summary: String,
+    /// What cures it.
+    pub remediation: String,
+    /// What must be seen for it to be cured.
+    pub verification: String,
+    /// Whether that can be seen on the wire.
+    pub verifiable: String,
+    /// At most four clauses that it is evidence for.
+    pub controls: Vec<String>,
+    /// Techniques of ATT&CK for ICS.
+    pub techniques: Vec<String>,
+}
+
+impl Kind {
+    /// The largest weight, below the distance between two severities.
+    pub const MAX_WEIGHT: u8 = 19;
+
+    /// The one order in which everything is ranked: 20 for each step of severity, then the kind's weight; 0 to 99.
+    /// A more severe finding always ranks above a less severe one.
+    pub fn score(&self) -> i32 {
+        20 * self.severity as i32 + i32::from(self.weight.min(Self::MAX_WEIGHT))
+    }
+}
+
+/// All kinds of findings.
+#[derive(Debug)]
+pub struct Kinds(BTreeMap<String, Kind>);
+
+impl Kinds {
+    /// Those that are compiled in.
+    pub fn builtin() -> Self {
+        Self(toml::from_str(include_str!("../data/findings.toml")).expect("a test reads the same file"))
+    }
+
+    /// The kind of this name.
+    pub fn of(&self, name: &str) -> Option<&Kind> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Kind)> {
+        self.0.iter().map(|(name, kind)| (name.as_str(), kind))
+    }
+}
+
+/// A text with its words in braces put in. A brace without a known word stands as it is.
+pub(crate) fn fill(text: &str, words: &BTreeMap<&str, String>) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((front, after)) = rest.split_once('{') {
+        filled.push_str(front);
+        match after.split_once('}').and_then(|(word, after)| Some((words.get(word)?, after))) {
+            Some((value, after)) => {
+                filled.push_str(value);
+                rest = after;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// Whether a message of this direction asks for something.
+pub(crate) fn asks(direction: Direction) -> bool {
+    direction == Direction::Request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_more_severe_finding_always_ranks_higher() {
+        let mut kinds: Vec<Kind> = Kinds::builtin().0.into_values().collect();
+        kinds.sort_by_key(Kind::score);
+        assert!(kinds.is_sorted_by_key(|kind| kind.severity));
+        assert!(kinds.iter().all(|kind| (0..100).contains(&kind.score())));
+    }
+
+    #[test]
+    fn words_in_braces_are_put_in() {
+        let words = BTreeMap::from([("asset", "PLC {peer}".to_owned()), ("peer", "HMI".to_owned())]);
+        assert_eq!(fill("{peer} writes to {asset}: {what}{", &words), "HMI writes to PLC {peer}: {what}{");
+    }
+}

@@ -1,0 +1,85 @@
+//! What the inventory has to know of protocols, as data: `data/protocols.toml`.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Facts about one protocol; what is not written does not hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Facts {
+    /// A host that serves it belongs to the plant, and wants a name.
+    pub(crate) industrial: bool,
+    /// What guards it.
+    authentication: Authentication,
+    /// Child keys that mean the host itself.
+    itself: Vec<String>,
+    /// What would name a server of it.
+    pub(crate) server: Option<String>,
+    /// What would name a client of it.
+    pub(crate) client: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Authentication {
+    /// Whoever reaches the device commands it.
+    None,
+    #[default]
+    Unknown,
+}
+
+impl Facts {
+    /// Whether whoever reaches the device commands it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.authentication == Authentication::None
+    }
+
+    /// Whether this child key means the host itself.
+    pub(crate) fn is_itself(&self, key: &str) -> bool {
+        self.itself.iter().any(|own| own == key)
+    }
+}
+
+/// The facts about every protocol of which something has to be known.
+#[derive(Debug)]
+pub(crate) struct Protocols {
+    facts: BTreeMap<String, Facts>,
+    unknown: Facts,
+}
+
+impl Protocols {
+    /// Those that are compiled in.
+    pub(crate) fn builtin() -> Self {
+        let facts = toml::from_str(include_str!("../data/protocols.toml"));
+        Self { facts: facts.expect("a test reads the same file"), unknown: Facts::default() }
+    }
+
+    /// What is known of a protocol.
+    pub(crate) fn of(&self, protocol: &str) -> &Facts {
+        self.facts.get(protocol).unwrap_or(&self.unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_has_its_facts_and_every_fact_its_protocol() {
+        let protocols = Protocols::builtin();
+        let known: Vec<&str> = protocols.facts.keys().map(String::as_str).collect();
+        let mut table: Vec<&str> = dissectors::protocols::ALL.iter().map(|protocol| protocol.name).collect();
+        table.sort_unstable();
+        assert_eq!(known, table);
+        for facts in protocols.facts.values().filter(|facts| facts.industrial) {
+            assert!(facts.server.is_some() && facts.client.is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_does_not_hold() {
+        let protocols = Protocols::builtin();
+        let unheard = protocols.of("unheard");
+        assert!(!unheard.is_open() && !unheard.industrial && !unheard.is_itself("0"));
+    }
+}
