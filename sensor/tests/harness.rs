@@ -3,6 +3,9 @@
 //! Captures of public collections are read too when `OTOSCOPE_CAPTURES` names their folder.
 
 mod harness {
+    mod cuts;
+    mod negative;
     mod support;
     mod tshark;
+    mod workers;
 }

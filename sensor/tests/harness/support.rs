@@ -1,7 +1,8 @@
 //! Captures in, observations out.
 
-use dissectors::observation::{Activity, Fact};
-use dissectors::{Observation, Timestamp};
+use dissectors::observation::{Activity, Control, Fact, Traffic};
+use dissectors::{Observation, Subject, Timestamp};
+use etherparse::PacketBuilder;
 use sensor::pipeline::{self, Settings, Totals, Witness};
 use sensor::source::{self, Feed, Input};
 use std::path::{Path, PathBuf};
@@ -51,4 +52,83 @@ pub(crate) fn read(inputs: Vec<Input>, settings: Settings) -> (Notebook, Totals)
     let mut notebook = Notebook::default();
     let totals = pipeline::read(feed, settings, &mut notebook, &mut |_| {});
     (notebook, totals)
+}
+
+/// What was told, without frames, times and packet counts: the same however TCP was cut.
+pub(crate) fn story_of(notebook: &Notebook) -> Vec<String> {
+    let mut story: Vec<String> = notebook.observations.iter().filter_map(line_of).collect();
+    story.sort();
+    story
+}
+
+fn line_of(observation: &Observation) -> Option<String> {
+    let Subject { host, child } = &observation.subject;
+    let whom = format!("{} {} {child:?}", host.context, host.address);
+    Some(match &observation.fact {
+        Fact::Again { field, count } => format!("{whom} again {} {count}", field.name),
+        Fact::Traffic(traffic) => {
+            let Traffic { client, server_port, transport, protocol, roles_from, flows, .. } = traffic.as_ref();
+            format!("{whom} serves {client:?} {transport}/{server_port} {protocol:?} {roles_from:?} {flows}")
+        }
+        Fact::Activity(activity) => {
+            let Activity { client, protocol, operation, direction, messages, exceptions, unanswered, .. } =
+                activity.as_ref();
+            format!("{whom} {protocol} {operation} {direction:?} {client:?}: {messages} {exceptions} {unanswered}")
+        }
+        Fact::Control(control) => {
+            let Control { client, operation, target, value, outcome, count, .. } = control.as_ref();
+            format!("{whom} {operation} {target} {value:?} {outcome:?} {client:?}: {count}")
+        }
+        Fact::Attempts(attempts) => format!("{whom} attempts {}", attempts.flows),
+        fact => format!("{whom} {fact:?}"),
+    })
+}
+
+/// A capture in the making: nanosecond pcap, Ethernet.
+pub(crate) struct Recording {
+    bytes: Vec<u8>,
+    nanos: u64,
+}
+
+impl Recording {
+    pub(crate) fn new() -> Self {
+        let mut bytes = 0xa1b2_3c4d_u32.to_le_bytes().to_vec();
+        for word in [0x0004_0002_u32, 0, 0, 262_144, 1] {
+            bytes.extend(word.to_le_bytes());
+        }
+        Self { bytes, nanos: 1_700_000_000_000_000_000 }
+    }
+
+    pub(crate) fn frame(&mut self, frame: &[u8]) {
+        let length = u32::try_from(frame.len()).expect("frames are short");
+        let seconds = u32::try_from(self.nanos / 1_000_000_000).expect("before 2106");
+        let nanos = u32::try_from(self.nanos % 1_000_000_000).expect("below a second");
+        for word in [seconds, nanos, length, length] {
+            self.bytes.extend(word.to_le_bytes());
+        }
+        self.bytes.extend(frame);
+        self.nanos += 1_000_000;
+    }
+
+    /// A TCP segment between two hosts of 10.0.0.0/8, named by their last three bytes.
+    pub(crate) fn tcp(
+        &mut self,
+        from: (u32, u16),
+        to: (u32, u16),
+        sequence: u32,
+        acknowledgement: u32,
+        payload: &[u8],
+    ) {
+        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+            .ipv4((0x0a00_0000 | from.0).to_be_bytes(), (0x0a00_0000 | to.0).to_be_bytes(), 64)
+            .tcp(from.1, to.1, sequence, 4096)
+            .ack(acknowledgement);
+        let mut frame = Vec::new();
+        builder.write(&mut frame, payload).expect("a vector takes all");
+        self.frame(&frame);
+    }
+
+    pub(crate) fn input(self, name: &str) -> Input {
+        Input::held(name, self.bytes)
+    }
 }

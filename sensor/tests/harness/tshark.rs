@@ -73,7 +73,8 @@ fn compare(input: &Input, expected: &Counts, report: &mut Vec<String>) {
     let explained = explained_for(&input.name);
     let keys: BTreeSet<&Key> = expected.keys().chain(ours.keys()).chain(explained.keys()).collect();
     for key in keys {
-        let [ours, theirs, explained] = [&ours, expected, &explained].map(|counts| counts.get(key).copied().unwrap_or(0));
+        let [ours, theirs, explained] =
+            [&ours, expected, &explained].map(|counts| counts.get(key).copied().unwrap_or(0));
         if ours - theirs != explained {
             let (protocol, operation, direction) = key;
             let direction = direction.name();
