@@ -81,7 +81,7 @@ impl Pending {
         if !segment.is_last {
             self.0.push(request.answered(now));
         }
-        if is_answered { Answered::Before } else { Answered::Now(Some(request)) }
+        if is_answered && segment != Segment::WHOLE { Answered::Before } else { Answered::Now(Some(request)) }
     }
 
     /// The asker wants no answer any more.

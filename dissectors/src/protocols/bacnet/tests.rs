@@ -479,6 +479,12 @@ fn an_answer_whose_end_is_lost_is_an_answer_and_its_number_is_free_again() {
 }
 
 #[test]
+fn an_answer_that_is_aborted_is_two_messages() {
+    let told = story(&[('>', READ_NAME), ('<', SEGMENT_0), ('<', &ABORT.replace("07 04", "03 04")), ('<', SEGMENT_1)]);
+    assert_eq!(told[2..], ["B serves", "B response 12", "B serves", "B response 12 exception"]);
+}
+
+#[test]
 fn what_is_answered_does_not_wait() {
     for (asked, answer) in [(READ_NAME, NAME), (READ_NAME_BEHIND, NAME_BEHIND), (WRITE, WRITE_ERROR), (WRITE, ABORT)] {
         let mut rig = rig();
