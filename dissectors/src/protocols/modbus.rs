@@ -1,14 +1,16 @@
 //! Modbus/TCP tells who reads and writes what, which units answer behind one address, and what they call themselves
 //! (Modbus Application Protocol V1.1b3; Messaging on TCP/IP Implementation Guide V1.0b).
 //!
-//! Read: every function, counted by unit; writes with their outcome; device identification and server id. The roles
-//! come from the messages: structure first, then the pairing of answers with requests, then what is known already;
-//! the port is the last resort. Only requests carry `is_control`. A request that breaks its function's structure is
-//! counted all the same, because the server answers it (exception 3); a response that does is malformed. Functions
-//! whose structure is not known here are taken by their length.
+//! Read: every function, counted by unit, of which only requests carry `is_control`; writes with their outcome, by the
+//! addresses in the PDU, which count from zero; device identification and server id. Units 0 and 255 often mean the
+//! server itself (Guide, 4.4.2.3) and are told as they stand.
 //!
-//! Skipped on purpose: the values that are read, private identification objects (128 and up), what vendors put into
-//! functions of their own, and Modbus over TLS (port 802).
+//! Who asks comes from the messages: their structure first, then the pairing of answers with requests, then what is
+//! known already, then the port, then who spoke first. A request that breaks its function's structure is counted all
+//! the same, because a server answers it (exception 3); a response that does is malformed.
+//!
+//! Skipped on purpose: the values that are read, private identification objects (128 and up), the structure of
+//! functions that tell nothing here (they are taken by their length), and Modbus over TLS (port 802).
 
 use crate::dissector::{Carrier, Direction, Dissector, Field, Next, Protocol, Side, Verdict};
 use crate::observation::{Child, ChildProof, Operation, Outcome, Transport};
@@ -116,20 +118,19 @@ impl Conversation {
         }
         let pair = self.pending.position(side, adu);
         let serves = self.likely_server(out).map(|server| server == side);
-        let is_exception = adu.pdu.exception().is_some();
-        match (fits, serves) {
-            (Fits::Response | Fits::Either | Fits::Anything, _) if pair.is_some() => {
+        match fits {
+            Fits::Response | Fits::Either | Fits::Anything if pair.is_some() => {
                 Some(Reading::Response(Grounds::Proof, pair))
             }
-            (Fits::Response, Some(true) | None) => Some(Reading::Response(Grounds::Proof, None)),
-            (Fits::Either | Fits::Anything, _) => {
+            Fits::Response if serves != Some(false) => Some(Reading::Response(Grounds::Proof, None)),
+            Fits::Either | Fits::Anything => {
                 let asks = serves.map_or(self.first.is_none_or(|first| first == side), |serves| !serves);
                 Some(if asks { Reading::Request(Grounds::Roles) } else { Reading::Response(Grounds::Roles, None) })
             }
-            (Fits::Neither | Fits::Response, Some(false)) if !adu.pdu.is_exception => {
-                Some(Reading::Request(Grounds::Broken))
+            _ if serves == Some(false) && !adu.pdu.is_exception => Some(Reading::Request(Grounds::Broken)),
+            _ if serves == Some(true) && adu.pdu.exception().is_some() => {
+                Some(Reading::Response(Grounds::Broken, pair))
             }
-            (Fits::Neither, Some(true)) if is_exception => Some(Reading::Response(Grounds::Broken, pair)),
             _ => None,
         }
     }
@@ -188,8 +189,7 @@ impl Conversation {
 
     /// What an answer says of who gives it.
     fn tell(&mut self, side: Side, adu: &Adu<'_>, out: &mut Out<'_>) {
-        let exception = adu.pdu.exception();
-        if let Some(code @ (GATEWAY_PATH_UNAVAILABLE | GATEWAY_TARGET_FAILED)) = exception {
+        if let Some(code @ (GATEWAY_PATH_UNAVAILABLE | GATEWAY_TARGET_FAILED)) = adu.pdu.exception() {
             return out.number(side, None, &GATEWAY_EXCEPTION, i64::from(code));
         }
         let unit = child(adu.unit);
@@ -197,7 +197,6 @@ impl Conversation {
             out.child(side, &unit, ChildProof::Answered);
         }
         match adu.pdu.function {
-            _ if exception.is_some() => {}
             pdu::REPORT_SERVER_ID => identity::tell_server_id(side, &unit, adu.pdu.data, out),
             pdu::ENCAPSULATED if identity::is_identification(adu.pdu.data) => {
                 identity::tell_objects(side, &unit, adu.pdu.data, out);
@@ -377,6 +376,16 @@ mod tests {
     }
 
     #[test]
+    fn every_unit_is_told() {
+        let mut rig = modbus();
+        for unit in (0..=255).chain(0..=255) {
+            rig.segment(Side::B, &[0, 1, 0, 0, 0, 5, unit, 3, 2, 0, 7]);
+        }
+        let units: Vec<_> = rig.story().into_iter().filter(|line| line.contains("exists")).collect();
+        assert!(units.len() == 256 && units[255] == "10.0.0.2[255] exists (Answered)", "{units:?}");
+    }
+
+    #[test]
     fn only_requests_that_change_something_carry_control() {
         let mut rig = modbus();
         let mut control: Vec<u8> = Vec::new();
@@ -426,6 +435,10 @@ mod tests {
         assert_eq!(first_line((40000, 502)), "A request[1] 6 control");
         assert_eq!(first_line((502, 40000)), "A response[1] 6");
         assert_eq!(first_line((502, 502)), "A request[1] 6 control");
+        let mut rig = modbus().with_ports(4001, 4002);
+        rig.segment(Side::A, &echo);
+        rig.segment(Side::B, &hex("0009 0000 0006 01 06 0005 05dc"));
+        assert_eq!(rig.story(), ["A request[1] 6 control", "B response[1] 6"], "nothing is proven");
 
         let mut rig = modbus().with_ports(4001, 4002);
         rig.segment(Side::A, &echo);
@@ -510,14 +523,34 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_repeats_transaction_unit_and_function_from_the_other_side() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 03 0000 0001"));
+        for stranger in ["0002 0000 0005 01 03 02 0007", "0001 0000 0005 02 03 02 0007", "0001 0000 0005 01 04 02 0007"]
+        {
+            rig.segment(Side::B, &hex(stranger));
+        }
+        rig.segment(Side::A, &hex("0001 0000 0003 01 83 02"));
+        rig.story();
+        assert_eq!(rig.wait(5).story(), ["A request[1] 3 unanswered since frame 1"]);
+    }
+
+    #[test]
     fn what_nobody_owes_an_answer_is_never_unanswered() {
-        // Unit 0 is the serial line's broadcast; 8/4 forbids the answer; bytes that were lost may have held it.
+        // Unit 0 is the serial line's broadcast; 8/4 forbids the answer.
         let mut rig = modbus();
         rig.segment(Side::A, &hex("0001 0000 0006 00 06 0005 05dc  0002 0000 0006 01 08 0004 0000"));
-        rig.segment(Side::A, &hex("0003 0000 0006 01 03 0000 0001"));
-        assert_eq!(rig.lose(Side::B, 9), Footing::Segment);
         rig.story();
         assert_eq!(rig.wait(9).story(), ["A write[0] by 6: register 5 = 1500, unanswered (frame 1)"]);
+
+        // The bytes that were lost may have held the answer.
+        rig.segment(Side::A, &hex("0003 0000 0006 01 03 0000 0001"));
+        assert_eq!(rig.lose(Side::B, 9), Footing::Segment);
+        rig.segment(Side::A, &hex("0004 0000 0006 01 04 0000 0001"));
+        assert_eq!(rig.lose(Side::A, 9), Footing::Segment);
+        rig.story();
+        assert_eq!(rig.wait(9).story().len(), 1);
+
         let mut rig = Rig::udp(&MODBUS).with_group();
         rig.datagram(Side::A, &hex("0001 0000 0006 01 03 0000 0001")).story();
         assert_eq!(rig.wait(9).story(), [""; 0]);
@@ -583,7 +616,9 @@ mod tests {
             ("0001 0000 0001 01", "the length is not 2 to 254 at byte 6"),
             ("0001 0000 00ff 01 03 0000", "the length is not 2 to 254 at byte 6"),
             ("0001 0000 0401 01 5a 0000", "the length is not 2 to 254 at byte 6"),
-            // Byte count and length disagree; registers have two bytes; an exception has a code.
+            // Of no function is 0 the code; nothing is no answer; byte count and length disagree; registers have two bytes; an exception has a code.
+            ("0001 0000 0006 01 00 0000 0001", "no message of its function at byte 7"),
+            ("0001 0000 0003 01 03 00", "no message of its function at byte 7"),
             ("0001 0000 0005 01 03 04 0001", "no message of its function at byte 7"),
             ("0001 0000 0008 01 03 05 0001020304", "no message of its function at byte 7"),
             ("0001 0000 0002 01 83", "no message of its function at byte 7"),
