@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! lake write LAKE
-//! lake schema --sql duckdb LAKE
+//! lake schema --sql duckdb|spark|trino LAKE
 //! lake TABLE LAKE --format json
 //! ```
 
 use std::path::Path;
 
 use fingerprints::record::Provenance;
-use outputs::schema::{Dialect, TABLES, sql};
+use outputs::schema::{TABLES, sql};
 use outputs::{Format, Lake, Overlap, Run, Sink, Table, print};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -23,9 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["write", lake] => write(Path::new(lake)),
-        ["schema", "--sql", "duckdb", path] => {
+        ["schema", "--sql", dialect, path] => {
             let lake = Lake::open(Path::new(path))?;
-            print!("{}", sql(Dialect::DuckDb, path, |table| lake.files(table).is_ok_and(|files| !files.is_empty())));
+            print!("{}", sql(dialect.parse()?, path, |table| lake.files(table).is_ok_and(|files| !files.is_empty())));
             Ok(())
         }
         [table, lake, "--format", "json"] => {

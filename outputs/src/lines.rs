@@ -110,7 +110,7 @@ mod tests {
     fn maps_and_structs_are_objects() {
         let health = HealthRow {
             parse_errors: [("modbus".into(), 3)].into(),
-            latencies: Some(vec![LatencyRow { stage: "lane".into(), p50_ns: 5, ..LatencyRow::default() }]),
+            latencies: vec![LatencyRow { stage: "lane".into(), p50_ns: 5, ..LatencyRow::default() }],
             ..HealthRow::default()
         };
         let line = lines(&[health.into()]);

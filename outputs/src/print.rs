@@ -138,7 +138,6 @@ fn harmless(text: String, cell: &Cell) -> String {
     if !is_number && text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }
 
-/// The formats by their names.
 impl FromStr for Format {
     type Err = String;
 

@@ -1,5 +1,7 @@
 //! The schema as SQL: a view of each table over the files of a lake, and `TABLE_now` for what holds now.
 
+use std::str::FromStr;
+
 use super::{Column, Grain, TABLES, Table, VERSION};
 use crate::cell::Kind;
 
@@ -14,17 +16,19 @@ pub enum Dialect {
     Trino,
 }
 
-/// Statements that make each table, and each state table's `TABLE_now`, of the lake at `lake`.
+/// Statements that make a view of each table, and `TABLE_now` of each state table, of the lake at `lake`: an absolute path
+/// or a URL, because each engine takes others from a place of its own.
 ///
-/// DuckDB refuses a view over files when there are none, so `has_files` says of which tables there are some; the others
-/// become empty views of the same columns. The statements may be run again at any time.
+/// Engines refuse files where there are none, so `has_files` says of which tables there are some; the others become
+/// empty views of the same columns. The statements may be run again at any time, and must be after a table's first file.
 pub fn sql(dialect: Dialect, lake: &str, has_files: impl Fn(&Table) -> bool) -> String {
     let lake = lake.trim_end_matches('/');
     let mut statements = vec![format!("-- otoscope schema, version {VERSION}, for {}", dialect.preamble())];
     for table in TABLES {
         statements.push(match dialect {
-            Dialect::DuckDb => over_files(table, lake, has_files(table)),
-            Dialect::Spark | Dialect::Trino => external(dialect, table, lake),
+            _ if !has_files(table) => format!("CREATE OR REPLACE VIEW {} AS\n{};", table.name, no_rows(dialect, table)),
+            Dialect::DuckDb => over_files(table, lake),
+            Dialect::Spark | Dialect::Trino => over_external(dialect, table, lake),
         });
         if table.grain == Grain::State {
             statements.push(now(dialect, table));
@@ -33,56 +37,57 @@ pub fn sql(dialect: Dialect, lake: &str, has_files: impl Fn(&Table) -> bool) -> 
     statements.join("\n\n") + "\n"
 }
 
-/// A view over files. Typed empty rows give every column its place and type, also when all files are of an older schema.
-fn over_files(table: &Table, lake: &str, has_files: bool) -> String {
-    let dialect = Dialect::DuckDb;
-    let name = table.name;
-    let columns = list(table.columns, ",\n    ", |column| {
-        format!("NULL::{} AS {}", dialect.type_name(column.kind), dialect.name(column))
-    });
-    let files = quoted(&format!("{lake}/{name}/*/*/*.parquet"));
-    let rows = if has_files {
-        format!(
-            "\nUNION ALL BY NAME\nSELECT * FROM read_parquet({files}, union_by_name = true, hive_partitioning = false)"
-        )
-    } else {
-        String::new()
-    };
-    format!("CREATE OR REPLACE VIEW {name} AS\nSELECT\n    {columns}\nWHERE false{rows};")
+/// A query of no rows that has every column in its place and of its type.
+fn no_rows(dialect: Dialect, table: &Table) -> String {
+    let null = |(name, kind)| format!("CAST(NULL AS {kind}) AS {name}");
+    let columns: Vec<String> = dialect.columns(table).into_iter().map(null).collect();
+    format!("SELECT\n    {}\nWHERE false", columns.join(",\n    "))
 }
 
-/// A table of a catalog that keeps its rows in our files; it reads columns by their names.
-fn external(dialect: Dialect, table: &Table, lake: &str) -> String {
+/// A view over files. The query of no rows adds the columns that files of an older schema do not have.
+fn over_files(table: &Table, lake: &str) -> String {
     let name = table.name;
-    let columns =
-        list(table.columns, ",\n    ", |column| format!("{} {}", dialect.name(column), dialect.type_name(column.kind)));
-    let text = dialect.type_name(Kind::Text);
+    let files = quoted(&format!("{lake}/{name}/*/*/*.parquet"));
+    let columns = no_rows(Dialect::DuckDb, table);
+    format!(
+        "CREATE OR REPLACE VIEW {name} AS\n{columns}\nUNION ALL BY NAME\n\
+         SELECT * FROM read_parquet({files}, union_by_name = true, hive_partitioning = false);"
+    )
+}
+
+/// A view over `TABLE_files`, a table of a catalog that keeps its rows in our files and reads columns by their names.
+fn over_external(dialect: Dialect, table: &Table, lake: &str) -> String {
+    let name = table.name;
     let location = quoted(&format!("{lake}/{name}"));
+    let columns: Vec<String> =
+        dialect.columns(table).into_iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     let (storage, find_days) = if dialect == Dialect::Spark {
         (
             format!("USING parquet PARTITIONED BY (p_site, p_day) LOCATION {location}"),
-            format!("MSCK REPAIR TABLE {name}"),
+            format!("MSCK REPAIR TABLE {name}_files"),
         )
     } else {
         (
             format!(
                 "WITH (external_location = {location}, format = 'PARQUET', partitioned_by = ARRAY['p_site', 'p_day'])"
             ),
-            format!("CALL system.sync_partition_metadata('otoscope', '{name}', 'FULL')"),
+            format!("CALL system.sync_partition_metadata('otoscope', '{name}_files', 'FULL')"),
         )
     };
     format!(
-        "DROP TABLE IF EXISTS {name};\n\
-         CREATE TABLE {name} (\n    {columns},\n    p_site {text},\n    p_day {text}\n)\n\
-         {storage};\n\
-         {find_days};"
+        "DROP TABLE IF EXISTS {name}_files;\n\
+         CREATE TABLE {name}_files (\n    {}\n)\n{storage};\n\
+         {find_days};\n\
+         CREATE OR REPLACE VIEW {name} AS\nSELECT * FROM {name}_files;",
+        columns.join(",\n    ")
     )
 }
 
 /// The newest row of each key. The last two columns only decide between equals, so that all engines show the same row.
 fn now(dialect: Dialect, table: &Table) -> String {
     let name = table.name;
-    let columns = list(table.columns, ", ", |column| dialect.name(column));
+    let columns: Vec<String> = dialect.columns(table).into_iter().map(|(name, _)| name).collect();
+    let columns = columns.join(", ");
     let key = table.key.join(", ");
     format!(
         "CREATE OR REPLACE VIEW {name}_now AS\nSELECT {columns}\nFROM (\n    \
@@ -92,12 +97,21 @@ fn now(dialect: Dialect, table: &Table) -> String {
     )
 }
 
-fn list(columns: &[Column], between: &str, write: impl Fn(&Column) -> String) -> String {
-    columns.iter().map(write).collect::<Vec<_>>().join(between)
-}
-
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+impl FromStr for Dialect {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "duckdb" => Ok(Self::DuckDb),
+            "spark" => Ok(Self::Spark),
+            "trino" => Ok(Self::Trino),
+            _ => Err("expected duckdb, spark or trino".into()),
+        }
+    }
 }
 
 impl Dialect {
@@ -111,6 +125,14 @@ impl Dialect {
                  CREATE SCHEMA IF NOT EXISTS hive.otoscope;\nUSE hive.otoscope;"
             }
         }
+    }
+
+    /// The names and types of a table's columns, with the path's keys where the engine knows those, to leave out days by.
+    fn columns(self, table: &Table) -> Vec<(String, String)> {
+        let columns = table.columns.iter().map(|column| (column.name, column.kind));
+        let keys = [("p_site", Kind::Text), ("p_day", Kind::Text)];
+        let keys = keys.into_iter().filter(|_| self != Self::DuckDb);
+        columns.chain(keys).map(|(name, kind)| (self.name(name), self.type_name(kind))).collect()
     }
 
     fn type_name(self, kind: Kind) -> String {
@@ -137,12 +159,13 @@ impl Dialect {
     }
 
     fn fields(self, columns: &[Column], between: &str) -> String {
-        list(columns, ", ", |column| format!("{}{between}{}", self.name(column), self.type_name(column.kind)))
+        let field = |column: &Column| format!("{}{between}{}", self.name(column.name), self.type_name(column.kind));
+        columns.iter().map(field).collect::<Vec<_>>().join(", ")
     }
 
-    fn name(self, column: &Column) -> String {
+    fn name(self, name: &str) -> String {
         let quote = if self == Self::Spark { '`' } else { '"' };
-        format!("{quote}{}{quote}", column.name)
+        format!("{quote}{name}{quote}")
     }
 }
 
@@ -152,12 +175,18 @@ mod tests {
 
     #[test]
     fn a_table_without_files_is_an_empty_view_of_the_same_columns() {
-        let all = sql(Dialect::DuckDb, "/lake/", |_| true);
-        let some = sql(Dialect::DuckDb, "/lake/", |table| table.name == "assets");
-        assert_eq!(all.matches("read_parquet").count(), TABLES.len());
-        assert_eq!(some.matches("read_parquet('/lake/assets/*/*/*.parquet'").count(), 1);
-        assert_eq!(some.matches("read_parquet").count(), 1);
-        assert_eq!(some.matches("WHERE false").count(), TABLES.len());
+        for (dialect, files) in [
+            (Dialect::DuckDb, "read_parquet('/lake/assets/*/*/*.parquet'"),
+            (Dialect::Spark, "LOCATION '/lake/assets'"),
+            (Dialect::Trino, "external_location = '/lake/assets'"),
+        ] {
+            let sql = sql(dialect, "/lake/", |table| table.name == "assets");
+            assert!(sql.contains(files), "{sql}");
+            assert_eq!(sql.matches("/lake/").count(), 1);
+            for table in TABLES {
+                assert!(sql.contains(&format!("CREATE OR REPLACE VIEW {} AS\nSELECT", table.name)));
+            }
+        }
     }
 
     #[test]

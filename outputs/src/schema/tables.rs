@@ -458,7 +458,7 @@ table! {
         evicted: BTreeMap<String, i64> = "What else was given up for want of memory, by what it was.";
         assets: i64 = "Assets known at the end of the window.";
         memory_bytes: Option<i64> = "Memory in use at the end of the window; null when reading.";
-        latencies: Option<Vec<LatencyRow>> = "How long the stages took; null when reading.";
+        latencies: Vec<LatencyRow> = "How long the stages took; empty when reading.";
     }
 }
 
