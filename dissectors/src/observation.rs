@@ -343,11 +343,11 @@ pub struct FlowId {
     pub transport: Transport,
     /// Who sent the packet.
     pub source: Address,
-    /// From which port; 0 where there are none.
+    /// From which port; 0 where there are none, the EtherType of frames without IP.
     pub source_port: u16,
     /// To whom.
     pub destination: Address,
-    /// To which port; 0 where there are none.
+    /// To which port, likewise.
     pub destination_port: u16,
 }
 
@@ -452,15 +452,15 @@ pub struct Activity {
     pub first_unanswered: Option<Place>,
 }
 
-/// A frame of a capture.
+/// A frame of a capture. The earlier one is the smaller one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
+    /// The frame's own time.
+    pub time: Timestamp,
     /// Which capture, by its place in the run.
     pub capture: u32,
     /// The frame's number there; `None` when listening.
     pub frame: Option<u64>,
-    /// The frame's own time.
-    pub time: Timestamp,
 }
 
 /// What a control action does, in the words of the public tables.
@@ -494,6 +494,8 @@ pub enum Outcome {
     Rejected,
     /// Nobody answered.
     Unanswered,
+    /// The capture does not show it.
+    Unknown,
 }
 
 impl Outcome {
@@ -503,6 +505,7 @@ impl Outcome {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
             Self::Unanswered => "unanswered",
+            Self::Unknown => "unknown",
         }
     }
 }

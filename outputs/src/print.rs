@@ -72,8 +72,8 @@ const MOST_LETTERS: usize = 200;
 /// The letters of a deterministic id that a table shows; commands take any prefix that is unique.
 const ID_LETTERS: usize = 12;
 
-/// A cell for people.
-fn shown(column: &str, cell: &Cell) -> String {
+/// A cell for people: short, and with nothing in it that moves a terminal.
+pub fn shown(column: &str, cell: &Cell) -> String {
     let text = match cell {
         Cell::Time(time) => format_time(*time, "%Y-%m-%dT%H:%M:%SZ"),
         Cell::Bool(true) => "yes".into(),

@@ -1,12 +1,14 @@
 //! How bytes travel: sources, lanes, flows, streams, threads.
 
 mod clock;
+pub mod commands;
 mod conversation;
 mod counters;
 mod flow;
 pub mod lane;
 mod messages;
 pub mod pipeline;
+pub mod reading;
 pub mod source;
 mod stream;
 mod sums;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `otoscope` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sensor::commands::run()
+}

@@ -209,7 +209,7 @@ impl Sums {
         row.messages += count.messages;
         row.exceptions += count.exceptions;
         row.unanswered += count.unanswered;
-        row.server_silent &= server == Side::B && !flow.answered;
+        row.server_silent &= is_silent(flow, server);
         row.first_seen = row.first_seen.min(count.first.time);
         row.last_seen = row.last_seen.max(count.last);
         row.first_unanswered = match (row.first_unanswered, count.first_unanswered) {
@@ -221,6 +221,11 @@ impl Sums {
     fn action(&mut self, flow: &Flow, protocol: &'static str, count: &ActionCount, window: Timestamp) {
         let action = &count.action;
         let server = action.sender.other();
+        // Where nothing of the server was seen, a mirror of one direction explains the silence as well.
+        let outcome = match action.outcome {
+            Outcome::Unanswered if is_silent(flow, server) => Outcome::Unknown,
+            outcome => outcome,
+        };
         let key = ControlKey {
             server: Subject { host: flow.key.host(server), child: action.child.clone() },
             server_port: port_of(flow, server),
@@ -229,7 +234,7 @@ impl Sums {
             protocol,
             operation: action.operation.clone(),
             target: action.target.clone(),
-            outcome: action.outcome,
+            outcome,
         };
         let fresh = |key: &ControlKey| Sum {
             row: Control {
@@ -277,6 +282,11 @@ impl Sums {
             into.push(observation(source.into(), Fact::Attempts(Box::new(sum.row)), place, "", sum.flow));
         }
     }
+}
+
+/// Whether not one packet of the server was seen.
+fn is_silent(flow: &Flow, server: Side) -> bool {
+    server == Side::B && !flow.answered
 }
 
 /// Nobody answered, nothing was said that a protocol could be named by, and it was no stream of datagrams either.

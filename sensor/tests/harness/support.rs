@@ -56,15 +56,15 @@ pub(crate) fn read(inputs: Vec<Input>, settings: Settings) -> (Notebook, Totals)
 
 /// What was told, without frames, times and packet counts: the same however TCP was cut.
 pub(crate) fn story_of(notebook: &Notebook) -> Vec<String> {
-    let mut story: Vec<String> = notebook.observations.iter().filter_map(line_of).collect();
+    let mut story: Vec<String> = notebook.observations.iter().map(line_of).collect();
     story.sort();
     story
 }
 
-fn line_of(observation: &Observation) -> Option<String> {
+fn line_of(observation: &Observation) -> String {
     let Subject { host, child } = &observation.subject;
     let whom = format!("{} {} {child:?}", host.context, host.address);
-    Some(match &observation.fact {
+    match &observation.fact {
         Fact::Again { field, count } => format!("{whom} again {} {count}", field.name),
         Fact::Traffic(traffic) => {
             let Traffic { client, server_port, transport, protocol, roles_from, flows, .. } = traffic.as_ref();
@@ -81,7 +81,7 @@ fn line_of(observation: &Observation) -> Option<String> {
         }
         Fact::Attempts(attempts) => format!("{whom} attempts {}", attempts.flows),
         fact => format!("{whom} {fact:?}"),
-    })
+    }
 }
 
 /// A capture in the making: nanosecond pcap, Ethernet.

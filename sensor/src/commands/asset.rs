@@ -1,0 +1,97 @@
+//! `otoscope asset`: all of one asset, and why it is called so.
+
+use super::{READ, table};
+use anyhow::{Result, bail};
+use outputs::print::shown;
+use outputs::{Cell, Row, Rows, Table};
+use std::io::Write;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The asset: its id or the front of it, an address, a name
+    #[arg(value_name = "ID")]
+    asset: String,
+    #[command(flatten)]
+    source: table::Source,
+    /// Show every claim: what was said, by which protocol, in which frame, by which rule, and which claim won
+    #[arg(long)]
+    why: bool,
+}
+
+/// Columns by which an asset may be asked for.
+const NAMES: [&str; 7] = ["asset_id", "aliases", "name", "hostname", "ips", "macs", "identity_keys"];
+
+pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+    let (Some(assets), Some(claims)) = (Table::named("assets"), Table::named("claims")) else {
+        bail!("the schema has no assets")
+    };
+    let [assets, claims] = arguments.source.rows([assets, claims])?;
+    let row = the_one(&assets, &arguments.asset)?;
+    let mut out = std::io::stdout().lock();
+    for (column, cell) in assets.table.columns.iter().zip(row) {
+        let text = shown("", cell);
+        if !text.is_empty() {
+            writeln!(out, "{:<20} {text}", column.name)?;
+        }
+    }
+    if arguments.why {
+        let id = shown("", cell(&assets, row, "asset_id"));
+        why(&claims, &id, &mut out)?;
+    }
+    Ok(READ)
+}
+
+/// The asset that was asked for: named exactly, or by the front of its id.
+fn the_one<'a>(assets: &'a Rows, asked: &str) -> Result<&'a Row> {
+    let is_named = |row: &&Row| NAMES.iter().any(|column| says(cell(assets, row, column), asked));
+    let starts = |row: &&Row| shown("", cell(assets, row, "asset_id")).starts_with(asked);
+    let named: Vec<&Row> = assets.rows.iter().filter(is_named).collect();
+    let found = if named.is_empty() { assets.rows.iter().filter(starts).collect() } else { named };
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => bail!("no asset is called {asked}; `otoscope assets` lists them"),
+        several => {
+            let ids: Vec<String> = several.iter().map(|row| shown("", cell(assets, row, "asset_id"))).collect();
+            bail!("{} assets are called {asked}: {}", several.len(), ids.join(", "))
+        }
+    }
+}
+
+fn says(cell: &Cell, asked: &str) -> bool {
+    cell.text() == Some(asked) || cell.inner().iter().any(|inner| inner.text() == Some(asked))
+}
+
+fn cell<'a>(rows: &Rows, row: &'a Row, column: &str) -> &'a Cell {
+    rows.table.index(column).map_or(&Cell::Null, |index| &row[index])
+}
+
+/// The claims of an asset, attribute by attribute, the winner of each first.
+fn why(claims: &Rows, id: &str, out: &mut dyn Write) -> Result<()> {
+    let of = |row: &Row, column: &str| shown("", cell(claims, row, column));
+    let mut rows: Vec<&Row> = claims.rows.iter().filter(|row| of(row, "asset_id") == id).collect();
+    let rank = |row: &Row| {
+        let confidence: i64 = of(row, "confidence").parse().unwrap_or(0);
+        (of(row, "attribute"), of(row, "chosen") != "yes", -confidence, of(row, "value"), of(row, "field"))
+    };
+    rows.sort_by_cached_key(|row| rank(row));
+    let mut attribute = String::new();
+    for row in rows {
+        if of(row, "attribute") != attribute {
+            attribute = of(row, "attribute");
+            writeln!(out, "\n{attribute}")?;
+        }
+        let mark = if of(row, "chosen") == "yes" { "*" } else { " " };
+        let rule = of(row, "rule");
+        let by = if rule.is_empty() { String::new() } else { format!(" by rule {rule}") };
+        writeln!(
+            out,
+            " {mark} {}  ({} % sure: {}{by}; {} frame {})",
+            of(row, "value"),
+            of(row, "confidence"),
+            of(row, "field"),
+            of(row, "capture"),
+            of(row, "frame"),
+        )?;
+    }
+    Ok(())
+}

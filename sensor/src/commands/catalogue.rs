@@ -1,0 +1,91 @@
+//! `otoscope schema`, `fields`, `protocols`: what the program knows of itself.
+
+use super::READ;
+use anyhow::Result;
+use dissectors::protocols;
+use outputs::Lake;
+use outputs::schema::{self, Dialect};
+use std::io::Write;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SchemaArguments {
+    /// As a JSON Schema of the JSON lines
+    #[arg(long, conflicts_with = "sql")]
+    json: bool,
+    /// As SQL: a view of each table over the lake's files, and `TABLE_now` of those that hold states
+    #[arg(long, value_enum, value_name = "DIALECT")]
+    sql: Option<Sql>,
+    /// The lake that the SQL reads
+    #[arg(long, value_name = "LAKE", default_value = "lake", requires = "sql")]
+    lake: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Sql {
+    Duckdb,
+    Spark,
+    Trino,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArguments {
+    /// As a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn schema(arguments: &SchemaArguments) -> Result<u8> {
+    let text = match arguments.sql {
+        None if arguments.json => serde_json::to_string_pretty(&schema::json())?,
+        None => schema::text(),
+        Some(sql) => {
+            let dialect = match sql {
+                Sql::Duckdb => Dialect::DuckDb,
+                Sql::Spark => Dialect::Spark,
+                Sql::Trino => Dialect::Trino,
+            };
+            let lake = Lake::open(&arguments.lake).ok();
+            let has_files = |table: &outputs::Table| {
+                lake.as_ref().is_none_or(|lake| lake.files(table).is_ok_and(|files| !files.is_empty()))
+            };
+            schema::sql(dialect, &arguments.lake.to_string_lossy(), has_files)
+        }
+    };
+    writeln!(std::io::stdout().lock(), "{}", text.trim_end())?;
+    Ok(READ)
+}
+
+pub(super) fn fields(arguments: &ListArguments) -> Result<u8> {
+    let rows: Vec<[String; 2]> =
+        protocols::fields().map(|field| [field.name.to_owned(), field.doc.to_owned()]).collect();
+    list(["field", "meaning"], &rows, arguments)
+}
+
+pub(super) fn protocols(arguments: &ListArguments) -> Result<u8> {
+    let row = |protocol: &&dissectors::Protocol| {
+        let carriers: Vec<String> = protocol.carriers.iter().map(ToString::to_string).collect();
+        [protocol.name.to_owned(), carriers.join("; "), protocol.spec.to_owned()]
+    };
+    let rows: Vec<[String; 3]> = protocols::ALL.iter().map(row).collect();
+    list(["protocol", "usual carriers (any port is read)", "standard"], &rows, arguments)
+}
+
+/// Prints rows under their names, aligned, or as JSON objects.
+fn list<const N: usize>(names: [&str; N], rows: &[[String; N]], arguments: &ListArguments) -> Result<u8> {
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let object = |row: &[String; N]| -> serde_json::Value { names.into_iter().zip(row.iter().cloned()).collect() };
+        let array: Vec<serde_json::Value> = rows.iter().map(object).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&array)?)?;
+        return Ok(READ);
+    }
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].len()).chain([names[column].len()]).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in std::iter::once(names.map(str::to_owned)).chain(rows.iter().cloned()) {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(READ)
+}

@@ -1,0 +1,103 @@
+//! `otoscope read`: captures in, a summary on the screen, tables in a lake.
+
+use super::{DAMAGED, READ, summary};
+use crate::pipeline::Settings;
+use crate::reading::{Job, Prepared, Reading, prepare};
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use outputs::{Lake, Lines, Overlap, Sink};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Captures (pcap, pcapng) and folders of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Write the tables as Parquet into this lake
+    #[arg(long, value_name = "LAKE")]
+    out: Option<PathBuf>,
+    /// Allow captures of which the lake holds a part already; their packets count twice
+    #[arg(long, requires = "out")]
+    append: bool,
+    /// Print every row of every table as JSON lines; the summary goes to standard error
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub(super) whom: Whom,
+}
+
+/// As whom, and with how many hands.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Whom {
+    /// Threads that dissect; the result does not depend on it [default: one per core, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
+    /// The site that ids are made for [default: the lake's, or "default"]
+    #[arg(long, value_name = "S")]
+    pub(super) site: Option<String>,
+    /// The sensor's name in every row
+    #[arg(long, value_name = "S", default_value = "otoscope")]
+    sensor: String,
+}
+
+impl Whom {
+    /// The job of reading these captures for a site.
+    pub(super) fn job(&self, paths: &[PathBuf], site: &str) -> Job {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+        let workers = self.workers.map_or(cores, usize::from);
+        let settings = Settings { workers, ..Settings::default() };
+        Job { paths: paths.to_vec(), site: site.to_owned(), sensor: self.sensor.clone(), settings }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+    let lake = match &arguments.out {
+        Some(path) => Some(Lake::create(path, arguments.whom.site.as_deref())?),
+        None => None,
+    };
+    let site = lake.as_ref().map(Lake::site).or(arguments.whom.site.as_deref()).unwrap_or("default").to_owned();
+    let prepared = prepare(arguments.whom.job(&arguments.paths, &site))?;
+    let overlap = if arguments.append { Overlap::Append } else { Overlap::Refuse };
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    if let Some(lake) = &lake {
+        sinks.push(Box::new(lake.begin(prepared.run().clone(), overlap)?));
+    }
+    if arguments.json {
+        sinks.push(Box::new(Lines::new(std::io::stdout().lock(), prepared.run().provenance.clone())));
+    }
+    let reading = with_progress(prepared);
+    for mut sink in sinks {
+        reading.records.iter().try_for_each(|record| sink.record(record))?;
+        sink.finish()?;
+    }
+    let out: &mut dyn Write =
+        if arguments.json { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
+    summary::print(&reading, arguments.out.as_deref(), &arguments.paths, out)
+        .context("the summary cannot be written")?;
+    Ok(exit_code(&reading))
+}
+
+/// Reads, with a bar on a terminal and a plain line elsewhere.
+pub(super) fn with_progress(prepared: Prepared) -> Reading {
+    if !std::io::stderr().is_terminal() {
+        eprintln!("reading {} captures, {}", prepared.captures(), summary::bytes(prepared.bytes()));
+        return prepared.read(&mut |_| {});
+    }
+    let bar = ProgressBar::new(prepared.bytes());
+    if let Ok(style) = ProgressStyle::with_template("reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let reading = prepared.read(&mut |done| bar.set_position(done));
+    bar.finish_and_clear();
+    reading
+}
+
+/// Whether everything could be read.
+pub(super) fn exit_code(reading: &Reading) -> u8 {
+    let sum = reading.totals.sum();
+    let is_damaged = reading.totals.accounts.iter().any(|account| account.damage.is_some());
+    if is_damaged || sum.damaged > 0 || !sum.unread_links.is_empty() { DAMAGED } else { READ }
+}

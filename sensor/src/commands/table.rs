@@ -1,0 +1,92 @@
+//! `otoscope assets`, `services` and the other tables: from a lake, or from captures read on the spot.
+
+use super::{READ, read};
+use crate::reading::prepare;
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use outputs::{Asked, Format, Lake, Query, Rows, Table};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// Only rows that meet conditions, as `role = plc and firmware ~ "^V4"` (= != < <= > >= ~ contains, and, or)
+    #[arg(long = "where", value_name = "CONDITIONS")]
+    filter: Option<String>,
+    /// Only these columns, separated by commas; `otoscope schema` lists them
+    #[arg(long, value_name = "NAMES")]
+    columns: Option<String>,
+    /// In the order of these columns; one with a - before it falls
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
+    sort: Option<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// How the rows are printed
+    #[arg(long, value_enum, default_value = "table")]
+    format: Printed,
+}
+
+/// Where rows come from.
+#[derive(Debug, clap::Args)]
+pub(super) struct Source {
+    /// A lake, or captures and folders of them
+    #[arg(required = true, value_name = "LAKE or CAPTURES")]
+    pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) whom: read::Whom,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Printed {
+    Table,
+    Json,
+    Csv,
+}
+
+pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
+    let Some(table) = Table::named(table) else { bail!("there is no table {table}") };
+    let asked = Asked {
+        filter: arguments.filter.as_deref(),
+        columns: arguments.columns.as_deref(),
+        sort: arguments.sort.as_deref(),
+        limit: arguments.limit,
+    };
+    let query = Query::new(table, asked)?;
+    let [rows] = arguments.source.rows([table])?;
+    let rows = query.apply(rows);
+    let format = match arguments.format {
+        Printed::Table => Format::Table(terminal_width()),
+        Printed::Json => Format::Json,
+        Printed::Csv => Format::Csv,
+    };
+    outputs::print(&rows, query.columns(), format, &mut std::io::stdout().lock())?;
+    Ok(READ)
+}
+
+impl Source {
+    /// What holds now in some tables.
+    pub(super) fn rows<const N: usize>(&self, tables: [&'static Table; N]) -> Result<[Rows; N]> {
+        if let [path] = self.paths.as_slice()
+            && Lake::is_lake(path)
+        {
+            let lake = Lake::open(path)?;
+            let read = tables.map(|table| lake.read(table));
+            let mut rows = Vec::with_capacity(N);
+            for table in read {
+                rows.push(table?.newest());
+            }
+            return Ok(rows.try_into().expect("one for each table"));
+        }
+        let site = self.whom.site.as_deref().unwrap_or("default");
+        let reading = read::with_progress(prepare(self.whom.job(&self.paths, site))?);
+        Ok(tables.map(|table| Rows::of(table, &reading.records, &reading.run.provenance).newest()))
+    }
+}
+
+/// The width of the terminal; a pipe has none.
+fn terminal_width() -> Option<u16> {
+    let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(width)
+}

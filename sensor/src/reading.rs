@@ -1,0 +1,223 @@
+//! From captures to records: the whole way of a packet, once.
+
+use crate::lane::LaneCount;
+use crate::pipeline::{self, Hour, Settings, Totals, Witness};
+use crate::source::{self, Account, Feed, Input};
+use anyhow::{Context, Result};
+use dissectors::{Observation, Timestamp};
+use fingerprints::inventory::{CaptureName, Inventory};
+use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
+use fingerprints::rules::Rules;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What is to be read, and as whom.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Captures and folders of them.
+    pub paths: Vec<PathBuf>,
+    /// The site; part of every id.
+    pub site: String,
+    /// The sensor's name.
+    pub sensor: String,
+    /// How the lanes are run.
+    pub settings: Settings,
+}
+
+/// What captures told.
+#[derive(Debug)]
+pub struct Reading {
+    /// Every row of every table.
+    pub records: Vec<Record>,
+    /// What was read and counted.
+    pub totals: Totals,
+    /// The run, as a lake keeps it.
+    pub run: outputs::Run,
+    /// What the rows name each capture by.
+    pub captures: Vec<CaptureName>,
+    /// Files inside folders that are no captures.
+    pub passed_over: Vec<PathBuf>,
+}
+
+/// Captures found and looked at, not yet read.
+pub struct Prepared {
+    feed: Feed,
+    job: Job,
+    run: outputs::Run,
+    captures: Vec<CaptureName>,
+    passed_over: Vec<PathBuf>,
+}
+
+/// Finds the captures and makes up the run's id from them.
+///
+/// Fails when a path cannot be read or holds no capture.
+pub fn prepare(job: Job) -> Result<Prepared> {
+    let found = source::find(&job.paths)?;
+    let mut inputs = Vec::new();
+    for input in &found.inputs {
+        let look = outputs::Input::look(&input.path, input.name.clone());
+        inputs.push(look.with_context(|| format!("{}: cannot be read", input.path.display()))?);
+    }
+    let captures = found.inputs.iter().zip(&inputs).map(|(input, look)| name_of(input, look)).collect();
+    let configuration = format!("version={VERSION} site={} sensor={}", job.site, job.sensor);
+    let provenance = Provenance {
+        site: job.site.clone(),
+        sensor: job.sensor.clone(),
+        run_id: outputs::run_id(&inputs, &configuration),
+    };
+    let run = outputs::Run { provenance, version: VERSION.to_owned(), knowledge: knowledge(), inputs };
+    let feed = Feed::new(found.inputs)?;
+    Ok(Prepared { feed, job, run, captures, passed_over: found.passed_over })
+}
+
+/// Which knowledge the program runs on: what is compiled in.
+fn knowledge() -> String {
+    format!("builtin-{VERSION}")
+}
+
+/// A capture's id: the same file gives the same one, wherever it lies below the argument that names it.
+fn name_of(input: &Input, look: &outputs::Input) -> CaptureName {
+    let mut hash = Sha256::new();
+    for part in [&look.path, &look.bytes.to_string(), &look.head_sha256, &look.tail_sha256] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let digits = hash.finalize().iter().take(16).fold(String::from("c-"), |id, byte| id + &format!("{byte:02x}"));
+    CaptureName { path: input.name.clone(), capture_id: digits }
+}
+
+/// The inventory as the lanes' witness.
+struct Listener(Inventory);
+
+impl Witness for Listener {
+    fn observe(&mut self, observation: Observation) {
+        self.0.observe(observation);
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        self.0.advance(now);
+    }
+}
+
+impl Prepared {
+    /// The run, before the first packet is read.
+    pub fn run(&self) -> &outputs::Run {
+        &self.run
+    }
+
+    /// How many captures there are.
+    pub fn captures(&self) -> usize {
+        self.captures.len()
+    }
+
+    /// How many bytes they have together.
+    pub fn bytes(&self) -> u64 {
+        self.feed.total_bytes()
+    }
+
+    /// Reads all packets. `progress` hears how many bytes are done.
+    pub fn read(self, progress: &mut dyn FnMut(u64)) -> Reading {
+        let settings = fingerprints::inventory::Settings { site: self.job.site, ..Default::default() };
+        let mut listener = Listener(Inventory::new(settings, Rules::builtin()));
+        let totals = pipeline::read(self.feed, self.job.settings, &mut listener, progress);
+        let Listener(mut inventory) = listener;
+        let mut records = inventory.finish(totals.clock, &self.captures);
+        let assets = records.iter().filter(|record| matches!(record, Record::Assets(_))).count();
+        records.extend(totals.accounts.iter().zip(&self.captures).map(|(account, name)| capture_row(account, name)));
+        records.extend(health_rows(&totals, &inventory.counters(), assets));
+        Reading { records, totals, run: self.run, captures: self.captures, passed_over: self.passed_over }
+    }
+}
+
+fn capture_row(account: &Account, name: &CaptureName) -> Record {
+    let row = CaptureRow {
+        capture_id: name.capture_id.clone(),
+        path: name.path.clone(),
+        sha256: None,
+        bytes: count(account.bytes),
+        link_types: account.link_types.keys().map(|number| link_name(*number)).collect(),
+        snaplen: (account.snaplen > 0).then_some(i64::from(account.snaplen)),
+        first_packet: account.first,
+        last_packet: account.last,
+        packets: count(account.packets),
+        cut_by_snaplen: count(account.cut),
+        damage: account.damage.map(|damage| damage.what.to_owned()),
+        damage_offset: account.damage.map(|damage| count(damage.at as u64)),
+    };
+    row.into()
+}
+
+/// A link type as people know it, or its number in the registry.
+pub(crate) fn link_name(number: u32) -> String {
+    let name = match number {
+        0 => "null",
+        1 => "ethernet",
+        101 => "raw_ip",
+        113 => "linux_cooked",
+        129 => "arcnet",
+        165 => "bacnet_ms_tp",
+        276 => "linux_cooked_2",
+        other => return other.to_string(),
+    };
+    name.to_owned()
+}
+
+fn health_rows(totals: &Totals, dropped: &BTreeMap<&'static str, u64>, assets: usize) -> Vec<Record> {
+    let last = totals.hours.keys().last().copied();
+    let rows = totals.hours.iter().map(|(start, hour)| {
+        let is_last = Some(*start) == last;
+        let mut row = health_row(*start, hour);
+        row.assets = if is_last { count(assets as u64) } else { 0 };
+        if is_last {
+            row.evicted
+                .extend(dropped.iter().filter(|(_, n)| **n > 0).map(|(name, n)| ((*name).to_owned(), count(*n))));
+        }
+        row.into()
+    });
+    rows.collect()
+}
+
+fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
+    let LaneCount { malformed, panics, lost_bytes, flows_evicted, flows_active, .. } = &hour.lanes;
+    let mut parse_errors: BTreeMap<String, i64> =
+        malformed.iter().map(|(protocol, n)| ((*protocol).to_owned(), count(*n))).collect();
+    if *panics > 0 {
+        parse_errors.insert("panic".to_owned(), count(*panics));
+    }
+    HealthRow {
+        window_start: start,
+        window_end: start.after(Duration::from_hours(1)),
+        packets: count(hour.packets),
+        bytes: count(hour.bytes),
+        used: count(hour.used),
+        damaged: count(hour.damaged),
+        parse_errors,
+        lost_bytes: count(*lost_bytes),
+        flows_active: count(*flows_active),
+        flows_evicted: count(*flows_evicted),
+        evicted: evictions(&hour.lanes),
+        ..HealthRow::default()
+    }
+}
+
+/// Everything that a lane had to drop or could not read, by name.
+fn evictions(lanes: &LaneCount) -> BTreeMap<String, i64> {
+    let counts = [
+        ("flows", lanes.flows_evicted),
+        ("known_properties", lanes.known_forgotten),
+        ("waiting_bytes", lanes.waiting_dropped),
+        ("operations", lanes.operations_over_cap),
+        ("fragments", lanes.fragments),
+    ];
+    counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), count(n))).collect()
+}
+
+/// A count as the tables write it.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
