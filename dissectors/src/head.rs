@@ -5,14 +5,13 @@
 //! (5.1), and a line that is no header is passed over.
 
 use crate::reader::{Reader, Stop};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// A start line and the headers after it, where they stand.
+/// A start line and the headers after it: the first 256.
 pub(crate) struct Head<'a> {
     pub(crate) start: Start<'a>,
-    headers: &'a [u8],
-    /// Where the headers start within the message.
-    at: usize,
+    headers: SmallVec<[Header<'a>; 24]>,
 }
 
 impl<'a> Head<'a> {
@@ -21,19 +20,15 @@ impl<'a> Head<'a> {
         let no_start = reader.malformed("neither a request line nor a status line");
         let at = reader.at();
         let lines = reader.find_empty_line()?;
-        let (line, headers) = split_once(lines, b'\n').ok_or(no_start)?;
+        let (line, rest) = split_once(lines, b'\n').ok_or(no_start)?;
         let start = Start::parse(without_cr(line)).ok_or(no_start)?;
-        Ok(Self { start, headers, at: at.saturating_add(line.len()).saturating_add(1) })
-    }
-
-    /// The headers in order, the first 256 of them.
-    pub(crate) fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
-        Headers { rest: self.headers, at: self.at }.take(MOST_HEADERS)
+        let headers = Headers { rest, at: at.saturating_add(line.len()).saturating_add(1) };
+        Ok(Self { start, headers: headers.take(MOST_HEADERS).collect() })
     }
 
     /// The values of a header, in order; `name` in any case.
-    pub(crate) fn values(&self, name: &'static str) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a> {
-        self.named(name).map(|header| header.value())
+    pub(crate) fn values(&self, name: &'static str) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        self.named(name).map(Header::value)
     }
 
     /// The first value of a header; `name` in any case.
@@ -72,8 +67,8 @@ impl<'a> Head<'a> {
         last
     }
 
-    fn named(&self, name: &'static str) -> impl Iterator<Item = Header<'a>> + use<'a> {
-        self.headers().filter(move |header| header.name.eq_ignore_ascii_case(name.as_bytes()))
+    fn named(&self, name: &'static str) -> impl Iterator<Item = &Header<'a>> {
+        self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))
     }
 }
 
@@ -115,10 +110,8 @@ impl<'a> Start<'a> {
     }
 }
 
-/// One header of a head.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Header<'a> {
-    pub(crate) name: &'a [u8],
+struct Header<'a> {
+    name: &'a [u8],
     folded: &'a [u8],
     /// Where it stands within the message.
     at: usize,
@@ -132,7 +125,7 @@ impl<'a> Header<'a> {
     }
 
     /// The value, trimmed and on one line.
-    pub(crate) fn value(&self) -> Cow<'a, [u8]> {
+    fn value(&self) -> Cow<'a, [u8]> {
         if memchr::memchr(b'\n', self.folded).is_none() {
             return Cow::Borrowed(self.folded);
         }
@@ -252,7 +245,7 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 }
 
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'|' | b'~')
 }
 
 /// A line without the CR before its LF.
@@ -346,14 +339,23 @@ mod tests {
         );
         assert_eq!(named(&head, "server"), ["a", "b", "", "\0"]);
         assert_eq!(named(&head, "X-LONG"), ["one, two three"]);
-        assert_eq!(head.headers().count(), 5);
+        assert_eq!(head.headers.len(), 5);
         assert_eq!(head.value("no colon"), None);
+    }
+
+    #[test]
+    fn a_token_holds_what_the_standard_lists() {
+        let marks = "!#$%&'*+-.^_`|~";
+        for byte in 0..=255u8 {
+            let expected = byte.is_ascii_alphanumeric() || marks.as_bytes().contains(&byte);
+            assert_eq!(is_token(&[byte]), expected, "{byte:#04x}");
+        }
     }
 
     #[test]
     fn no_more_than_256_headers_are_read() {
         let many = format!("A b C/1\n{}\n", "a: b\n".repeat(1000));
-        assert_eq!(head(&many).headers().count(), 256);
+        assert_eq!(head(&many).headers.len(), 256);
     }
 
     #[test]
@@ -390,6 +392,7 @@ mod tests {
             ["Digest", r#"realm=x "y" \z"#, "qop=auth,auth-int", "nonce=4", "Basic", "realm=plain text", "NTLM"]
         );
         assert_eq!(parts("Basic realm=\"never closed, x=y"), ["Basic", "realm=never closed, x=y"]);
+        assert_eq!(parts(r#"Basic realm="\", a", x=1"#), ["Basic", "realm=\", a", "x=1"]);
         assert_eq!(parts("realm=x"), ["realm=x"]);
         assert_eq!(parts("Negotiate"), ["Negotiate"]);
         assert!(parts(", ,\"").is_empty());
@@ -444,7 +447,7 @@ mod tests {
     }
 
     fn agree(head: &Head<'_>, theirs: &[httparse::Header<'_>]) {
-        let ours: Vec<_> = head.headers().map(|header| (header.name, header.value())).collect();
+        let ours: Vec<_> = head.headers.iter().map(|header| (header.name, header.value())).collect();
         assert_eq!(ours.len(), theirs.len());
         let blank = |value: &[u8]| {
             String::from_utf8_lossy(value).split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
@@ -504,7 +507,7 @@ mod tests {
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let bytes = [b"A b C/1\n".as_slice(), &bytes, b"\n\n"].concat();
             let head = Head::read(&mut Reader::closed(&bytes)).expect("a head is there");
-            for header in head.headers() {
+            for header in &head.headers {
                 prop_assert!(header.name.len() + header.value().len() < bytes.len());
                 challenges(&header.value()).for_each(drop);
             }

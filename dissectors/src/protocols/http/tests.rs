@@ -266,10 +266,19 @@ fn odd_framing_is_refused() {
     assert_eq!(stop, "A stops: neither a trailer nor a start line at byte 0");
     let stop = stops("GET / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n");
     assert_eq!(stop, "A stops: Content-Length says two things at byte 35");
-    let stop = stops("OPTIONS * RTSP/1.0\r\n\r\n");
-    assert_eq!(stop, "A stops: neither a request line nor a status line of HTTP/1 at byte 0");
+    for target in ["*", &"x".repeat(9000)] {
+        let stop = stops(&format!("OPTIONS {target} RTSP/1.0\r\n\r\n"));
+        assert_eq!(stop, "A stops: neither a request line nor a status line of HTTP/1 at byte 0");
+    }
     stops("HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
     stops("\r \n");
+}
+
+#[test]
+fn a_message_is_seen_where_the_end_of_trailers_is_missing() {
+    let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nTrailer: x\r\n";
+    let told = story(&[(Side::A, &format!("{chunked}GET http://x/ HTTP/1.1\r\n\r\n"))]);
+    assert_eq!(told[2..], ["B serves", "A request GET"]);
 }
 
 /// Shapes that make two servers read two things. Each reads as the standard says, and hides no later message.
