@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lake write LAKE
+//! lake schema
 //! lake schema --sql duckdb|spark|trino LAKE
 //! lake TABLE LAKE --format json
 //! ```
@@ -9,7 +10,7 @@
 use std::path::Path;
 
 use fingerprints::record::Provenance;
-use outputs::schema::{TABLES, sql};
+use outputs::schema::{TABLES, sql, text};
 use outputs::{Format, Lake, Overlap, Run, Sink, Table, print};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -23,6 +24,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["write", lake] => write(Path::new(lake)),
+        ["schema"] => {
+            print!("{}", text());
+            Ok(())
+        }
         ["schema", "--sql", dialect, path] => {
             let lake = Lake::open(Path::new(path))?;
             print!("{}", sql(dialect.parse()?, path, |table| lake.files(table).is_ok_and(|files| !files.is_empty())));

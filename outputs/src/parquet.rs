@@ -109,3 +109,114 @@ fn leaves_of<'a>(leaves: &'a SchemaDescriptor, column: &'a str) -> impl Iterator
     let paths = (0..).zip(leaves.columns()).map(|(leaf, description)| (leaf, description.path().clone()));
     paths.filter(move |(_, path)| path.parts()[0] == column)
 }
+
+#[cfg(test)]
+mod tests {
+    use fingerprints::record::{AssetRow, Provenance, Record};
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+    use super::*;
+    use crate::schema::tables::ASSETS;
+    use crate::schema::{FieldId, TABLES, field_ids};
+
+    fn run() -> Run {
+        let provenance = Provenance { site: "s".into(), sensor: "x".into(), run_id: "r".into() };
+        Run { provenance, version: "1.2.3".into(), knowledge: "k".into(), inputs: Vec::new() }
+    }
+
+    fn assets() -> Vec<Row> {
+        let asset = |id: &str| AssetRow { asset_id: id.into(), ips: vec!["10.0.0.1".into()], ..AssetRow::default() };
+        ["b", "a"].map(|id| Table::row(&Record::from(asset(id)), &run().provenance).1).into()
+    }
+
+    fn metadata_of(file: &[u8]) -> ParquetMetaData {
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+        reader.parse_and_finish(&Bytes::copy_from_slice(file)).unwrap()
+    }
+
+    /// The table as its first columns alone would be: an older schema.
+    fn first(count: usize) -> Table {
+        let Table { name, doc, grain, key, .. } = ASSETS;
+        Table { name, doc, grain, key, bloom: &[], shown: &[], ranked: None, columns: &ASSETS.columns[..count] }
+    }
+
+    #[test]
+    fn a_file_says_who_wrote_it_and_how_it_is_sorted() {
+        let metadata = metadata_of(&encode(&ASSETS, assets(), &run()).unwrap());
+        let file = metadata.file_metadata();
+        assert_eq!(file.created_by(), Some("otoscope version 1.0.0 (build lake)"));
+        let told: Vec<_> =
+            file.key_value_metadata().unwrap().iter().map(|pair| pair.value.as_deref().unwrap()).collect();
+        assert_eq!(told, ["1", "1.2.3", "x", "s", "r", "k"]);
+        let group = metadata.row_group(0);
+        let sorted = group.sorting_columns().unwrap().iter().map(|sorted| usize::try_from(sorted.column_idx).unwrap());
+        let paths: Vec<_> = sorted.map(|leaf| group.column(leaf).column_path().string()).collect();
+        assert_eq!(paths, ["asset_id", "as_of", "revision"]);
+    }
+
+    #[test]
+    fn what_is_looked_up_has_a_bloom_filter_and_every_column_its_statistics() {
+        let metadata = metadata_of(&encode(&ASSETS, assets(), &run()).unwrap());
+        let columns = metadata.row_group(0).columns();
+        let blooms = columns.iter().filter(|column| column.bloom_filter_offset().is_some());
+        assert_eq!(
+            blooms.map(|column| column.column_path().string()).collect::<Vec<_>>(),
+            ["asset_id", "parent_asset_id", "macs.list.element", "ips.list.element", "serial"]
+        );
+        assert!(columns.iter().all(|column| column.statistics().is_some() && column.column_index_offset().is_some()));
+        assert!(columns.iter().all(|column| matches!(column.compression(), Compression::ZSTD(_))));
+    }
+
+    #[test]
+    fn the_file_carries_the_field_ids_of_the_schema() {
+        fn ids_of(node: &parquet::schema::types::Type) -> Vec<i32> {
+            let info = node.get_basic_info();
+            let own = info.has_id().then(|| info.id());
+            let nested =
+                if node.is_group() { node.get_fields().iter().flat_map(|it| ids_of(it)).collect() } else { vec![] };
+            own.into_iter().chain(nested).collect()
+        }
+        fn flat(ids: &[FieldId]) -> Vec<i32> {
+            ids.iter().flat_map(|field| std::iter::once(field.id).chain(flat(&field.nested))).collect()
+        }
+        for table in TABLES {
+            let metadata = metadata_of(&encode(table, Vec::new(), &run()).unwrap());
+            let schema = metadata.file_metadata().schema_descr().root_schema();
+            assert_eq!(ids_of(schema), flat(&field_ids(table.columns)), "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn a_column_that_the_file_does_not_have_is_null() {
+        let cut: Vec<Row> = assets().into_iter().map(|row| row[..10].to_vec()).collect();
+        let file = encode(&first(10), cut, &run()).unwrap();
+        let rows = decode(&ASSETS, file.into(), Path::new("old.parquet")).unwrap();
+        for (row, whole) in rows.iter().rev().zip(assets()) {
+            assert_eq!(row[..10], whole[..10]);
+            assert!(row.len() == ASSETS.columns.len() && row[10..].iter().all(Cell::is_null));
+        }
+    }
+
+    #[test]
+    fn a_column_that_only_the_file_has_is_left_out() {
+        let old: &'static Table = Box::leak(Box::new(first(10)));
+        let file = encode(&ASSETS, assets(), &run()).unwrap();
+        let rows = decode(old, file.into(), Path::new("new.parquet")).unwrap();
+        assert!(rows.len() == 2 && rows.iter().all(|row| row.len() == 10));
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_an_error_that_names_it() {
+        let file = encode(&ASSETS, assets(), &run()).unwrap();
+        let columns = [ASSETS.columns[0], crate::schema::Column { kind: crate::Kind::Int64, ..ASSETS.columns[1] }];
+        let other: &'static Table = Box::leak(Box::new(Table { columns: columns.to_vec().leak(), ..first(0) }));
+        let error = decode(other, file.into(), Path::new("x.parquet")).unwrap_err();
+        assert_eq!(error.to_string(), "x.parquet: column sensor is not of the type that the schema says");
+    }
+
+    #[test]
+    fn what_is_no_parquet_is_an_error_that_names_the_file() {
+        let error = decode(&ASSETS, Bytes::from_static(b"half a file"), Path::new("x.parquet")).unwrap_err();
+        assert!(error.to_string().starts_with("x.parquet: "), "{error}");
+    }
+}
