@@ -215,7 +215,9 @@ impl Lane {
         }
         self.sums.tell(self.told.ready());
         self.told.tell_repeats();
-        self.close_count();
+        if self.window_end > Timestamp::default() {
+            self.close_count();
+        }
         self.window = clock.hour();
         self.window_end = self.window.after(Duration::from_hours(1));
     }

@@ -1,0 +1,31 @@
+//! Any bytes as a capture: read to their end by one thread and by two, with small caps, and the books balance.
+#![no_main]
+
+use dissectors::{Observation, Timestamp};
+use libfuzzer_sys::fuzz_target;
+use sensor::lane::Caps;
+use sensor::pipeline::{self, Settings, Witness};
+use sensor::source::{Feed, Input};
+
+#[derive(Default)]
+struct Count(u64);
+
+impl Witness for Count {
+    fn observe(&mut self, _observation: Observation) {
+        self.0 += 1;
+    }
+
+    fn advance(&mut self, _now: Timestamp) {}
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let caps = Caps { flows: 4, known: 4, waiting_bytes: 512 };
+    let Ok(feed) = Feed::new(vec![Input::held("fuzz", bytes.to_vec())]) else { return };
+    let settings = Settings { epoch_packets: 8, caps, ..Settings::default() };
+    let mut witness = Count::default();
+    let totals = pipeline::read(feed, settings, &mut witness, &mut |_| {});
+    let sum = totals.sum();
+    assert_eq!(witness.0, totals.observations);
+    assert_eq!(sum.packets, sum.used + sum.damaged + sum.unread_links.values().sum::<u64>());
+    assert_eq!(sum.lanes.panics, 0, "a dissector panicked");
+});
