@@ -6,11 +6,13 @@
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use comfy_table::{ContentArrangement, presets};
-
-use crate::cell::{Cell, Json, Kind, format_time, rfc3339};
+use crate::cell::{Cell, Json, Kind, rfc3339};
 use crate::lines::Object;
 use crate::rows::Rows;
+
+mod table;
+
+pub use table::{shown, visible};
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,27 +27,12 @@ pub enum Format {
 
 /// Prints these columns of rows. Left open, a table shows what fits a screen, the other formats all.
 pub fn print(rows: &Rows, columns: Option<&[usize]>, format: Format, out: &mut dyn Write) -> io::Result<()> {
-    let shown = || rows.table.indices(rows.table.shown.iter().copied()).collect();
-    let all = || (0..rows.table.columns.len()).collect();
-    let chosen = columns.map(<[usize]>::to_vec);
+    let all: Vec<usize> = (0..rows.table.columns.len()).collect();
     match format {
-        Format::Table(width) => table(rows, &chosen.unwrap_or_else(shown), width, out),
-        Format::Json => json(rows, &chosen.unwrap_or_else(all), out),
-        Format::Csv => csv(rows, &chosen.unwrap_or_else(all), out),
+        Format::Table(width) => table::print(rows, columns, width, out),
+        Format::Json => json(rows, columns.unwrap_or(&all), out),
+        Format::Csv => csv(rows, columns.unwrap_or(&all), out),
     }
-}
-
-fn table(rows: &Rows, columns: &[usize], width: Option<u16>, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = comfy_table::Table::new();
-    table.load_style(presets::NOTHING);
-    if let Some(width) = width {
-        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    table.set_header(columns.iter().map(|&i| rows.table.columns[i].name));
-    for row in &rows.rows {
-        table.add_row(columns.iter().map(|&i| shown(rows.table.columns[i].name, &row[i])));
-    }
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }
 
 fn json(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
@@ -64,54 +51,6 @@ fn csv(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
         writer.write_record(columns.iter().map(|&i| harmless(plain(rows.table.columns[i].kind, &row[i]), &row[i])))?;
     }
     writer.flush()
-}
-
-/// The most letters that a cell of a table shows.
-const MOST_LETTERS: usize = 200;
-
-/// The letters of a deterministic id that a table shows; commands take any prefix that is unique.
-const ID_LETTERS: usize = 12;
-
-/// A cell for people: short, and with nothing in it that moves a terminal.
-pub fn shown(column: &str, cell: &Cell) -> String {
-    let text = match cell {
-        Cell::Time(time) => format_time(*time, "%Y-%m-%dT%H:%M:%SZ"),
-        Cell::Bool(true) => "yes".into(),
-        Cell::Bool(false) => "no".into(),
-        Cell::Text(text) if is_long_id(column, text) => text.chars().take(ID_LETTERS).collect(),
-        Cell::List(cells) => joined(cells.iter().map(|cell| shown("", cell)), ", "),
-        Cell::Map(entries) => joined(entries.iter().map(|(key, value)| format!("{key}={}", shown("", value))), ", "),
-        Cell::Struct(cells) => joined(cells.iter().filter(|cell| !cell.is_null()).map(|cell| shown("", cell)), " "),
-        _ => plain(Kind::Text, cell),
-    };
-    shortened(&visible(&text))
-}
-
-fn is_long_id(column: &str, text: &str) -> bool {
-    let is_id = ["asset_id", "finding_id", "remediation_id"].iter().any(|name| column.ends_with(name));
-    is_id && text.len() > ID_LETTERS && text.is_ascii()
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MOST_LETTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
-}
-
-/// Text with all that is not meant to be seen made visible.
-pub fn visible(text: &str) -> String {
-    let show =
-        |letter: char| -> String { if is_unseen(letter) { letter.escape_unicode().collect() } else { letter.into() } };
-    text.chars().map(show).collect()
-}
-
-/// Controls, and the marks that turn text around, hide in it or end a line (Unicode's Cc, Cf, Zl and Zp, as far as a
-/// terminal obeys them).
-fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A cell for programs, in full.
@@ -187,6 +126,21 @@ mod tests {
         let table = printed(named(&"x".repeat(100_000)), "name", Format::Table(Some(80)));
         assert!(table.lines().count() < 10 && table.contains('…'));
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    }
+
+    #[test]
+    fn a_narrow_table_leaves_columns_out_before_it_breaks_a_word() {
+        let asset = AssetRow { asset_id: "a-0123456789abcdef".into(), ips: vec!["10.0.0.1".into()], ..named("PLC") };
+        let rows = Rows::of(Table::named("assets").unwrap(), &[asset.into()], &Provenance::default());
+        let lines = |width| {
+            let mut out = Vec::new();
+            print(&rows, None, Format::Table(Some(width)), &mut out).unwrap();
+            String::from_utf8(out).unwrap().lines().map(str::trim).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(26), ["asset_id      name  role", "a-0123456789  PLC"]);
+        assert_eq!(lines(25), ["asset_id      name", "a-0123456789  PLC"]);
+        assert!(lines(5).len() > 2, "a single column has no choice");
+        assert!(lines(200)[0].ends_with("risk_score  open_findings"));
     }
 
     #[test]
