@@ -3,14 +3,14 @@
 //! ```text
 //! lake write LAKE
 //! lake schema
-//! lake schema --sql duckdb|spark|trino LAKE
+//! lake schema --sql duckdb --lake LAKE
 //! lake TABLE LAKE --format json
 //! ```
 
 use std::path::Path;
 
 use fingerprints::record::Provenance;
-use outputs::schema::{TABLES, sql, text};
+use outputs::schema::{Dialect, TABLES, sql, text};
 use outputs::{Format, Lake, Overlap, Run, Sink, Table, print};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -28,9 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             print!("{}", text());
             Ok(())
         }
-        ["schema", "--sql", dialect, path] => {
+        ["schema", "--sql", "duckdb", "--lake", path] => {
             let lake = Lake::open(Path::new(path))?;
-            print!("{}", sql(dialect.parse()?, path, |table| lake.files(table).is_ok_and(|files| !files.is_empty())));
+            print!("{}", sql(Dialect::DuckDb, path, |table| lake.files(table).is_ok_and(|files| !files.is_empty())));
             Ok(())
         }
         [table, lake, "--format", "json"] => {

@@ -17,19 +17,15 @@ use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use crate::cell::{Cell, Kind, Row};
 use crate::schema::{Column, FieldId, field_ids};
 
-/// The schema of these columns, with their field ids.
-pub(crate) fn schema(columns: &[Column]) -> Schema {
-    Schema::new(fields(columns, &field_ids(columns)))
-}
-
 /// Rows as one batch.
 pub(crate) fn batch(columns: &[Column], rows: &[Row]) -> Result<RecordBatch, ArrowError> {
-    let schema = schema(columns);
+    let schema = Arc::new(schema(columns));
     let arrays = schema.fields().iter().enumerate().map(|(i, field)| {
         let cells: Vec<&Cell> = rows.iter().map(|row| &row[i]).collect();
         array(&cells, field.data_type())
     });
-    RecordBatch::try_new(Arc::new(schema.clone()), arrays.collect())
+    let arrays = arrays.collect();
+    RecordBatch::try_new(schema, arrays)
 }
 
 /// The cells of an array, or nothing when it is not of this kind.
@@ -37,6 +33,11 @@ pub(crate) fn cells(array: &dyn Array, kind: Kind) -> Option<Vec<Cell>> {
     let known = known_cells(array, kind)?;
     let cells = known.into_iter().enumerate();
     Some(cells.map(|(i, cell)| if array.is_null(i) { Cell::Null } else { cell }).collect())
+}
+
+/// The schema of these columns, with their field ids.
+fn schema(columns: &[Column]) -> Schema {
+    Schema::new(fields(columns, &field_ids(columns)))
 }
 
 fn fields(columns: &[Column], ids: &[FieldId]) -> Fields {

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why rows could not be written, or read back.
+/// Why rows could not be written, or read back. What lies behind an error is its source and not in its text.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// A file or folder could not be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -15,10 +15,10 @@ pub enum OutputError {
         source: io::Error,
     },
     /// The stream that rows are written to is broken.
-    #[error("the output: {0}")]
+    #[error("the output")]
     Stream(#[from] io::Error),
     /// A Parquet file could not be written or read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum OutputError {
         column: &'static str,
     },
     /// A file of the lake that describes it cannot be understood.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Json {
         /// The file.
         path: PathBuf,

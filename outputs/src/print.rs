@@ -4,7 +4,6 @@
 //! terminal or turn the line around as `\u{1b}`; a CSV cell that a spreadsheet would run gets an apostrophe.
 
 use std::io::{self, Write};
-use std::str::FromStr;
 
 use crate::cell::{Cell, Json, Kind, rfc3339};
 use crate::lines::Object;
@@ -75,19 +74,6 @@ fn joined(texts: impl Iterator<Item = String>, between: &str) -> String {
 fn harmless(text: String, cell: &Cell) -> String {
     let is_number = matches!(cell, Cell::Int(_) | Cell::Double(_));
     if !is_number && text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "table" => Ok(Self::Table(None)),
-            "json" => Ok(Self::Json),
-            "csv" => Ok(Self::Csv),
-            _ => Err("expected table, json or csv".into()),
-        }
-    }
 }
 
 #[cfg(test)]

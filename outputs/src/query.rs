@@ -69,7 +69,7 @@ pub enum QueryError {
         instead: &'static str,
     },
     /// A pattern is no regular expression.
-    #[error("{column}: {source}")]
+    #[error("{column}")]
     Pattern {
         /// The column.
         column: &'static str,

@@ -83,7 +83,7 @@ def reference(paths):
 def views(command, lake):
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(run(command, "schema", "--sql", "duckdb", str(lake)))
+    connection.execute(run(command, "schema", "--sql", "duckdb", "--lake", str(lake)))
     return connection
 
 

@@ -1,7 +1,5 @@
 //! The schema as SQL: a view of each table over the files of a lake, and `TABLE_now` for what holds now.
 
-use std::str::FromStr;
-
 use super::{Column, Grain, TABLES, Table, VERSION};
 use crate::cell::Kind;
 
@@ -99,19 +97,6 @@ fn now(dialect: Dialect, table: &Table) -> String {
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-impl FromStr for Dialect {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "duckdb" => Ok(Self::DuckDb),
-            "spark" => Ok(Self::Spark),
-            "trino" => Ok(Self::Trino),
-            _ => Err("expected duckdb, spark or trino".into()),
-        }
-    }
 }
 
 impl Dialect {
