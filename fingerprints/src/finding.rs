@@ -1,6 +1,5 @@
 //! Findings: what should be done about an asset. The kinds and their texts are data, `data/findings.toml`.
 
-use dissectors::Direction;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -134,11 +133,6 @@ pub(crate) fn fill(text: &str, words: &BTreeMap<&str, String>) -> String {
     }
     filled.push_str(rest);
     filled
-}
-
-/// Whether a message of this direction asks for something.
-pub(crate) fn asks(direction: Direction) -> bool {
-    direction == Direction::Request
 }
 
 #[cfg(test)]

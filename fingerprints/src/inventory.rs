@@ -1,22 +1,58 @@
 //! Observations in, records out.
+//!
+//! The inventory keeps what is known of hosts and of the devices behind them, and sums of what they did. Assets, claims
+//! and findings are concluded from it when rows are written, so that what was learned late counts as much as what was
+//! learned early. It is the one writer: no locks on the way in, no disk, no clock.
+//!
+//! A host comes into being when it sent something, or when a named protocol was spoken to it. A group address and the
+//! mere destination of an attempt are no hosts.
 
+mod assets;
+mod coverage;
+mod dealings;
+mod findings;
+mod joins;
+mod known;
+mod registry;
+mod rows;
+mod sums;
+
+use crate::finding::Kinds;
+use crate::protocol::Protocols;
 use crate::record::Record;
 use crate::rules::Rules;
-use dissectors::{Observation, Timestamp};
+use assets::Assets;
+use coverage::Coverage;
+use dealings::{DealingKey, Dealings};
+use dissectors::observation::{
+    Activity, Attempts, Binding, ChildProof, Control, Evidence, Host, Mac, RolesFrom, Subject, Traffic, Transport,
+    Value,
+};
+use dissectors::{Direction, Field, Observation, Timestamp, observation::Fact};
+use findings::{Findings, Ground};
+use foldhash::fast::FixedState;
+use known::{Key, Known, Part, Seen, Standing};
+use registry::Registry;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey};
 
 /// What an inventory is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The site; part of every id.
     pub site: String,
-    /// How many assets are kept at most.
+    /// How many hosts and children are kept at most.
     pub max_assets: usize,
+    /// How many rows of one table are summed at most before they are written.
+    pub max_rows: usize,
+    /// How many clients' dealings with servers are kept at most: the ground of findings.
+    pub max_dealings: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { site: "default".to_owned(), max_assets: 65_536 }
+        Self { site: "default".to_owned(), max_assets: 65_536, max_rows: 1 << 20, max_dealings: 1 << 18 }
     }
 }
 
@@ -29,31 +65,478 @@ pub struct CaptureName {
     pub capture_id: String,
 }
 
-/// Observations in, records out.
+/// What is known, and what will be told of it.
 pub struct Inventory {
-    _settings: Settings,
-    _rules: Rules,
+    settings: Settings,
+    rules: Rules,
+    protocols: Protocols,
+    kinds: Kinds,
+    registry: Registry,
+    dealings: Dealings,
+    services: Sums<ServiceKey, Service>,
+    activity: Sums<TalkKey, Talk>,
+    operations: Sums<DeedKey, Deed>,
+    coverage: Coverage,
+    now: Option<Timestamp>,
+    /// What was told of state before the end: rows of midnights, with their captures not named yet.
+    told: Vec<Record>,
+    /// The last row of each state, as a hash, and its revision.
+    revisions: BTreeMap<(&'static str, String), (u64, i64)>,
+    losses: Losses,
+}
+
+/// What had to be forgotten or could not be taken in.
+#[derive(Debug, Default)]
+struct Losses {
+    claims: u64,
+    values: u64,
+    nobody: u64,
+    joins: u64,
 }
 
 impl Inventory {
     /// Knows nothing yet.
     pub fn new(settings: Settings, rules: Rules) -> Self {
-        Self { _settings: settings, _rules: rules }
+        Self {
+            registry: Registry::new(settings.max_assets),
+            dealings: Dealings::new(settings.max_dealings),
+            services: Sums::new(settings.max_rows),
+            activity: Sums::new(settings.max_rows),
+            operations: Sums::new(settings.max_rows),
+            coverage: Coverage::new(settings.max_rows),
+            protocols: Protocols::builtin(),
+            kinds: Kinds::builtin(),
+            now: None,
+            told: Vec::new(),
+            revisions: BTreeMap::new(),
+            losses: Losses::default(),
+            settings,
+            rules,
+        }
     }
 
     /// Takes in one observation, in capture order.
-    pub fn observe(&mut self, _observation: Observation) {}
-
-    /// Packet time has come so far: ends hours and days.
-    pub fn advance(&mut self, _now: Timestamp) {}
-
-    /// The run has ended: every row, by table and key. `captures` are named by their place in the run.
-    pub fn finish(&mut self, _now: Timestamp, _captures: &[CaptureName]) -> Vec<Record> {
-        Vec::new()
+    pub fn observe(&mut self, observation: Observation) {
+        let Observation { time: _, subject, fact, evidence } = observation;
+        match fact {
+            Fact::Attribute { field, value } => self.attribute(subject, field, &value, evidence),
+            Fact::Binding { mac, proof } => self.binding(subject.host, mac, proof, evidence),
+            Fact::Child(proof) => self.child(subject, proof, evidence),
+            Fact::Again { field, count } => self.again(&subject, field, count, evidence),
+            Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
+            Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
+            Fact::Control(control) => self.control(&subject, &control, evidence),
+            Fact::Attempts(attempts) => self.attempts(subject.host, &attempts, evidence),
+        }
     }
 
-    /// What had to be dropped or forgotten, by name; never an unnamed loss.
+    fn attribute(&mut self, subject: Subject, field: &'static Field, value: &Value, evidence: Evidence) {
+        let port = own_port(&subject.host, &evidence);
+        let child = subject.child.clone();
+        let Some(known) = see_subject(&mut self.registry, subject, evidence) else {
+            self.losses.nobody += 1;
+            return;
+        };
+        known.hours.see(evidence.time);
+        let text = value.as_text();
+        let outcome = self.rules.apply(field.name, &text, child.as_ref(), &known.values.seen_from(port, evidence));
+        outcome.failed.into_iter().for_each(|rule| known.claims.retract(rule));
+        self.losses.claims += known.claims.tell(outcome.told, evidence);
+        if self.rules.keeps(field.name) {
+            self.losses.values += u64::from(known.values.keep(field.name, port, evidence, &text));
+        }
+    }
+
+    fn binding(&mut self, host: Host, mac: Mac, proof: Binding, evidence: Evidence) {
+        if !host.address.is_host() || !mac.is_device() {
+            return;
+        }
+        let standing = if proof == Binding::Told { Standing::Proven } else { Standing::Rumour };
+        let seen = Seen::once(evidence);
+        match self.registry.see(Key::host(host), standing, seen) {
+            Some(known) => {
+                known.hours.see(evidence.time);
+                known.bind(mac, proof, seen);
+            }
+            None => self.registry.lose(mac),
+        }
+    }
+
+    fn child(&mut self, subject: Subject, proof: ChildProof, evidence: Evidence) {
+        if subject.child.is_none() {
+            return;
+        }
+        match see_subject(&mut self.registry, subject, evidence) {
+            Some(known) => known.prove(proof, Seen::once(evidence)),
+            None => self.losses.nobody += 1,
+        }
+    }
+
+    fn again(&mut self, subject: &Subject, field: &'static Field, count: u64, evidence: Evidence) {
+        let key = key_of(subject, evidence.protocol);
+        let Some(slot) = self.registry.find(&key) else { return };
+        if let Some(known) = self.registry.get_mut(slot) {
+            known.seen.last = known.seen.last.max(evidence.time);
+            known.hours.see(evidence.time);
+            known.claims.again(field.name, count, evidence.time);
+        }
+    }
+
+    fn traffic(&mut self, server: Host, traffic: &Traffic, evidence: Evidence) {
+        let (key, service) = Service::of(traffic, server);
+        let is_group = key.server_is_group;
+        self.services.add(key, service, Service::add);
+        self.coverage.see(traffic, server, &evidence);
+        let answered = traffic.to_client.packets > 0;
+        let standing = if answered { Standing::Heard } else { Standing::Rumour };
+        let seen = Seen::between(traffic.first_seen, traffic.last_seen, evidence);
+        if traffic.client.address.is_host()
+            && let Some(client) = self.registry.see(Key::host(traffic.client), standing, seen)
+        {
+            share(client, traffic);
+            if let Some(protocol) = traffic.protocol {
+                client.speaks(protocol, if answered && !is_group { Part::Uses } else { Part::Speaks }, seen);
+            }
+        }
+        if is_group || !server.address.is_host() || !(answered || traffic.protocol.is_some()) {
+            return;
+        }
+        if !answered {
+            return self.registry.meet(Key::host(server), standing, seen);
+        }
+        let standing = if traffic.protocol.is_some() { Standing::Proven } else { standing };
+        let Some(known) = self.registry.see(Key::host(server), standing, seen) else { return };
+        share(known, traffic);
+        if let Some(protocol) = traffic.protocol {
+            known.speaks(protocol, Part::Serves, seen);
+        }
+        let is_proven = traffic.transport == Transport::Tcp && traffic.roles_from >= RolesFrom::Syn;
+        if traffic.protocol.is_some() || (is_proven && traffic.flows_two_way > 0) {
+            known.listens(traffic.server_port, traffic.transport);
+        }
+    }
+
+    fn activity(&mut self, server: &Subject, activity: &Activity, evidence: Evidence) {
+        let (key, talk) = Talk::of(activity, server);
+        let is_group = key.server_is_group;
+        self.activity.add(key, talk, Talk::add);
+        let seen = Seen::between(activity.first_seen, activity.last_seen, evidence);
+        if activity.client.address.is_host()
+            && activity.direction == Direction::Request
+            && activity.messages > 0
+            && let Some(client) = self.registry.see(Key::host(activity.client), Standing::Rumour, seen)
+        {
+            client.speaks(activity.protocol, Part::Speaks, seen);
+            client.asks(activity.protocol, &activity.operation, seen);
+        }
+        if is_group || !server.host.address.is_host() {
+            return;
+        }
+        if activity.direction == Direction::Response {
+            let _known = self.registry.see(Key::host(server.host), Standing::Rumour, seen);
+        } else {
+            self.registry.meet(Key::host(server.host), Standing::Rumour, seen);
+        }
+        let key = dealing_key(server, activity.client, activity.protocol, activity.server_port);
+        if self.dealings.see(key, activity, &evidence) {
+            self.pin(server.host, activity.client);
+        }
+    }
+
+    fn control(&mut self, server: &Subject, control: &Control, evidence: Evidence) {
+        let (key, deed) = Deed::of(control, server, evidence);
+        self.operations.add(key, deed, Deed::add);
+        if !server.host.address.is_host() {
+            return;
+        }
+        let seen = Seen::once(sums::at(evidence, control.first));
+        for host in [server.host, control.client].into_iter().filter(|host| host.address.is_host()) {
+            self.registry.meet(Key::host(host), Standing::Rumour, seen);
+        }
+        let key = dealing_key(server, control.client, control.protocol, control.server_port);
+        self.dealings.act(key, control, &evidence);
+        self.pin(server.host, control.client);
+    }
+
+    fn attempts(&mut self, source: Host, attempts: &Attempts, evidence: Evidence) {
+        let (key, service) = Service::of_attempts(attempts, source);
+        self.services.add(key, service, Service::add);
+        self.coverage.see_attempts(attempts, source, &evidence);
+        if !source.address.is_host() {
+            return;
+        }
+        let seen = Seen::between(attempts.first_seen, attempts.last_seen, evidence);
+        if let Some(known) = self.registry.see(Key::host(source), Standing::Rumour, seen) {
+            known.hours.see(attempts.first_seen);
+            known.flows = known.flows.saturating_add(attempts.flows);
+        }
+    }
+
+    /// Who stands in a finding never yields.
+    fn pin(&mut self, server: Host, client: Host) {
+        for host in [server, client] {
+            if let Some(slot) = self.registry.find(&Key::host(host)) {
+                self.registry.raise(slot, Standing::Proven);
+            }
+        }
+    }
+
+    /// Packet time has come so far: ends hours and days. At midnight (UTC) the state that has changed is told.
+    pub fn advance(&mut self, now: Timestamp) {
+        let before = self.now.replace(self.now.map_or(now, |before| before.max(now)));
+        let Some(before) = before.filter(|before| *before < now) else { return };
+        if before.hour() < now.hour() {
+            // A flow's share of an hour may be told up to an hour late.
+            let window = Timestamp::from_nanos(now.hour().nanos().saturating_sub(NANOS_PER_HOUR));
+            self.coverage.close_before(window);
+        }
+        let midnight = Timestamp::from_nanos(now.nanos().div_euclid(NANOS_PER_DAY) * NANOS_PER_DAY);
+        if before < midnight {
+            let rows = self.state(midnight);
+            self.tell_changes(rows);
+        }
+    }
+
+    /// The run has ended: every row, by table and key. `captures` are named by their place in the run.
+    pub fn finish(&mut self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
+        let mut records = self.last_state(now);
+        records.splice(0..0, self.earlier_state(&records));
+        records.extend(self.coverage.rows().into_iter().map(Record::from));
+        self.coverage.clear();
+        records.sort_by_key(|record| TABLES.iter().position(|table| *table == record.table()));
+        records.iter_mut().for_each(|record| rows::name_captures(record, captures));
+        records
+    }
+
+    /// What was told at midnights, of assets and findings that still bear their ids.
+    fn earlier_state(&mut self, last: &[Record]) -> Vec<Record> {
+        let mut told = std::mem::take(&mut self.told);
+        let ids: std::collections::BTreeSet<&str> = last.iter().filter_map(state_id).collect();
+        told.retain(|record| state_id(record).is_none_or(|id| ids.contains(id)));
+        told
+    }
+
+    fn last_state(&mut self, now: Timestamp) -> Vec<Record> {
+        let assets = Assets::settle(&self.settings.site, &self.registry, &self.rules, &self.protocols);
+        self.losses.joins = assets.refused;
+        let findings =
+            Findings::of(&ground(&self.settings, &self.protocols, &self.kinds, &assets, now), &self.dealings);
+        let mut state = state_rows(&assets, &findings, &self.protocols, &self.rules, now);
+        let finding = |deed: &DeedKey| findings.of_deed(&assets, deed);
+        let services = rows::services(&assets, &self.services).into_iter().map(Record::from);
+        let activity = rows::activity(&assets, &self.activity).into_iter().map(Record::from);
+        let operations = rows::operations(&assets, &self.operations, finding).into_iter().map(Record::from);
+        let delta: Vec<Record> = services.chain(activity).chain(operations).collect();
+        self.services.clear();
+        self.activity.clear();
+        self.operations.clear();
+        state.iter_mut().for_each(|record| self.revise(record, true));
+        state.extend(delta);
+        state
+    }
+
+    fn state(&self, as_of: Timestamp) -> Vec<Record> {
+        let assets = Assets::settle(&self.settings.site, &self.registry, &self.rules, &self.protocols);
+        let ground = ground(&self.settings, &self.protocols, &self.kinds, &assets, as_of);
+        let findings = Findings::of(&ground, &self.dealings);
+        state_rows(&assets, &findings, &self.protocols, &self.rules, as_of)
+    }
+
+    /// Keeps the rows that say something new. That it was seen again is not new: sums of that stand in other tables.
+    fn tell_changes(&mut self, rows: Vec<Record>) {
+        for mut record in rows {
+            if self.told.len() < self.settings.max_rows && self.is_news(&record) {
+                self.revise(&mut record, false);
+                self.told.push(record);
+            }
+        }
+    }
+
+    fn is_news(&self, record: &Record) -> bool {
+        let known = self.revisions.get(&state_key(record)).map(|(hash, _)| *hash);
+        known != Some(content(record))
+    }
+
+    fn revise(&mut self, record: &mut Record, is_last: bool) {
+        let (key, hash) = (state_key(record), content(record));
+        let (_, revision) = self.revisions.get(&key).copied().unwrap_or_default();
+        match record {
+            Record::Assets(row) => row.revision = revision + 1,
+            Record::Claims(row) => row.revision = revision + 1,
+            Record::Findings(row) => row.revision = revision + 1,
+            _ => return,
+        }
+        if !is_last || revision > 0 {
+            self.revisions.insert(key, (hash, revision + 1));
+        }
+    }
+
+    /// What had to be dropped, refused or forgotten, by name; never an unnamed loss.
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
-        BTreeMap::new()
+        BTreeMap::from([
+            ("assets_evicted", self.registry.evicted),
+            ("assets_refused", self.registry.refused),
+            ("claims_forgotten", self.losses.claims),
+            ("values_forgotten", self.losses.values),
+            ("facts_about_nobody", self.losses.nobody),
+            ("joins_refused", self.losses.joins),
+            ("dealings_refused", self.dealings.refused),
+            ("service_rows_dropped", self.services.dropped),
+            ("activity_rows_dropped", self.activity.dropped),
+            ("operation_rows_dropped", self.operations.dropped),
+            ("coverage_rows_dropped", self.coverage.dropped()),
+        ])
+    }
+
+    /// How many hosts and children are known.
+    pub fn len(&self) -> usize {
+        self.registry.len()
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
+const NANOS_PER_DAY: i64 = 24 * NANOS_PER_HOUR;
+
+/// The tables, in the order in which records are handed out.
+const TABLES: [&str; 7] = ["assets", "claims", "services", "activity", "operations", "findings", "coverage"];
+
+fn key_of(subject: &Subject, protocol: &'static str) -> Key {
+    Key { host: subject.host, child: subject.child.clone().map(|child| (protocol, child)) }
+}
+
+fn dealing_key(server: &Subject, client: Host, protocol: &'static str, port: u16) -> DealingKey {
+    DealingKey { server: key_of(server, protocol), client, protocol, port }
+}
+
+/// The subject, which has said something; a child brings its host along.
+fn see_subject(registry: &mut Registry, subject: Subject, evidence: Evidence) -> Option<&mut Known> {
+    if !subject.host.address.is_host() {
+        return None;
+    }
+    let seen = Seen::once(evidence);
+    let host = registry.see(Key::host(subject.host), Standing::Proven, seen)?;
+    if subject.child.is_none() {
+        // Looked up again, because a borrow that is returned on one path is held on all.
+        return registry.see(Key::host(subject.host), Standing::Proven, Seen { count: 0, ..seen });
+    }
+    host.hours.see(evidence.time);
+    registry.see(key_of(&subject, evidence.protocol), Standing::Proven, seen)
+}
+
+/// An end's share of a conversation.
+fn share(known: &mut Known, traffic: &Traffic) {
+    known.hours.see(traffic.first_seen);
+    known.hours.see(traffic.last_seen);
+    known.flows = known.flows.saturating_add(traffic.flows);
+    known.flows_two_way = known.flows_two_way.saturating_add(traffic.flows_two_way);
+    known.lost_bytes = known.lost_bytes.saturating_add(traffic.lost_bytes);
+}
+
+/// The port on the subject's own side; 0 when it was spoken of by others.
+fn own_port(host: &Host, evidence: &Evidence) -> u16 {
+    let flow = &evidence.flow;
+    if flow.source == host.address {
+        flow.source_port
+    } else if flow.destination == host.address {
+        flow.destination_port
+    } else {
+        0
+    }
+}
+
+fn ground<'a>(
+    settings: &'a Settings,
+    protocols: &'a Protocols,
+    kinds: &'a Kinds,
+    assets: &'a Assets<'a>,
+    as_of: Timestamp,
+) -> Ground<'a> {
+    Ground { site: &settings.site, as_of, assets, protocols, kinds }
+}
+
+/// Assets, claims and findings, each in the order of its key.
+fn state_rows(
+    assets: &Assets<'_>,
+    findings: &Findings,
+    protocols: &Protocols,
+    rules: &Rules,
+    as_of: Timestamp,
+) -> Vec<Record> {
+    let open = findings.by_asset();
+    let mut in_order: Vec<_> = assets.all.iter().collect();
+    in_order.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut records = Vec::new();
+    for asset in &in_order {
+        let mut row = rows::asset(assets, asset, protocols, as_of);
+        row.open_findings = open.get(asset.id.as_str()).copied().unwrap_or(0);
+        records.push(Record::from(row));
+    }
+    records.extend(in_order.iter().flat_map(|asset| rows::claims(asset, rules, as_of)).map(Record::from));
+    records.extend(findings.rows.iter().cloned().map(Record::from));
+    records
+}
+
+/// The id by which a row of state lives or dies.
+fn state_id(record: &Record) -> Option<&str> {
+    match record {
+        Record::Assets(row) => Some(&row.asset_id),
+        Record::Claims(row) => Some(&row.asset_id),
+        Record::Findings(row) => Some(&row.finding_id),
+        _ => None,
+    }
+}
+
+fn state_key(record: &Record) -> (&'static str, String) {
+    let key = match record {
+        Record::Assets(row) => row.asset_id.clone(),
+        Record::Claims(row) => [&*row.asset_id, &row.attribute, &row.value, &row.field].join("\u{1f}"),
+        Record::Findings(row) => row.finding_id.clone(),
+        _ => String::new(),
+    };
+    (record.table(), key)
+}
+
+/// A hash of what a row says, but for when and how often it was seen.
+fn content(record: &Record) -> u64 {
+    let mut record = record.clone();
+    match &mut record {
+        Record::Assets(row) => {
+            (row.as_of, row.last_seen, row.revision) = Default::default();
+            (row.observed_hours, row.lost_bytes, row.two_way) = (None, None, None);
+        }
+        Record::Claims(row) => (row.as_of, row.last_seen, row.revision, row.count) = Default::default(),
+        Record::Findings(row) => {
+            (row.as_of, row.last_seen, row.revision, row.count) = Default::default();
+            (row.summary, row.details) = Default::default();
+        }
+        _ => {}
+    }
+    FixedState::default().hash_one(format!("{record:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_s_own_port_is_that_of_its_host() {
+        let address = |text: &str| dissectors::observation::Address::Ip(text.parse().expect("an address"));
+        let host = |text: &str| Host { context: dissectors::observation::Context::default(), address: address(text) };
+        let flow = dissectors::observation::FlowId {
+            transport: Transport::Tcp,
+            source: address("10.0.0.1"),
+            source_port: 502,
+            destination: address("10.0.0.2"),
+            destination_port: 50_000,
+        };
+        let evidence = Evidence { capture: 0, frame: None, time: Timestamp::default(), protocol: "", flow };
+        assert_eq!(own_port(&host("10.0.0.1"), &evidence), 502);
+        assert_eq!(own_port(&host("10.0.0.2"), &evidence), 50_000);
+        assert_eq!(own_port(&host("10.0.0.3"), &evidence), 0);
     }
 }

@@ -138,6 +138,11 @@ impl Rules {
         })
     }
 
+    /// Whether a rule's several conditions may hold anywhere on an asset.
+    pub(crate) fn spans_asset(&self, rule: RuleId) -> bool {
+        self.rules.get(rule.0 as usize).is_some_and(|rule| rule.when.len() > 1 && rule.scope == Scope::Asset)
+    }
+
     /// Whether values of this field have to be kept, for rules of several conditions.
     pub(crate) fn keeps(&self, field: &str) -> bool {
         self.by_field.get(field).is_some_and(|indexed| indexed.kept)

@@ -1,0 +1,431 @@
+//! Assets, as they stand at one moment: what is known, joined, and concluded from.
+//!
+//! Nothing here is kept: it is made anew from what is known whenever rows are written.
+
+use super::joins::{self, Carriers, Group, Join};
+use super::known::{Key, Known, Part, Seen};
+use super::registry::{Registry, Slot};
+use super::rows;
+use crate::asset::{Attribute, Claim, Told, id, winner};
+use crate::protocol::Protocols;
+use crate::rule::Scope;
+use crate::rules::{self, Rules, Values, is_own};
+use compact_str::{CompactString, ToCompactString};
+use dissectors::observation::{Address, Child, ChildProof, Context, Evidence, Host};
+use dissectors::{Mac, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All assets of a moment.
+pub(super) struct Assets<'a> {
+    pub(super) all: Vec<Asset<'a>>,
+    registry: &'a Registry,
+    places: BTreeMap<Slot, usize>,
+    /// Keys whose bearers contradict each other, or that too many bear.
+    pub(super) refused: u64,
+}
+
+/// One asset of a moment.
+pub(super) struct Asset<'a> {
+    pub(super) id: String,
+    pub(super) aliases: Vec<String>,
+    /// The place of the asset behind which it stands.
+    pub(super) parent: Option<usize>,
+    /// What has a row of its own, the one seen first at the front.
+    pub(super) homes: Vec<&'a Known>,
+    /// With the children that are shown as it.
+    pub(super) members: Vec<&'a Known>,
+    pub(super) joins: Vec<(Join, String)>,
+    /// All claims, by attribute, value and field.
+    pub(super) claims: BTreeMap<(Attribute, CompactString, &'static str), Shown>,
+    /// The values that win.
+    chosen: BTreeMap<Attribute, Claim>,
+    pub(super) macs: BTreeMap<Mac, (Seen, u8)>,
+}
+
+/// A claim and where it holds.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) claim: Claim,
+    pub(super) context: Context,
+}
+
+/// How sure a MAC is that the host told of itself, and one that was merely the only one its packets came from.
+const SURE: u8 = 95;
+const UNSURE: u8 = 50;
+
+impl<'a> Assets<'a> {
+    pub(super) fn settle(site: &str, registry: &'a Registry, rules: &Rules, protocols: &Protocols) -> Self {
+        let carriers = Carriers::of(registry);
+        let (groups, refused) = joins::groups(registry, protocols, &carriers);
+        let mut places = BTreeMap::new();
+        for (place, group) in groups.iter().enumerate() {
+            for slot in group.homes.iter().chain(&group.folded) {
+                places.insert(*slot, place);
+            }
+        }
+        let children = children(registry, &groups);
+        let make = |group: &Group| {
+            let mut asset = Asset::new(site, registry, group);
+            asset.find_macs(registry, &carriers);
+            asset.conclude(rules, &children);
+            asset
+        };
+        let all = groups.iter().map(make).collect();
+        let mut assets = Self { all, registry, places, refused };
+        assets.find_parents();
+        assets
+    }
+
+    /// The asset of a host or child; a child without a row is its host.
+    pub(super) fn place(&self, key: &Key) -> Option<usize> {
+        let own = self.registry.find(key);
+        let slot = own.or_else(|| self.registry.find(&Key::host(key.host)))?;
+        self.places.get(&slot).copied()
+    }
+
+    pub(super) fn of(&self, host: Host) -> Option<&Asset<'a>> {
+        self.place(&Key::host(host)).and_then(|place| self.all.get(place))
+    }
+
+    /// The id of a host's asset.
+    pub(super) fn id(&self, host: Host) -> Option<String> {
+        self.of(host).map(|asset| asset.id.clone())
+    }
+
+    fn find_parents(&mut self) {
+        let parents: Vec<Option<usize>> = self
+            .all
+            .iter()
+            .enumerate()
+            .map(|(place, asset)| {
+                let hosts = asset.homes.iter().all(|home| home.key.child.is_some());
+                let parent = hosts.then(|| self.place(&Key::host(asset.homes.first()?.key.host))).flatten();
+                parent.filter(|parent| *parent != place)
+            })
+            .collect();
+        for (asset, parent) in self.all.iter_mut().zip(parents) {
+            asset.parent = parent;
+        }
+    }
+}
+
+/// The protocols in which a host's children have rows of their own, with the strongest proof.
+fn children(registry: &Registry, groups: &[Group]) -> BTreeMap<(Host, &'static str), (ChildProof, Seen)> {
+    let mut children: BTreeMap<(Host, &'static str), (ChildProof, Seen)> = BTreeMap::new();
+    let homes = groups.iter().flat_map(|group| &group.homes).filter_map(|slot| registry.get(*slot));
+    for known in homes {
+        let (Some((protocol, _)), Some((proof, seen))) = (&known.key.child, known.proof) else { continue };
+        let entry = children.entry((known.key.host, protocol)).or_insert((proof, seen));
+        if proof > entry.0 || (proof == entry.0 && seen.first < entry.1.first) {
+            *entry = (proof, seen);
+        }
+    }
+    children
+}
+
+impl<'a> Asset<'a> {
+    fn new(site: &str, registry: &'a Registry, group: &Group) -> Self {
+        let get = |slot: &Slot| registry.get(*slot);
+        let homes: Vec<&Known> = group.homes.iter().filter_map(get).collect();
+        let mut members = homes.clone();
+        members.extend(group.folded.iter().filter_map(get));
+        let mut ids = homes.iter().map(|known| asset_id(site, &known.key));
+        let joined = |join: &Join| Some((join.clone(), asset_id(site, &registry.get(join.slot)?.key)));
+        let mut asset = Self {
+            id: ids.next().unwrap_or_default(),
+            aliases: ids.collect(),
+            parent: None,
+            homes,
+            members,
+            joins: group.joins.iter().filter_map(joined).collect(),
+            claims: BTreeMap::new(),
+            chosen: BTreeMap::new(),
+            macs: BTreeMap::new(),
+        };
+        for known in asset.members.clone() {
+            known.claims.iter().for_each(|claim| asset.show(claim.clone(), known.key.host.context));
+        }
+        asset
+    }
+
+    /// Adds a claim; what several members claim alike is one.
+    fn show(&mut self, claim: Claim, context: Context) {
+        let told = &claim.told;
+        let key = (told.attribute, told.value.clone(), told.field);
+        let Some(shown) = self.claims.get_mut(&key) else {
+            self.claims.insert(key, Shown { claim, context });
+            return;
+        };
+        let known = &mut shown.claim;
+        if claim.first_seen < known.first_seen {
+            known.evidence = claim.evidence;
+        }
+        known.first_seen = known.first_seen.min(claim.first_seen);
+        known.last_seen = known.last_seen.max(claim.last_seen);
+        known.count = known.count.saturating_add(claim.count);
+        if (claim.stands, claim.told.confidence) > (known.stands, known.told.confidence) {
+            known.told = claim.told;
+        }
+        known.stands |= claim.stands;
+    }
+
+    fn find_macs(&mut self, registry: &Registry, carriers: &Carriers) {
+        let hosts = self.members.iter().filter(|known| known.key.child.is_none());
+        let mut macs: BTreeMap<Mac, (Seen, u8)> = BTreeMap::new();
+        let mut have = |mac: Mac, seen: Seen, confidence: u8| {
+            let (all, sure) = macs.entry(mac).or_insert((seen, confidence));
+            all.first = all.first.min(seen.first);
+            all.last = all.last.max(seen.last);
+            *sure = (*sure).max(confidence);
+        };
+        for known in hosts {
+            if let Address::Mac(mac) = known.key.host.address {
+                have(mac, known.seen, SURE);
+            }
+            known.told_macs().for_each(|bound| have(bound.mac, bound.seen, SURE));
+            if let Some(bound) = carriers.alone(known, registry) {
+                have(bound.mac, bound.seen, UNSURE);
+            }
+        }
+        self.macs = macs;
+    }
+
+    /// What follows from addresses and conduct, then which claims win.
+    fn conclude(&mut self, rules: &Rules, children: &BTreeMap<(Host, &'static str), (ChildProof, Seen)>) {
+        let facts = self.facts(children);
+        let values = Everything::of(&facts, &self.members);
+        for (field, value, seen, sure) in &facts {
+            let told = rules.apply(field, value, None, &values).told;
+            self.tell(told, *seen, *sure);
+        }
+        for known in self.members.clone() {
+            for (field, value, evidence) in known.values.iter() {
+                let mut told =
+                    rules.apply(field, value, known.key.child.as_ref().map(|(_, child)| child), &values).told;
+                told.retain(|told| rules.spans_asset(told.rule));
+                self.tell(told, Seen::once(evidence), SURE);
+            }
+        }
+        self.choose();
+    }
+
+    fn tell(&mut self, told: Vec<Told>, seen: Seen, sure: u8) {
+        let context = self.homes.first().map_or_else(Context::default, |home| home.key.host.context);
+        for mut told in told {
+            if sure < SURE {
+                told.confidence = told.confidence.div_ceil(2);
+            }
+            let mut claim = Claim::new(told, seen.evidence);
+            (claim.first_seen, claim.last_seen, claim.count) = (seen.first, seen.last, seen.count);
+            self.show(claim, context);
+        }
+    }
+
+    /// The inventory's own fields of this asset, each with how sure it is.
+    fn facts(
+        &self,
+        children: &BTreeMap<(Host, &'static str), (ChildProof, Seen)>,
+    ) -> Vec<(&'static str, CompactString, Seen, u8)> {
+        let macs = self.macs.iter().map(|(mac, (seen, sure))| (rules::MAC, mac.to_compact_string(), *seen, *sure));
+        let mut facts: Vec<_> = macs.collect();
+        for known in &self.members {
+            for speech in &known.speeches {
+                let field = match speech.part {
+                    Part::Serves => rules::SERVES,
+                    Part::Uses => rules::USES,
+                    Part::Speaks => continue,
+                };
+                facts.push((field, CompactString::const_new(speech.protocol), speech.seen, SURE));
+            }
+            for asked in &known.asked {
+                let text = compact_str::format_compact!("{} {}", asked.protocol, asked.operation);
+                facts.push((rules::ASKS, text, asked.seen, SURE));
+            }
+            if known.key.child.is_some() {
+                continue;
+            }
+            for ((_, protocol), (proof, seen)) in of_host(children, known.key.host) {
+                let how = if *proof == ChildProof::Routed { "routed" } else { "answered" };
+                facts.push((rules::CHILDREN, compact_str::format_compact!("{protocol} {how}"), *seen, SURE));
+            }
+        }
+        facts
+    }
+
+    fn choose(&mut self) {
+        let mut by_attribute: BTreeMap<Attribute, Vec<&Claim>> = BTreeMap::new();
+        for shown in self.claims.values() {
+            by_attribute.entry(shown.claim.told.attribute).or_default().push(&shown.claim);
+        }
+        let chosen = by_attribute.into_iter().filter_map(|(attribute, claims)| {
+            let place = winner(claims.iter().copied())?;
+            Some((attribute, (*claims.get(place)?).clone()))
+        });
+        self.chosen = chosen.collect();
+    }
+
+    /// The value that wins.
+    pub(super) fn value(&self, attribute: Attribute) -> Option<&str> {
+        self.chosen.get(&attribute).map(|claim| claim.told.value.as_str())
+    }
+
+    /// The claim that wins.
+    pub(super) fn chosen(&self, attribute: Attribute) -> Option<&Claim> {
+        self.chosen.get(&attribute)
+    }
+
+    /// Whether it said itself what it is.
+    pub(super) fn names_itself(&self) -> bool {
+        let names = [Attribute::Vendor, Attribute::Model, Attribute::OrderCode];
+        let own_words = self.claims.values().filter(|shown| shown.claim.stands && !is_own(shown.claim.told.field));
+        own_words.into_iter().any(|shown| names.contains(&shown.claim.told.attribute))
+    }
+
+    /// Whether a claim is one of those by which the asset is known: the winner, or a key that nothing contests.
+    pub(super) fn is_chosen(&self, claim: &Claim) -> bool {
+        if claim.told.attribute == Attribute::Identity {
+            return claim.stands && self.identities().any(|key| key == claim.told.value);
+        }
+        self.chosen.get(&claim.told.attribute).is_some_and(|chosen| chosen.told == claim.told)
+    }
+
+    fn identities(&self) -> impl Iterator<Item = &str> {
+        let claims: Vec<&Claim> = self.claims.values().map(|shown| &shown.claim).collect();
+        let keys = self.claims.values().filter(|shown| shown.claim.told.attribute == Attribute::Identity);
+        keys.map(|shown| shown.claim.told.value.as_str()).filter(move |key| !joins::is_contested(&claims, key))
+    }
+
+    /// The keys by which the same device is known again, elsewhere and later.
+    pub(super) fn identity_keys(&self) -> Vec<String> {
+        let mut keys: BTreeSet<String> = self.identities().map(str::to_owned).collect();
+        let own = |claim: &&Claim| !is_own(claim.told.field);
+        let vendor = self.chosen(Attribute::Vendor).filter(own).map(|claim| claim.told.value.as_str());
+        if let (Some(vendor), Some(serial)) = (vendor, self.value(Attribute::Serial))
+            && joins::is_telling(serial)
+        {
+            keys.insert(joins::serial_key(vendor, serial));
+        }
+        keys.extend(self.macs.iter().filter(|(_, (_, sure))| *sure >= SURE).map(|(mac, _)| format!("mac:{mac}")));
+        for home in &self.homes {
+            match (&home.key.child, home.key.host.address) {
+                (None, Address::Ip(ip)) => keys.insert(format!("ip:{}/{ip}", home.key.host.context)),
+                (None, Address::Mac(_)) => false,
+                (Some((protocol, child)), address) => {
+                    keys.insert(format!("child:{}/{address}/{protocol}/{child}", home.key.host.context))
+                }
+            };
+        }
+        keys.into_iter().collect()
+    }
+
+    /// Its own addresses, with their contexts, in order.
+    pub(super) fn ips(&self) -> Vec<(Host, Seen)> {
+        let hosts = self.homes.iter().filter(|home| home.key.child.is_none());
+        let mut ips: Vec<(Host, Seen)> = hosts
+            .filter(|home| matches!(home.key.host.address, Address::Ip(_)))
+            .map(|home| (home.key.host, home.seen))
+            .collect();
+        ips.sort_by_key(|(host, _)| (host.address, host.context));
+        ips
+    }
+
+    /// The address to reach it by: its first, or that of its host.
+    pub(super) fn address(&self) -> Option<String> {
+        self.homes.first().map(|home| home.key.host.address.to_string())
+    }
+
+    /// The first thing it is known by: as a child, or as a host.
+    pub(super) fn child(&self) -> Option<&(&'static str, Child)> {
+        let is_child = self.homes.iter().all(|home| home.key.child.is_some());
+        self.homes.first().filter(|_| is_child)?.key.child.as_ref()
+    }
+
+    /// The best name to show: what it or its people call it, else what it is, else its address.
+    pub(super) fn name(&self) -> Option<String> {
+        let called = self.value(Attribute::Name).or_else(|| self.value(Attribute::Hostname)).map(str::to_owned);
+        called.or_else(|| {
+            let model = self.value(Attribute::Model)?;
+            Some(match self.value(Attribute::Vendor).filter(|vendor| !model.starts_with(*vendor)) {
+                Some(vendor) => format!("{vendor} {model}"),
+                None => model.to_owned(),
+            })
+        })
+    }
+
+    /// The name to show where there must be one.
+    pub(super) fn title(&self) -> String {
+        let place = || {
+            let address = self.address().unwrap_or_default();
+            match self.child() {
+                Some((protocol, child)) => format!("{protocol} {child} behind {address}"),
+                None => address,
+            }
+        };
+        self.name().unwrap_or_else(place)
+    }
+
+    /// The protocols it takes part in.
+    pub(super) fn protocols(&self) -> BTreeSet<&'static str> {
+        let spoken = self.members.iter().flat_map(|known| known.speeches.iter().map(|speech| speech.protocol));
+        spoken.chain(self.child().map(|(protocol, _)| *protocol)).collect()
+    }
+
+    /// Whether it was seen to answer in a protocol.
+    pub(super) fn serves(&self, protocol: &str) -> bool {
+        let mut speeches = self.members.iter().flat_map(|known| &known.speeches);
+        let is_child = self.child().is_some_and(|(own, _)| *own == protocol);
+        is_child || speeches.any(|speech| speech.part == Part::Serves && speech.protocol == protocol)
+    }
+
+    pub(super) fn first_seen(&self) -> Timestamp {
+        self.members.iter().map(|known| known.seen.first).min().unwrap_or_default()
+    }
+
+    pub(super) fn last_seen(&self) -> Timestamp {
+        self.members.iter().map(|known| known.seen.last).max().unwrap_or_default()
+    }
+}
+
+fn of_host<'m, V>(
+    children: &'m BTreeMap<(Host, &'static str), V>,
+    host: Host,
+) -> impl Iterator<Item = (&'m (Host, &'static str), &'m V)> {
+    children.range((host, "")..).take_while(move |((parent, _), _)| *parent == host)
+}
+
+/// Everything observed of one asset, for rules whose conditions may hold anywhere on it.
+struct Everything<'v>(BTreeMap<&'static str, &'v str>);
+
+impl<'v> Everything<'v> {
+    fn of(facts: &'v [(&'static str, CompactString, Seen, u8)], members: &[&'v Known]) -> Self {
+        let facts = facts.iter().map(|(field, value, ..)| (*field, value.as_str()));
+        let mut values: Vec<(&'static str, &str, Option<Evidence>)> =
+            facts.map(|(field, value)| (field, value, None)).collect();
+        for known in members {
+            values.extend(known.values.iter().map(|(field, value, evidence)| (field, value, Some(evidence))));
+        }
+        values.sort_by_key(|(_, _, evidence)| evidence.map(|evidence| evidence.time));
+        Self(values.into_iter().map(|(field, value, _)| (field, value)).collect())
+    }
+}
+
+impl Values for Everything<'_> {
+    fn value(&self, field: &'static str, scope: Scope) -> Option<&str> {
+        self.0.get(field).copied().filter(|_| scope == Scope::Asset)
+    }
+}
+
+/// "a-" and the hash of site, context and the first address or child key by which it was seen.
+pub(super) fn asset_id(site: &str, key: &Key) -> String {
+    let context = key.host.context.to_string();
+    let address = key.host.address.to_string();
+    match &key.child {
+        None => id('a', [site, &context, &address]),
+        Some((protocol, child)) => id('a', [site, &context, &address, protocol, &child.to_string()]),
+    }
+}
+
+/// Context of a host for a row.
+pub(super) fn context(known: &Known) -> Option<String> {
+    rows::context(known.key.host.context)
+}

@@ -1,0 +1,323 @@
+//! Findings of a moment, from dealings and assets.
+
+use super::assets::{Asset, Assets};
+use super::dealings::{Dealings, Deeds, Matter};
+use super::known::Key;
+use super::rows::{self, int};
+use super::sums::DeedKey;
+use crate::asset::{Attribute, id};
+use crate::community;
+use crate::finding::{Kind, Kinds, Status, UNANSWERED, UNAUTHENTICATED_CONTROL, UNIDENTIFIED, fill};
+use crate::protocol::Protocols;
+use crate::record::{EvidenceRow, FindingRow};
+use dissectors::Timestamp;
+use dissectors::observation::{Evidence, FlowId, Host, Transport};
+use std::collections::BTreeMap;
+
+/// What a finding about two assets is told apart by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Between {
+    asset: usize,
+    peer: Option<usize>,
+    protocol: &'static str,
+    port: u16,
+}
+
+/// What two assets had to do with each other, over all their addresses.
+#[derive(Default)]
+struct Joined {
+    requests: u64,
+    control: Matter,
+    deeds: Deeds,
+    unanswered: Matter,
+    /// Devices behind the asset that did not answer, and how often.
+    silent: BTreeMap<String, u64>,
+}
+
+/// All findings of a moment.
+pub(super) struct Findings {
+    pub(super) rows: Vec<FindingRow>,
+    control: BTreeMap<Between, String>,
+}
+
+/// What findings are made of.
+pub(super) struct Ground<'a> {
+    pub(super) site: &'a str,
+    pub(super) as_of: Timestamp,
+    pub(super) assets: &'a Assets<'a>,
+    pub(super) protocols: &'a Protocols,
+    pub(super) kinds: &'a Kinds,
+}
+
+impl Findings {
+    pub(super) fn of(ground: &Ground<'_>, dealings: &Dealings) -> Self {
+        let mut findings = Self { rows: Vec::new(), control: BTreeMap::new() };
+        for (between, joined) in ground.joined(dealings) {
+            if let Some(row) = ground.control(&between, &joined) {
+                findings.control.insert(between.clone(), row.finding_id.clone());
+                findings.rows.push(row);
+            }
+            findings.rows.extend(ground.unanswered(&between, &joined));
+        }
+        findings.rows.extend(ground.assets.all.iter().filter_map(|asset| ground.unidentified(asset)));
+        findings.rows.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.finding_id.cmp(&b.finding_id)));
+        findings
+    }
+
+    /// The finding that a control action belongs to.
+    pub(super) fn of_deed(&self, assets: &Assets<'_>, deed: &DeedKey) -> Option<String> {
+        let server = Key { host: deed.server, child: deed.child.clone().map(|child| (deed.protocol, child)) };
+        let between = Between {
+            asset: assets.place(&server)?,
+            peer: assets.place(&Key::host(deed.client)),
+            protocol: deed.protocol,
+            port: deed.port,
+        };
+        self.control.get(&between).cloned()
+    }
+
+    /// How many are about each asset.
+    pub(super) fn by_asset(&self) -> BTreeMap<&str, i64> {
+        let mut counts = BTreeMap::new();
+        for id in self.rows.iter().filter_map(|row| row.asset_id.as_deref()) {
+            *counts.entry(id).or_default() += 1;
+        }
+        counts
+    }
+}
+
+impl Ground<'_> {
+    fn joined(&self, dealings: &Dealings) -> BTreeMap<Between, Joined> {
+        let mut all: BTreeMap<Between, Joined> = BTreeMap::new();
+        for (key, dealing) in dealings.sorted() {
+            let Some(asset) = self.assets.place(&key.server) else { continue };
+            let peer = self.assets.place(&Key::host(key.client));
+            let between = Between { asset, peer, protocol: key.protocol, port: key.port };
+            let joined = all.entry(between).or_default();
+            joined.requests = joined.requests.saturating_add(dealing.requests);
+            joined.control.join(&dealing.control);
+            joined.deeds.join(&dealing.deeds);
+            if dealing.unanswered.count > 0 && (dealing.server_heard || self.gets_answers(key.client)) {
+                joined.unanswered.join(&dealing.unanswered);
+                if let Some(child) = key.server.child_key() {
+                    *joined.silent.entry(child).or_default() += dealing.unanswered.count;
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether anybody was seen to answer this client: else a mirror that shows one direction explains the silence.
+    fn gets_answers(&self, client: Host) -> bool {
+        let asset = self.assets.of(client);
+        asset.is_some_and(|asset| asset.members.iter().any(|known| known.flows_two_way > 0))
+    }
+
+    /// Control messages without authentication, once per client and server.
+    fn control(&self, between: &Between, joined: &Joined) -> Option<FindingRow> {
+        let deeds = &joined.deeds;
+        let counts = [
+            ("accepted", deeds.accepted),
+            ("rejected", deeds.rejected),
+            ("unanswered", deeds.unanswered),
+            ("unknown", deeds.unknown),
+        ];
+        let told = counts.iter().fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
+        let messages = joined.control.count.max(told);
+        if messages == 0 || !self.protocols.of(between.protocol).is_open() {
+            return None;
+        }
+        let operations = self.operations(between, &joined.control);
+        let mut details = BTreeMap::from([("messages".to_owned(), messages.to_string())]);
+        details.extend(counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n.to_string())));
+        if !operations.is_empty() {
+            details.insert("operations".to_owned(), operations);
+        }
+        if !deeds.targets.is_empty() {
+            details.insert("targets".to_owned(), deeds.targets.join(", "));
+        }
+        let mut row = self.between(UNAUTHENTICATED_CONTROL, between, &joined.control, details)?;
+        row.count = int(messages);
+        self.prescribe(&mut row, between);
+        Some(row)
+    }
+
+    fn unanswered(&self, between: &Between, joined: &Joined) -> Option<FindingRow> {
+        let unanswered = joined.unanswered.count;
+        if unanswered == 0 {
+            return None;
+        }
+        let requests = joined.requests.max(unanswered);
+        let mut details = BTreeMap::from([
+            ("requests".to_owned(), requests.to_string()),
+            ("unanswered".to_owned(), unanswered.to_string()),
+            ("operations".to_owned(), self.operations(between, &joined.unanswered)),
+        ]);
+        if !joined.silent.is_empty() {
+            let silent = joined.silent.iter().take(16).map(|(child, count)| format!("{child} ({count})"));
+            details.insert("silent".to_owned(), silent.collect::<Vec<_>>().join(", "));
+        }
+        let mut row = self.between(UNANSWERED, between, &joined.unanswered, details)?;
+        row.count = int(unanswered);
+        Some(row)
+    }
+
+    /// An asset of the plant that did not say what it is.
+    fn unidentified(&self, asset: &Asset<'_>) -> Option<FindingRow> {
+        let protocols = asset.protocols();
+        let serves_plant = protocols.iter().any(|name| self.protocols.of(name).industrial && asset.serves(name));
+        if asset.names_itself() || !(serves_plant || asset.value(Attribute::Role).is_some()) {
+            return None;
+        }
+        let kind = self.kinds.of(UNIDENTIFIED)?;
+        let naming = protocols.iter().filter_map(|name| {
+            let facts = self.protocols.of(name);
+            let how = if asset.serves(name) { &facts.server } else { &facts.client };
+            how.as_ref().map(|how| format!("{name}: {how}"))
+        });
+        let naming: Vec<String> = naming.collect();
+        let mut details = BTreeMap::from([("what_would_name_it".to_owned(), naming.join("; "))]);
+        if let Some(role) = asset.value(Attribute::Role) {
+            details.insert("role".to_owned(), role.to_owned());
+        }
+        let spoken: Vec<&str> = protocols.into_iter().collect();
+        let words = self.words(asset, None, &spoken.join(", "), &details);
+        let mut row = self.row(UNIDENTIFIED, kind, asset, &words, &[]);
+        row.details = details;
+        row.count = 1;
+        (row.first_seen, row.last_seen) = (asset.first_seen(), asset.last_seen());
+        row.opened = row.first_seen;
+        let seen = asset.homes.iter().map(|home| home.seen.evidence).find(|evidence| evidence.frame.is_some());
+        row.evidence = seen.map(|evidence| evidence_row(&evidence, asset)).into_iter().collect();
+        Some(row)
+    }
+
+    /// A finding about two assets.
+    fn between(
+        &self,
+        name: &str,
+        between: &Between,
+        matter: &Matter,
+        details: BTreeMap<String, String>,
+    ) -> Option<FindingRow> {
+        let kind = self.kinds.of(name)?;
+        let asset = self.assets.all.get(between.asset)?;
+        let peer = between.peer.and_then(|peer| self.assets.all.get(peer));
+        let words = self.words(asset, peer, between.protocol, &details);
+        let port = between.port.to_string();
+        let key = [peer.map_or("", |peer| peer.id.as_str()), &port, between.protocol];
+        let mut row = self.row(name, kind, asset, &words, &key);
+        row.details = details;
+        row.peer_asset_id = peer.map(|peer| peer.id.clone());
+        row.peer_name = peer.map(Asset::title);
+        row.peer_ip = peer.and_then(rows::first_ip);
+        row.protocol = Some(between.protocol.to_owned());
+        row.port = (between.port != 0).then(|| i32::from(between.port));
+        (row.first_seen, row.last_seen) = matter.span?;
+        row.opened = row.first_seen;
+        row.evidence = matter.evidence.iter().map(|evidence| evidence_row(evidence, asset)).collect();
+        Some(row)
+    }
+
+    /// What every finding has. Its id never changes: site, kind, asset and what tells it apart.
+    fn row(
+        &self,
+        name: &str,
+        kind: &Kind,
+        asset: &Asset<'_>,
+        words: &BTreeMap<&str, String>,
+        key: &[&str],
+    ) -> FindingRow {
+        let parts = [self.site, name, &asset.id].into_iter().chain(key.iter().copied());
+        let target = key.get(1..).unwrap_or_default().join("/");
+        FindingRow {
+            as_of: self.as_of,
+            finding_id: id('f', parts),
+            kind: name.to_owned(),
+            severity: kind.severity.name().to_owned(),
+            score: kind.score(),
+            status: Status::Open.name().to_owned(),
+            disposition: Some("none".to_owned()),
+            title: fill(&kind.title, words),
+            summary: Some(fill(&kind.summary, words)),
+            asset_id: Some(asset.id.clone()),
+            asset_name: Some(asset.title()),
+            asset_ip: rows::first_ip(asset),
+            confidence: Some(i32::from(kind.confidence)),
+            controls: kind.controls.clone(),
+            techniques: kind.techniques.clone(),
+            remediation: Some(kind.remediation.clone()),
+            remediation_id: Some(id('r', [asset.id.as_str(), &kind.remediation, &target])),
+            verification: Some(kind.verification.clone()),
+            verifiable: Some(kind.verifiable.clone()),
+            ..FindingRow::default()
+        }
+    }
+
+    /// What the tool that acts has to know.
+    fn prescribe(&self, row: &mut FindingRow, between: &Between) {
+        let Some(asset) = self.assets.all.get(between.asset) else { return };
+        let values = [
+            ("peer", row.peer_ip.clone()),
+            ("port", row.port.map(|port| port.to_string())),
+            ("vendor", asset.value(Attribute::Vendor).map(str::to_owned)),
+            ("model", asset.value(Attribute::Model).map(str::to_owned)),
+            ("serial", asset.value(Attribute::Serial).map(str::to_owned)),
+        ];
+        let known = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        row.remediation_parameters = known.collect();
+    }
+
+    fn words<'w>(
+        &self,
+        asset: &Asset<'_>,
+        peer: Option<&Asset<'_>>,
+        protocol: &str,
+        details: &'w BTreeMap<String, String>,
+    ) -> BTreeMap<&'w str, String> {
+        let mut words: BTreeMap<&str, String> =
+            details.iter().map(|(word, value)| (word.as_str(), value.clone())).collect();
+        words.insert("asset", asset.title());
+        words.insert("peer", peer.map_or_else(|| "an unknown host".to_owned(), Asset::title));
+        words.insert("protocol", protocol.to_owned());
+        words
+    }
+
+    fn operations(&self, between: &Between, matter: &Matter) -> String {
+        let mut operations = matter.operations.clone();
+        operations.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
+        let named = operations
+            .iter()
+            .map(|(operation, count)| format!("{} x {count}", rows::operation_title(between.protocol, operation)));
+        named.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn evidence_row(evidence: &Evidence, asset: &Asset<'_>) -> EvidenceRow {
+    EvidenceRow {
+        time: evidence.time,
+        capture: Some(evidence.capture.to_string()),
+        capture_id: None,
+        frame: evidence.frame.map(int),
+        protocol: Some(evidence.protocol.to_owned()).filter(|protocol| !protocol.is_empty()),
+        display_filter: evidence.frame.map(|frame| format!("frame.number == {frame}")),
+        community_id: community::id(&evidence.flow),
+        context: asset.homes.first().and_then(|home| rows::context(home.key.host.context)),
+        flow: Some(flow(&evidence.flow)),
+        packet_file: None,
+    }
+}
+
+/// `10.0.0.1:50000 > 10.0.0.2:502 tcp`; frames without IP have no ports.
+fn flow(flow: &FlowId) -> String {
+    let end = |address: dissectors::observation::Address, port: u16| match (flow.transport, address) {
+        (Transport::Tcp | Transport::Udp, dissectors::observation::Address::Ip(std::net::IpAddr::V6(ip))) => {
+            format!("[{ip}]:{port}")
+        }
+        (Transport::Tcp | Transport::Udp, address) => format!("{address}:{port}"),
+        (_, address) => address.to_string(),
+    };
+    let source = end(flow.source, flow.source_port);
+    let destination = end(flow.destination, flow.destination_port);
+    format!("{source} > {destination} {}", flow.transport)
+}

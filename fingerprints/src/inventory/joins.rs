@@ -1,0 +1,410 @@
+//! Which hosts and children are one asset: a function of what is known, whatever the order in which it was learned.
+//!
+//! A sole child of a host is the host itself, until a second one answers or a gateway is proven. Then keys join, the
+//! strongest first: a vendor's serial number, identity keys that rules claim, a MAC that hosts told of themselves. A
+//! private address in two contexts joins nothing, nor does a MAC that merely carried packets. A key whose bearers
+//! contradict each other (two serial numbers of a vendor, two instances of a network, two children of a host) joins
+//! none of them; nor does a key of which one bearer has several.
+
+use super::known::{Bound, Key, Known};
+use super::registry::{Registry, Slot};
+use crate::asset::{Attribute, Claim, winner};
+use crate::protocol::Protocols;
+use crate::rules::is_own;
+use crate::table;
+use dissectors::observation::{Address, Binding, ChildProof, Context, Evidence};
+use dissectors::{Mac, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// The hosts and children that are one asset.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// What has a row of its own, the one seen first at the front; it names the asset.
+    pub(super) homes: Vec<Slot>,
+    /// Children that are shown as their host.
+    pub(super) folded: Vec<Slot>,
+    /// Why the others joined the first.
+    pub(super) joins: Vec<Join>,
+}
+
+/// Why one came to another.
+#[derive(Clone, Debug)]
+pub(super) struct Join {
+    /// Who joined.
+    pub(super) slot: Slot,
+    /// By which key.
+    pub(super) key: String,
+    /// Of which kind, as the claims table writes it.
+    pub(super) rule: &'static str,
+    /// The word that completed it.
+    pub(super) evidence: Evidence,
+}
+
+/// A role that hosts of several devices have.
+const GATEWAY: &str = "gateway";
+/// As many addresses may tell one MAC before it is taken for a router that answers for others (proxy ARP).
+const MOST_ADDRESSES: usize = 8;
+/// As many may bear one key at all.
+const MOST_BEARERS: usize = 32;
+
+/// What joins, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Serial,
+    Identity,
+    Mac,
+}
+
+impl By {
+    fn rule(self) -> &'static str {
+        match self {
+            Self::Serial => "same-serial",
+            Self::Identity => "same-identity",
+            Self::Mac => "same-mac",
+        }
+    }
+
+    fn most_bearers(self) -> usize {
+        if self == Self::Mac { MOST_ADDRESSES } else { MOST_BEARERS }
+    }
+}
+
+/// The partition of everything known into assets, in the order in which they were first seen, and how many keys were
+/// refused.
+pub(super) fn groups(registry: &Registry, protocols: &Protocols, carriers: &Carriers) -> (Vec<Group>, u64) {
+    let mut order: Vec<Slot> = registry.iter().map(|(slot, _)| slot).collect();
+    order.sort_by_cached_key(|slot| registry.get(*slot).map(|known| (known.seen.first, known.key.clone())));
+    let homes = homes(registry, protocols, &order);
+    let mut members: BTreeMap<Slot, Vec<Slot>> = BTreeMap::new();
+    for slot in &order {
+        members.entry(homes[slot]).or_default().push(*slot);
+    }
+    let mut union = Union::new(&order);
+    let mut bearers: BTreeMap<(By, String), Vec<Bearer>> = BTreeMap::new();
+    for (home, slots) in &members {
+        let known: Vec<&Known> = slots.iter().filter_map(|slot| registry.get(*slot)).collect();
+        for word in words(&known, carriers) {
+            union.set_apart(*home, word.sets_apart);
+            bearers.entry((word.by, word.key)).or_default().push(Bearer { slot: *home, evidence: word.evidence });
+        }
+    }
+    for (slot, _) in homes.iter().filter(|(slot, home)| slot == home) {
+        union.set_apart_siblings(*slot, registry);
+    }
+    let mut refused = 0;
+    for ((by, key), bearers) in &bearers {
+        refused += u64::from(!union.join(*by, key, bearers));
+    }
+    (union.groups(&order, &members), refused)
+}
+
+/// Which MACs carry whom: one that carries hosts which did not tell it of themselves is a router's.
+#[derive(Debug, Default)]
+pub(super) struct Carriers {
+    hosts: BTreeMap<Mac, u32>,
+    routers: BTreeSet<Mac>,
+}
+
+impl Carriers {
+    pub(super) fn of(registry: &Registry) -> Self {
+        let mut carriers = Self::default();
+        for (_, known) in registry.iter() {
+            for bound in &known.macs {
+                *carriers.hosts.entry(bound.mac).or_default() += 1;
+                if bound.proof == Binding::Frame && !is_link_local(known.key.host.address) {
+                    carriers.routers.insert(bound.mac);
+                }
+            }
+        }
+        carriers
+    }
+
+    /// The one MAC from which all of a host's packets came, when nobody else's did.
+    pub(super) fn alone<'a>(&self, known: &'a Known, registry: &Registry) -> Option<&'a Bound> {
+        let [bound] = known.macs.as_slice() else { return None };
+        let is_alone = self.hosts.get(&bound.mac) == Some(&1) && !registry.has_lost(bound.mac);
+        (bound.proof == Binding::Frame && is_alone && !is_shared(bound.mac)).then_some(bound)
+    }
+}
+
+/// Whether an address cannot have been routed.
+fn is_link_local(address: Address) -> bool {
+    match address {
+        Address::Ip(IpAddr::V4(ip)) => ip.is_link_local(),
+        Address::Ip(IpAddr::V6(ip)) => ip.is_unicast_link_local(),
+        Address::Mac(_) => true,
+    }
+}
+
+/// Where each is shown: a folded child at its host, everything else at itself.
+fn homes(registry: &Registry, protocols: &Protocols, order: &[Slot]) -> BTreeMap<Slot, Slot> {
+    let mut children: BTreeMap<(Slot, &'static str), Vec<Slot>> = BTreeMap::new();
+    let mut homes: BTreeMap<Slot, Slot> = BTreeMap::new();
+    for slot in order {
+        homes.insert(*slot, *slot);
+        let Some(known) = registry.get(*slot) else { continue };
+        let Some((protocol, child)) = &known.key.child else { continue };
+        let Some(host) = registry.find(&Key::host(known.key.host)) else { continue };
+        if protocols.of(protocol).is_itself(&child.to_string()) {
+            homes.insert(*slot, host);
+        } else {
+            children.entry((host, *protocol)).or_default().push(*slot);
+        }
+    }
+    for ((host, _), slots) in children {
+        if let [only] = slots.as_slice()
+            && !is_routed(registry, *only)
+            && !registry.get(host).is_some_and(is_gateway)
+        {
+            homes.insert(*only, host);
+        }
+    }
+    homes
+}
+
+fn is_routed(registry: &Registry, slot: Slot) -> bool {
+    let proof = registry.get(slot).and_then(|known| known.proof);
+    proof.is_some_and(|(proof, _)| proof == ChildProof::Routed)
+}
+
+fn is_gateway(known: &Known) -> bool {
+    known
+        .claims
+        .iter()
+        .any(|claim| claim.stands && claim.told.attribute == Attribute::Role && claim.told.value == GATEWAY)
+}
+
+/// What one subject says that may join it to others.
+struct Word {
+    by: By,
+    key: String,
+    /// What it can have only one of, and which one it has.
+    sets_apart: Option<(String, String)>,
+    evidence: Evidence,
+}
+
+fn words(known: &[&Known], carriers: &Carriers) -> Vec<Word> {
+    let mut words = identities(known);
+    words.extend(serial(known));
+    words.extend(mac(known, carriers));
+    words
+}
+
+/// Identity keys, but for kinds of which it claims several values. A key holds within its context: networks are
+/// numbered anew behind every tap.
+fn identities(known: &[&Known]) -> Vec<Word> {
+    let claims = known.iter().flat_map(|known| known.claims.iter().map(|claim| (known.key.host.context, claim)));
+    let mut kinds: BTreeMap<(Context, String), BTreeMap<String, Evidence>> = BTreeMap::new();
+    for (context, claim) in claims.filter(|(_, claim)| claim.told.attribute == Attribute::Identity) {
+        let (kind, value) = claim.told.value.rsplit_once(['/', ':']).unwrap_or(("", &claim.told.value));
+        kinds.entry((context, kind.to_owned())).or_default().insert(value.to_owned(), claim.evidence);
+    }
+    let single = kinds.into_iter().filter(|(_, values)| values.len() == 1);
+    let words = single.flat_map(|((context, kind), values)| {
+        values.into_iter().map(move |(value, evidence)| {
+            let kind = format!("{kind} {context}");
+            Word { by: By::Identity, key: format!("{kind} {value}"), sets_apart: Some((kind, value)), evidence }
+        })
+    });
+    words.collect()
+}
+
+/// The identity claims that are contested: several values of one kind for one subject.
+pub(super) fn is_contested(claims: &[&Claim], value: &str) -> bool {
+    let kind = |value: &str| value.rsplit_once(['/', ':']).map(|(kind, _)| kind.to_owned());
+    let of_kind = claims.iter().filter(|claim| claim.told.attribute == Attribute::Identity);
+    of_kind.filter(|claim| kind(&claim.told.value) == kind(value)).any(|claim| claim.told.value != value)
+}
+
+/// The vendor's serial number, when the device itself names both, and only one of them.
+fn serial(known: &[&Known]) -> Option<Word> {
+    let of = |attribute| {
+        let claims = known.iter().flat_map(|known| known.claims.iter());
+        let claims = claims.filter(move |claim| claim.told.attribute == attribute && !is_own(claim.told.field));
+        claims.collect::<Vec<&Claim>>()
+    };
+    let (vendors, serials) = (of(Attribute::Vendor), of(Attribute::Serial));
+    let vendor = &vendors[winner(vendors.iter().copied())?].told.value;
+    let serial = serials[winner(serials.iter().copied())?];
+    let is_alone = serials.iter().all(|other| other.told.value == serial.told.value);
+    if !is_alone || !is_telling(&serial.told.value) {
+        return None;
+    }
+    let kind = format!("serial:{vendor}");
+    let key = serial_key(vendor, &serial.told.value);
+    Some(Word {
+        by: By::Serial,
+        key,
+        sets_apart: Some((kind, serial.told.value.to_string())),
+        evidence: serial.evidence,
+    })
+}
+
+/// A serial number as an identity key.
+pub(super) fn serial_key(vendor: &str, serial: &str) -> String {
+    format!("serial:{vendor}/{serial}")
+}
+
+/// Whether a serial number can name one device: no placeholder, and not one character over and over.
+pub(super) fn is_telling(serial: &str) -> bool {
+    let used: BTreeSet<char> = serial.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    let is_placeholder =
+        include_str!("../../data/names/no_serials.txt").lines().any(|no| no.eq_ignore_ascii_case(serial));
+    serial.len() >= 4 && used.len() >= 3 && used.iter().any(char::is_ascii_digit) && !is_placeholder
+}
+
+/// The one MAC that it told itself, or speaks from without IP. One that the registry gave out is one device in every
+/// context; a locally made-up one only where it was seen (containers everywhere call themselves alike), and one that
+/// routers share by a protocol, or that carries others' packets, nowhere.
+fn mac(known: &[&Known], carriers: &Carriers) -> Option<Word> {
+    let told =
+        known.iter().flat_map(|known| known.told_macs().map(move |bound| (*known, bound.mac, bound.seen.evidence)));
+    let own = known.iter().filter_map(|known| match known.key.host.address {
+        Address::Mac(mac) if known.key.child.is_none() => Some((*known, mac, known.seen.evidence)),
+        _ => None,
+    });
+    let all: Vec<(&Known, Mac, Evidence)> = told.chain(own).collect();
+    let (first, mac, evidence) = *all.first()?;
+    if all.iter().any(|(_, other, _)| *other != mac) || is_shared(mac) || carriers.routers.contains(&mac) {
+        return None;
+    }
+    let is_local = mac.0[0] & 2 == 2;
+    let key = if is_local { format!("mac:{mac} {}", first.key.host.context) } else { format!("mac:{mac}") };
+    Some(Word { by: By::Mac, key, sets_apart: None, evidence })
+}
+
+/// Whether routers share this MAC by a redundancy protocol.
+pub(super) fn is_shared(mac: Mac) -> bool {
+    table::words("shared_macs", &mac.to_string()).is_some()
+}
+
+#[derive(Clone, Copy)]
+struct Bearer {
+    slot: Slot,
+    evidence: Evidence,
+}
+
+/// Sets that grow together, each headed by who was seen first, with what sets each apart from others.
+struct Union {
+    heads: BTreeMap<Slot, Slot>,
+    ranks: BTreeMap<Slot, usize>,
+    traits: BTreeMap<Slot, BTreeMap<String, String>>,
+    joins: Vec<Join>,
+}
+
+impl Union {
+    fn new(order: &[Slot]) -> Self {
+        Self {
+            heads: order.iter().map(|slot| (*slot, *slot)).collect(),
+            ranks: order.iter().enumerate().map(|(rank, slot)| (*slot, rank)).collect(),
+            traits: BTreeMap::new(),
+            joins: Vec::new(),
+        }
+    }
+
+    fn set_apart(&mut self, slot: Slot, apart: Option<(String, String)>) {
+        if let Some((kind, value)) = apart {
+            self.traits.entry(slot).or_default().insert(kind, value);
+        }
+    }
+
+    /// A child is neither its host nor another child of it.
+    fn set_apart_siblings(&mut self, slot: Slot, registry: &Registry) {
+        let Some(known) = registry.get(slot) else { return };
+        let Some((protocol, child)) = &known.key.child else { return };
+        let kind = format!("under {} {}", known.key.host.context, known.key.host.address);
+        if let Some(host) = registry.find(&Key::host(known.key.host)) {
+            self.set_apart(host, Some((kind.clone(), String::new())));
+        }
+        self.set_apart(slot, Some((kind, format!("{protocol} {child}"))));
+    }
+
+    fn head(&self, mut slot: Slot) -> Slot {
+        while let Some(head) = self.heads.get(&slot).filter(|head| **head != slot) {
+            slot = *head;
+        }
+        slot
+    }
+
+    /// Joins the bearers of a key; `false` when there are too many or they contradict each other.
+    fn join(&mut self, by: By, key: &str, bearers: &[Bearer]) -> bool {
+        let mut heads: Vec<Slot> = bearers.iter().map(|bearer| self.head(bearer.slot)).collect();
+        heads.sort_unstable_by_key(|head| self.ranks.get(head));
+        heads.dedup();
+        let [first, others @ ..] = heads.as_slice() else { return true };
+        if others.is_empty() {
+            return true;
+        }
+        let Some(traits) = self.agreed(&heads).filter(|_| bearers.len() <= by.most_bearers()) else { return false };
+        for head in others {
+            let words = bearers.iter().filter(|bearer| self.head(bearer.slot) == *head);
+            let Some(evidence) = words.map(|bearer| bearer.evidence).min_by_key(time) else { continue };
+            self.joins.push(Join { slot: *head, key: key.to_owned(), rule: by.rule(), evidence });
+        }
+        for head in others {
+            self.heads.insert(*head, *first);
+        }
+        self.traits.insert(*first, traits);
+        true
+    }
+
+    /// What sets these apart from others, unless it sets them apart from each other.
+    fn agreed(&self, heads: &[Slot]) -> Option<BTreeMap<String, String>> {
+        let mut traits: BTreeMap<String, String> = BTreeMap::new();
+        for (kind, value) in heads.iter().filter_map(|head| self.traits.get(head)).flatten() {
+            let known = traits.entry(kind.clone()).or_insert_with(|| value.clone());
+            if known != value {
+                return None;
+            }
+        }
+        Some(traits)
+    }
+
+    fn groups(self, order: &[Slot], members: &BTreeMap<Slot, Vec<Slot>>) -> Vec<Group> {
+        let mut places: BTreeMap<Slot, usize> = BTreeMap::new();
+        let mut groups: Vec<Group> = Vec::new();
+        for slot in order.iter().filter(|slot| members.contains_key(slot)) {
+            let place = *places.entry(self.head(*slot)).or_insert_with(|| {
+                groups.push(Group { homes: Vec::new(), folded: Vec::new(), joins: Vec::new() });
+                groups.len() - 1
+            });
+            let folded = members.get(slot).into_iter().flatten().copied().filter(|member| member != slot);
+            groups[place].folded.extend(folded);
+            groups[place].homes.push(*slot);
+        }
+        for join in &self.joins {
+            if let Some(place) = places.get(&self.head(join.slot)) {
+                groups[*place].joins.push(join.clone());
+            }
+        }
+        groups
+    }
+}
+
+fn time(evidence: &Evidence) -> Timestamp {
+    evidence.time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_no_serial_numbers() {
+        for no in ["", "1", "0000000", "N/A", "12345678", "Default", "------1", "1111-1111"] {
+            assert!(!is_telling(no), "{no}");
+        }
+        for yes in ["210113C41234", "DC-1616-004711", "21140012345"] {
+            assert!(is_telling(yes), "{yes}");
+        }
+    }
+
+    #[test]
+    fn redundant_routers_share_their_mac() {
+        let mac = |text: [u8; 6]| is_shared(Mac(text));
+        assert!(mac([0x00, 0x00, 0x5e, 0x00, 0x01, 0x0a]), "VRRP");
+        assert!(mac([0x00, 0x00, 0x0c, 0x07, 0xac, 0x01]), "HSRP");
+        assert!(!mac([0x00, 0x80, 0xf4, 0x00, 0x00, 0x01]));
+    }
+}

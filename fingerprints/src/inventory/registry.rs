@@ -1,0 +1,165 @@
+//! All hosts and children, under a cap: what speaks least for itself yields first, the proven never.
+
+use super::known::{Key, Known, Seen, Standing};
+use dissectors::Mac;
+use foldhash::fast::FixedState;
+use hashbrown::{HashSet, HashTable};
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+/// A place in the registry, valid until what stands there yields.
+pub(super) type Slot = usize;
+
+/// The hosts and children that are known.
+pub(super) struct Registry {
+    slots: Vec<Option<Known>>,
+    index: HashTable<Slot>,
+    free: Vec<Slot>,
+    hasher: FixedState,
+    /// Who may have to yield, oldest first, by standing. An entry whose standing has changed since is passed over.
+    yielding: [VecDeque<(Slot, Seen)>; 2],
+    cap: usize,
+    /// MACs from which came the packets of hosts that are not known any more: more than one host's, then.
+    lost_macs: HashSet<Mac, FixedState>,
+    /// How many had to yield.
+    pub(super) evicted: u64,
+    /// How many found no place.
+    pub(super) refused: u64,
+}
+
+impl Registry {
+    pub(super) fn new(cap: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            index: HashTable::new(),
+            free: Vec::new(),
+            hasher: FixedState::default(),
+            yielding: [VecDeque::new(), VecDeque::new()],
+            cap: cap.max(1),
+            lost_macs: HashSet::default(),
+            evicted: 0,
+            refused: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(super) fn find(&self, key: &Key) -> Option<Slot> {
+        let hash = self.hasher.hash_one(key);
+        self.index.find(hash, |slot| self.get(*slot).is_some_and(|known| known.key == *key)).copied()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Known> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Known> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
+    /// All that is known, in no order that means anything.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Known)> {
+        self.slots.iter().enumerate().filter_map(|(slot, known)| Some((slot, known.as_ref()?)))
+    }
+
+    /// What is known under this key, seen again; a newcomer is taken in if somebody of no better standing can yield.
+    pub(super) fn see(&mut self, key: Key, standing: Standing, seen: Seen) -> Option<&mut Known> {
+        let slot = match self.find(&key) {
+            Some(slot) => {
+                self.get_mut(slot)?.seen.add(seen);
+                self.raise(slot, standing);
+                slot
+            }
+            None => self.insert(Known::new(key, standing, seen))?,
+        };
+        self.get_mut(slot)
+    }
+
+    /// What is known under this key, spoken to: it is taken in if it is new, and not seen if it is known.
+    pub(super) fn meet(&mut self, key: Key, standing: Standing, seen: Seen) {
+        match self.find(&key) {
+            Some(slot) => self.raise(slot, standing),
+            None => {
+                self.insert(Known::new(key, standing, seen));
+            }
+        }
+    }
+
+    /// More speaks for it than did.
+    pub(super) fn raise(&mut self, slot: Slot, standing: Standing) {
+        if let Some(known) = self.get_mut(slot)
+            && known.standing < standing
+        {
+            known.standing = standing;
+            let seen = known.seen;
+            self.queue(slot, standing, seen);
+        }
+    }
+
+    fn insert(&mut self, known: Known) -> Option<Slot> {
+        if self.len() >= self.cap && !self.make_room(known.standing) {
+            self.refused += 1;
+            return None;
+        }
+        let (hash, standing, seen) = (self.hasher.hash_one(&known.key), known.standing, known.seen);
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        match self.slots.get_mut(slot) {
+            Some(place) => *place = Some(known),
+            None => self.slots.push(Some(known)),
+        }
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.insert_unique(hash, slot, |slot| {
+            slots.get(*slot).and_then(Option::as_ref).map_or(0, |known| hasher.hash_one(&known.key))
+        });
+        self.queue(slot, standing, seen);
+        Some(slot)
+    }
+
+    fn queue(&mut self, slot: Slot, standing: Standing, seen: Seen) {
+        if let Some(queue) = self.yielding.get_mut(standing as usize) {
+            queue.push_back((slot, seen));
+        }
+    }
+
+    /// Somebody of at most this standing yields: the oldest of the least.
+    fn make_room(&mut self, standing: Standing) -> bool {
+        for least in [Standing::Rumour, Standing::Heard] {
+            if least > standing.min(Standing::Heard) {
+                break;
+            }
+            while let Some((slot, seen)) = self.yielding[least as usize].pop_front() {
+                let known = self.get(slot);
+                if known.is_some_and(|known| known.standing == least && known.seen.first <= seen.first) {
+                    self.remove(slot);
+                    self.evicted += 1;
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// A host that is not kept came from this MAC.
+    pub(super) fn lose(&mut self, mac: Mac) {
+        if self.lost_macs.len() < self.cap {
+            self.lost_macs.insert(mac);
+        }
+    }
+
+    /// Whether this MAC carried somebody who is not known any more; when that cannot be told, it may have.
+    pub(super) fn has_lost(&self, mac: Mac) -> bool {
+        self.lost_macs.len() >= self.cap || self.lost_macs.contains(&mac)
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        let Some(known) = self.slots.get_mut(slot).and_then(Option::take) else { return };
+        known.macs.iter().for_each(|bound| self.lose(bound.mac));
+        let hash = self.hasher.hash_one(&known.key);
+        if let Ok(entry) = self.index.find_entry(hash, |candidate| *candidate == slot) {
+            entry.remove();
+        }
+        self.free.push(slot);
+    }
+}

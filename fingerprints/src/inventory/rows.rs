@@ -1,0 +1,376 @@
+//! Rows of the public tables, from assets and sums.
+//!
+//! Captures are written by their place in the run, and named when the run ends: see [`name_captures`].
+
+use super::CaptureName;
+use super::assets::{Asset, Assets};
+use super::coverage::is_global;
+use super::known::Seen;
+use super::sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey, end_of};
+use crate::asset::{Attribute, Claim};
+use crate::community;
+use crate::protocol::Protocols;
+use crate::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record, ServiceRow};
+use crate::rules::Rules;
+use crate::table;
+use dissectors::Timestamp;
+use dissectors::observation::{Address, Context, Host, Operation, RolesFrom};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// A count for a column of 64 bits with a sign.
+pub(super) fn int(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A context; no tag at all is unknown.
+pub(super) fn context(context: Context) -> Option<String> {
+    (!context.is_root()).then(|| context.to_string())
+}
+
+fn capture(capture: u32) -> Option<String> {
+    Some(capture.to_string())
+}
+
+fn frame(frame: Option<u64>) -> Option<i64> {
+    frame.map(int)
+}
+
+fn ip(host: Host) -> Option<String> {
+    match host.address {
+        Address::Ip(ip) => Some(ip.to_string()),
+        Address::Mac(_) => None,
+    }
+}
+
+/// The row of an asset.
+pub(super) fn asset(assets: &Assets<'_>, asset: &Asset<'_>, protocols: &Protocols, as_of: Timestamp) -> AssetRow {
+    let value = |attribute| asset.value(attribute).map(str::to_owned);
+    let (mut hours, mut flows, mut two_way, mut lost) = (super::known::Hours::default(), 0u64, 0u64, 0u64);
+    for known in &asset.members {
+        hours.join(&known.hours);
+        flows = flows.saturating_add(known.flows);
+        two_way = two_way.saturating_add(known.flows_two_way);
+        lost = lost.saturating_add(known.lost_bytes);
+    }
+    let ips = asset.ips();
+    let mut addresses: Vec<String> = ips.iter().filter_map(|(host, _)| ip(*host)).collect();
+    addresses.dedup();
+    AssetRow {
+        as_of,
+        asset_id: asset.id.clone(),
+        aliases: asset.aliases.clone(),
+        identity_keys: asset.identity_keys(),
+        parent_asset_id: asset.parent.and_then(|parent| assets.all.get(parent)).map(|parent| parent.id.clone()),
+        kind: kind(asset, protocols).to_owned(),
+        child_key: asset.child().map(|(_, child)| child.to_string()),
+        name: Some(asset.title()),
+        macs: asset.macs.keys().map(ToString::to_string).collect(),
+        ips: addresses,
+        context: asset.homes.first().and_then(|home| context(home.key.host.context)),
+        hostname: value(Attribute::Hostname),
+        vendor: value(Attribute::Vendor),
+        model: value(Attribute::Model),
+        order_code: value(Attribute::OrderCode),
+        firmware: value(Attribute::Firmware),
+        hardware: value(Attribute::Hardware),
+        serial: value(Attribute::Serial),
+        os: value(Attribute::Os),
+        mac_vendor: value(Attribute::MacVendor),
+        role: value(Attribute::Role),
+        location: value(Attribute::Location),
+        protocols: asset.protocols().into_iter().map(str::to_owned).collect(),
+        listening_ports: ports(asset),
+        first_seen: asset.first_seen(),
+        last_seen: asset.last_seen(),
+        confidence: confidence(asset),
+        firmware_since: asset.chosen(Attribute::Firmware).map(|claim| claim.first_seen),
+        vulnerability_status: Some("not_checked".to_owned()),
+        observed_hours: Some(hours.count() as f64),
+        lost_bytes: Some(int(lost)),
+        two_way: (flows > 0).then(|| (two_way as f64 / flows as f64).min(1.0)),
+        ..AssetRow::default()
+    }
+}
+
+/// How sure it is what the asset is: the confidence of the model that wins, else of the vendor, else of the role.
+fn confidence(asset: &Asset<'_>) -> Option<i32> {
+    let deciding = [Attribute::Model, Attribute::Vendor, Attribute::Role];
+    let claim = deciding.into_iter().find_map(|attribute| asset.chosen(attribute))?;
+    Some(i32::from(claim.told.confidence))
+}
+
+/// An address of the internet is external, unless it is on the link, says something of itself, or serves the plant.
+fn kind(asset: &Asset<'_>, protocols: &Protocols) -> &'static str {
+    if asset.child().is_some() {
+        return "child";
+    }
+    let ips = asset.ips();
+    let is_far = |host: &Host| matches!(host.address, Address::Ip(ip) if is_global(ip));
+    let is_external = !ips.is_empty()
+        && ips.iter().all(|(host, _)| is_far(host))
+        && asset.macs.is_empty()
+        && !asset.names_itself()
+        && !asset.protocols().iter().any(|protocol| protocols.of(protocol).industrial);
+    if is_external { "external" } else { "device" }
+}
+
+fn ports(asset: &Asset<'_>) -> Vec<String> {
+    let ports = asset.members.iter().flat_map(|known| known.ports.iter());
+    let ports: BTreeSet<_> = ports.copied().collect();
+    ports.into_iter().map(|(port, transport)| format!("{port}/{transport}")).collect()
+}
+
+/// Why an asset is called what it is, its addresses and joins among the reasons.
+pub(super) fn claims(asset: &Asset<'_>, rules: &Rules, as_of: Timestamp) -> Vec<ClaimRow> {
+    let told = asset.claims.values().map(|shown| ClaimRow {
+        context: context(shown.context),
+        chosen: asset.is_chosen(&shown.claim),
+        ..claim(asset, &shown.claim, rules, as_of)
+    });
+    let mut rows: Vec<ClaimRow> = told.collect();
+    rows.extend(asset.ips().into_iter().filter_map(|(host, seen)| {
+        let row = address(asset, "ip", ip(host)?, (seen, 100), as_of);
+        Some(ClaimRow { context: context(host.context), ..row })
+    }));
+    rows.extend(asset.macs.iter().map(|(mac, (seen, sure))| ClaimRow {
+        context: asset.homes.first().and_then(|home| super::assets::context(home)),
+        field: crate::rules::MAC.to_owned(),
+        ..address(asset, "mac", mac.to_string(), (*seen, *sure), as_of)
+    }));
+    rows.extend(asset.joins.iter().map(|(join, alias)| ClaimRow {
+        field: "otoscope.join".to_owned(),
+        rule: Some(format!("{} {}", join.rule, join.key.trim_end())),
+        ..address(asset, "alias", alias.clone(), (Seen::once(join.evidence), 100), as_of)
+    }));
+    rows.sort_by(|a, b| {
+        (&a.attribute, &a.value, &a.field, &a.context).cmp(&(&b.attribute, &b.value, &b.field, &b.context))
+    });
+    rows
+}
+
+fn claim(asset: &Asset<'_>, claim: &Claim, rules: &Rules, as_of: Timestamp) -> ClaimRow {
+    ClaimRow {
+        as_of,
+        asset_id: asset.id.clone(),
+        attribute: claim.told.attribute.name().to_owned(),
+        value: claim.told.value.to_string(),
+        protocol: named(claim.evidence.protocol),
+        field: claim.told.field.to_owned(),
+        rule: Some(rules.id(claim.told.rule).to_owned()),
+        confidence: i32::from(claim.told.confidence),
+        first_seen: claim.first_seen,
+        last_seen: claim.last_seen,
+        count: int(claim.count),
+        capture: capture(claim.evidence.capture),
+        frame: frame(claim.evidence.frame),
+        ..ClaimRow::default()
+    }
+}
+
+fn address(asset: &Asset<'_>, attribute: &str, value: String, (seen, sure): (Seen, u8), as_of: Timestamp) -> ClaimRow {
+    ClaimRow {
+        as_of,
+        asset_id: asset.id.clone(),
+        attribute: attribute.to_owned(),
+        value,
+        protocol: named(seen.evidence.protocol),
+        field: "otoscope.address".to_owned(),
+        confidence: i32::from(sure),
+        chosen: true,
+        first_seen: seen.first,
+        last_seen: seen.last,
+        count: int(seen.count),
+        capture: capture(seen.evidence.capture),
+        frame: frame(seen.evidence.frame),
+        ..ClaimRow::default()
+    }
+}
+
+fn named(protocol: &str) -> Option<String> {
+    (!protocol.is_empty()).then(|| protocol.to_owned())
+}
+
+/// The rows of conversations.
+pub(super) fn services(assets: &Assets<'_>, sums: &Sums<ServiceKey, Service>) -> Vec<ServiceRow> {
+    let rows = sums.sorted().into_iter().map(|(key, sum)| service(assets, key, sum));
+    let mut rows: Vec<ServiceRow> = rows.collect();
+    rows.sort_by(|a, b| service_order(a).cmp(&service_order(b)));
+    rows
+}
+
+type ServiceOrder<'a> = (Timestamp, &'a Option<String>, Option<i32>, &'a Option<String>);
+
+fn service_order(row: &ServiceRow) -> ServiceOrder<'_> {
+    (row.window_start, &row.server_asset_id, row.server_port, &row.client_asset_id)
+}
+
+fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service) -> ServiceRow {
+    let server = key.server.filter(|_| !key.server_is_group).and_then(|server| assets.of(server));
+    let client = assets.of(key.client);
+    let application = |asset: Option<&Asset<'_>>, attribute, port: Option<u16>| {
+        let claim = asset?.chosen(attribute)?;
+        let is_theirs = Some(claim.evidence.protocol) == key.protocol;
+        let is_there = port.is_none_or(|port| port == claim.evidence.flow.source_port);
+        (is_theirs && is_there).then(|| claim.told.value.to_string())
+    };
+    ServiceRow {
+        window_start: key.window,
+        window_end: end_of(key.window),
+        client_asset_id: client.map(|asset| asset.id.clone()),
+        client_ip: ip(key.client),
+        client_application: application(client, Attribute::ClientApplication, None),
+        server_asset_id: server.map(|asset| asset.id.clone()),
+        server_ip: key.server.and_then(ip),
+        server_port: key.server.filter(|_| key.port != 0).map(|_| i32::from(key.port)),
+        transport: Some(key.transport.to_string()),
+        protocol: key.protocol.map(str::to_owned),
+        server_application: application(server, Attribute::ServerApplication, Some(key.port)),
+        roles_from: sum.roles_from.map(|roles| roles_from(roles).to_owned()),
+        context: context(key.client.context),
+        first_seen: sum.first_seen,
+        last_seen: sum.last_seen,
+        flows: int(sum.flows),
+        packets_to_server: int(sum.to_server.packets),
+        packets_to_client: int(sum.to_client.packets),
+        bytes_to_server: int(sum.to_server.bytes),
+        bytes_to_client: int(sum.to_client.bytes),
+        lost_bytes: int(sum.lost_bytes),
+        ..ServiceRow::default()
+    }
+}
+
+fn roles_from(roles: RolesFrom) -> &'static str {
+    match roles {
+        RolesFrom::Port => "port",
+        RolesFrom::Syn => "syn",
+        RolesFrom::Content => "content",
+    }
+}
+
+type TalkRowKey<'a> =
+    (Timestamp, Option<String>, Option<String>, Option<String>, &'static str, String, &'static str, bool);
+
+/// The rows of messages; what two addresses of one asset said is one row.
+pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>) -> Vec<ActivityRow> {
+    let mut joined: BTreeMap<TalkRowKey<'_>, Talk> = BTreeMap::new();
+    for (key, talk) in sums.sorted() {
+        let server = (!key.server_is_group).then(|| assets.id(key.server)).flatten();
+        let row = (
+            key.window,
+            server,
+            key.child.as_ref().map(ToString::to_string),
+            assets.id(key.client),
+            key.protocol,
+            key.operation.to_string(),
+            key.direction.name(),
+            talk.is_control,
+        );
+        joined.entry(row).and_modify(|sum| sum.add(talk.clone())).or_insert_with(|| talk.clone());
+    }
+    joined.into_iter().map(|(key, talk)| activity_row(key, &talk)).collect()
+}
+
+fn activity_row(key: TalkRowKey<'_>, talk: &Talk) -> ActivityRow {
+    let (window, server, child_key, client, protocol, operation, direction, is_control) = key;
+    ActivityRow {
+        window_start: window,
+        window_end: end_of(window),
+        client_asset_id: client,
+        server_asset_id: server,
+        child_key,
+        protocol: protocol.to_owned(),
+        operation_name: operation_name(protocol, &operation),
+        operation,
+        direction: direction.to_owned(),
+        is_control,
+        messages: int(talk.messages),
+        exceptions: int(talk.exceptions),
+        unanswered: int(talk.unanswered),
+        first_seen: talk.first_seen,
+        last_seen: talk.last_seen,
+        capture: capture(talk.first.capture),
+        frame: frame(talk.first.frame),
+    }
+}
+
+/// What the standard calls an operation; verbs are their own names.
+fn operation_name(protocol: &str, operation: &str) -> Option<String> {
+    table::words("operations", &format!("{protocol} {operation}")).map(str::to_owned)
+}
+
+/// An operation as people read it: `Write Single Register (6)`, `GET`.
+pub(super) fn operation_title(protocol: &str, operation: &Operation) -> String {
+    let code = operation.to_string();
+    match operation_name(protocol, &code) {
+        Some(name) => format!("{name} ({code})"),
+        None => code,
+    }
+}
+
+/// The rows of control actions, in the order of time. `finding` knows which finding an action belongs to.
+pub(super) fn operations(
+    assets: &Assets<'_>,
+    sums: &Sums<DeedKey, Deed>,
+    finding: impl Fn(&DeedKey) -> Option<String>,
+) -> Vec<OperationRow> {
+    let mut rows: Vec<OperationRow> = sums
+        .sorted()
+        .into_iter()
+        .map(|(key, deed)| OperationRow {
+            time: deed.first.time,
+            client_asset_id: assets.id(key.client),
+            client_ip: ip(key.client),
+            server_asset_id: Some(key.server)
+                .filter(|server| server.address.is_host())
+                .and_then(|server| assets.id(server)),
+            server_ip: ip(key.server),
+            server_port: (key.port != 0).then(|| i32::from(key.port)),
+            child_key: key.child.as_ref().map(ToString::to_string),
+            context: context(key.server.context),
+            protocol: key.protocol.to_owned(),
+            operation: key.operation.to_string(),
+            operation_name: operation_name(key.protocol, &key.operation.to_string()),
+            category: deed.category.to_owned(),
+            target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
+            value: deed.value.as_ref().map(ToString::to_string),
+            outcome: Some(key.outcome.name().to_owned()),
+            count: int(deed.count),
+            community_id: community::id(&deed.evidence.flow),
+            finding_id: finding(key),
+            capture: capture(deed.first.capture),
+            frame: frame(deed.first.frame),
+            ..OperationRow::default()
+        })
+        .collect();
+    rows.sort_by_key(|row| (row.time, row.frame));
+    rows
+}
+
+/// Puts the captures' names where their places in the run stand.
+pub(super) fn name_captures(record: &mut Record, captures: &[CaptureName]) {
+    let named = |capture: &Option<String>| captures.get(capture.as_ref()?.parse::<usize>().ok()?);
+    let name = |capture: &mut Option<String>| *capture = named(capture).map(|capture| capture.path.clone());
+    match record {
+        Record::Claims(row) => name(&mut row.capture),
+        Record::Activity(row) => name(&mut row.capture),
+        Record::Operations(row) => name(&mut row.capture),
+        Record::Coverage(row) => name(&mut row.capture),
+        Record::Findings(row) => {
+            for evidence in &mut row.evidence {
+                evidence.capture_id = named(&evidence.capture).map(|capture| capture.capture_id.clone());
+                name(&mut evidence.capture);
+            }
+        }
+        Record::Assets(_) | Record::Services(_) | Record::Captures(_) | Record::Health(_) => {}
+    }
+}
+
+/// An IP address of a host, for a finding's row.
+pub(super) fn first_ip(asset: &Asset<'_>) -> Option<String> {
+    let address = asset.homes.first()?.key.host.address;
+    match address {
+        Address::Ip(IpAddr::V4(_) | IpAddr::V6(_)) => Some(address.to_string()),
+        Address::Mac(_) => None,
+    }
+}

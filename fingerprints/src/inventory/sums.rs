@@ -1,0 +1,259 @@
+//! Rows that add up until they are written: conversations, messages, control actions.
+//!
+//! They name hosts, not assets: which asset a host belongs to is settled when the rows are written.
+
+use compact_str::CompactString;
+use dissectors::observation::{
+    Activity, Attempts, Child, Control, Evidence, Host, Operation, Outcome, RolesFrom, Subject, Tally, Traffic,
+    Transport,
+};
+use dissectors::{Direction, Place, Timestamp};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::hash::Hash;
+
+/// Rows by key, at most so many; what comes after is counted as dropped.
+pub(super) struct Sums<K, V> {
+    rows: HashMap<K, V, FixedState>,
+    cap: usize,
+    pub(super) dropped: u64,
+}
+
+impl<K: Eq + Hash + Ord, V> Sums<K, V> {
+    pub(super) fn new(cap: usize) -> Self {
+        Self { rows: HashMap::default(), cap, dropped: 0 }
+    }
+
+    /// Adds to the row of a key.
+    pub(super) fn add(&mut self, key: K, value: V, merge: impl FnOnce(&mut V, V)) {
+        if let Some(row) = self.rows.get_mut(&key) {
+            merge(row, value);
+        } else if self.rows.len() < self.cap {
+            self.rows.insert(key, value);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// The rows whose keys fit, to change.
+    pub(super) fn rows_where(&mut self, fits: impl Fn(&K) -> bool) -> impl Iterator<Item = &mut V> {
+        self.rows.iter_mut().filter(move |(key, _)| fits(key)).map(|(_, row)| row)
+    }
+
+    /// All rows, in the order of their keys.
+    pub(super) fn sorted(&self) -> Vec<(&K, &V)> {
+        let mut rows: Vec<(&K, &V)> = self.rows.iter().collect();
+        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        rows
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
+    }
+}
+
+/// Who used what of whom within one window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ServiceKey {
+    pub(super) window: Timestamp,
+    pub(super) client: Host,
+    /// Nobody when it is the sum of a source's attempts.
+    pub(super) server: Option<Host>,
+    pub(super) server_is_group: bool,
+    pub(super) port: u16,
+    pub(super) transport: Transport,
+    pub(super) protocol: Option<&'static str>,
+}
+
+/// What a conversation came to.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) roles_from: Option<RolesFrom>,
+    pub(super) first_seen: Timestamp,
+    pub(super) last_seen: Timestamp,
+    pub(super) flows: u64,
+    pub(super) to_server: Tally,
+    pub(super) to_client: Tally,
+    pub(super) lost_bytes: u64,
+}
+
+impl Service {
+    pub(super) fn of(traffic: &Traffic, server: Host) -> (ServiceKey, Self) {
+        let key = ServiceKey {
+            window: traffic.window,
+            client: traffic.client,
+            server: Some(server),
+            server_is_group: traffic.server_is_group || server.address.is_group(),
+            port: traffic.server_port,
+            transport: traffic.transport,
+            protocol: traffic.protocol,
+        };
+        let service = Self {
+            roles_from: Some(traffic.roles_from),
+            first_seen: traffic.first_seen,
+            last_seen: traffic.last_seen,
+            flows: traffic.flows,
+            to_server: traffic.to_server,
+            to_client: traffic.to_client,
+            lost_bytes: traffic.lost_bytes,
+        };
+        (key, service)
+    }
+
+    pub(super) fn of_attempts(attempts: &Attempts, source: Host) -> (ServiceKey, Self) {
+        let key = ServiceKey {
+            window: attempts.window,
+            client: source,
+            server: None,
+            server_is_group: false,
+            port: 0,
+            transport: attempts.transport,
+            protocol: None,
+        };
+        let service = Self {
+            roles_from: None,
+            first_seen: attempts.first_seen,
+            last_seen: attempts.last_seen,
+            flows: attempts.flows,
+            to_server: attempts.sent,
+            to_client: Tally::default(),
+            lost_bytes: 0,
+        };
+        (key, service)
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.roles_from = self.roles_from.max(other.roles_from);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.flows = self.flows.saturating_add(other.flows);
+        self.to_server.add(other.to_server);
+        self.to_client.add(other.to_client);
+        self.lost_bytes = self.lost_bytes.saturating_add(other.lost_bytes);
+    }
+}
+
+/// Which messages of whom to whom within one window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct TalkKey {
+    pub(super) window: Timestamp,
+    pub(super) client: Host,
+    pub(super) server: Host,
+    pub(super) server_is_group: bool,
+    pub(super) child: Option<Child>,
+    pub(super) protocol: &'static str,
+    pub(super) operation: Operation,
+    pub(super) direction: Direction,
+}
+
+/// How many messages, and where the first stands.
+#[derive(Clone, Debug)]
+pub(super) struct Talk {
+    pub(super) is_control: bool,
+    pub(super) messages: u64,
+    pub(super) exceptions: u64,
+    pub(super) unanswered: u64,
+    pub(super) first_seen: Timestamp,
+    pub(super) last_seen: Timestamp,
+    pub(super) first: Place,
+}
+
+impl Talk {
+    pub(super) fn of(activity: &Activity, server: &Subject) -> (TalkKey, Self) {
+        let key = TalkKey {
+            window: activity.window,
+            client: activity.client,
+            server: server.host,
+            server_is_group: activity.server_is_group || server.host.address.is_group(),
+            child: server.child.clone(),
+            protocol: activity.protocol,
+            operation: activity.operation.clone(),
+            direction: activity.direction,
+        };
+        let talk = Self {
+            is_control: activity.is_control,
+            messages: activity.messages,
+            exceptions: activity.exceptions,
+            unanswered: activity.unanswered,
+            first_seen: activity.first_seen,
+            last_seen: activity.last_seen,
+            first: activity.first,
+        };
+        (key, talk)
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.is_control |= other.is_control;
+        self.messages = self.messages.saturating_add(other.messages);
+        self.exceptions = self.exceptions.saturating_add(other.exceptions);
+        self.unanswered = self.unanswered.saturating_add(other.unanswered);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.first = self.first.min(other.first);
+    }
+}
+
+/// Which control action of whom on what within one window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct DeedKey {
+    pub(super) window: Timestamp,
+    pub(super) client: Host,
+    pub(super) server: Host,
+    pub(super) child: Option<Child>,
+    pub(super) port: u16,
+    pub(super) protocol: &'static str,
+    pub(super) operation: Operation,
+    pub(super) target: CompactString,
+    pub(super) outcome: Outcome,
+}
+
+/// The action itself: the first one keeps its value and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Deed {
+    pub(super) category: &'static str,
+    pub(super) value: Option<CompactString>,
+    pub(super) count: u64,
+    pub(super) first: Place,
+    pub(super) evidence: Evidence,
+}
+
+impl Deed {
+    pub(super) fn of(control: &Control, server: &Subject, evidence: Evidence) -> (DeedKey, Self) {
+        let key = DeedKey {
+            window: control.window,
+            client: control.client,
+            server: server.host,
+            child: server.child.clone(),
+            port: control.server_port,
+            protocol: control.protocol,
+            operation: control.operation.clone(),
+            target: control.target.clone(),
+            outcome: control.outcome,
+        };
+        let deed = Self {
+            category: control.category.name(),
+            value: control.value.clone(),
+            count: control.count,
+            first: control.first,
+            evidence: at(evidence, control.first),
+        };
+        (key, deed)
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        if other.first < self.first {
+            (self.value, self.first, self.evidence) = (other.value, other.first, other.evidence);
+        }
+    }
+}
+
+/// The evidence of a flow, at a place in it.
+pub(super) fn at(evidence: Evidence, place: Place) -> Evidence {
+    Evidence { capture: place.capture, frame: place.frame, time: place.time, ..evidence }
+}
+
+/// The end of the hour that starts with a window.
+pub(super) fn end_of(window: Timestamp) -> Timestamp {
+    window.after(std::time::Duration::from_hours(1))
+}
