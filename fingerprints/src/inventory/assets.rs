@@ -298,13 +298,7 @@ impl<'a> Asset<'a> {
     /// The keys by which the same device is known again, elsewhere and later.
     pub(super) fn identity_keys(&self) -> Vec<String> {
         let mut keys: BTreeSet<String> = self.identities().map(str::to_owned).collect();
-        let own = |claim: &&Claim| !is_own(claim.told.field);
-        let vendor = self.chosen(Attribute::Vendor).filter(own).map(|claim| claim.told.value.as_str());
-        if let (Some(vendor), Some(serial)) = (vendor, self.value(Attribute::Serial))
-            && joins::is_telling(serial)
-        {
-            keys.insert(joins::serial_key(vendor, serial));
-        }
+        keys.extend(joins::serial_key(&self.members));
         keys.extend(self.macs.iter().filter(|(_, (_, sure))| *sure >= SURE).map(|(mac, _)| format!("mac:{mac}")));
         for home in &self.homes {
             match (&home.key.child, home.key.host.address) {

@@ -232,7 +232,7 @@ fn serial(known: &[&Known]) -> Option<Word> {
         return None;
     }
     let kind = format!("serial:{vendor}");
-    let key = serial_key(vendor, &serial.told.value);
+    let key = format!("{kind}/{}", serial.told.value);
     Some(Word {
         by: By::Serial,
         key,
@@ -241,13 +241,13 @@ fn serial(known: &[&Known]) -> Option<Word> {
     })
 }
 
-/// A serial number as an identity key.
-pub(super) fn serial_key(vendor: &str, serial: &str) -> String {
-    format!("serial:{vendor}/{serial}")
+/// The serial number as an identity key, when it is one.
+pub(super) fn serial_key(known: &[&Known]) -> Option<String> {
+    serial(known).map(|word| word.key)
 }
 
 /// Whether a serial number can name one device: no placeholder, and not one character over and over.
-pub(super) fn is_telling(serial: &str) -> bool {
+fn is_telling(serial: &str) -> bool {
     let used: BTreeSet<char> = serial.chars().filter(|letter| letter.is_alphanumeric()).collect();
     let is_placeholder =
         include_str!("../../data/names/no_serials.txt").lines().any(|no| no.eq_ignore_ascii_case(serial));
