@@ -99,7 +99,7 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 /// When every workload begins, since 1970: 2026-01-01T00:00:00Z, a full hour.
-pub const START: Duration = Duration::from_secs(1_767_225_600);
+pub const START: Duration = Duration::from_hours(490_896);
 
 const MAGIC_NANOSECONDS: u32 = 0xa1b2_3c4d;
 const SNAP_LENGTH: u32 = 262_144;

@@ -34,13 +34,13 @@ pub struct Workload {
 pub const ALL: &[Workload] = &[
     Workload {
         name: "modbus",
-        what: "50 masters poll 200 servers once a second each: FC 1, 3, 16; 1 % exceptions; pipelined, coalesced, cut",
+        what: "50 masters poll each of 200 servers: FC 1, 3, 16, exceptions; pipelined, coalesced, cut",
         packets: 4_000_000,
         cast: modbus::workload,
     },
     Workload {
         name: "bacnet",
-        what: "1,000 devices: ReadProperty and ReadPropertyMultiple, notifications, Who-Is and I-Am",
+        what: "1,000 devices: ReadProperty, ReadPropertyMultiple, notifications, Who-Is, I-Am",
         packets: 4_000_000,
         cast: bacnet::workload,
     },
@@ -52,7 +52,7 @@ pub const ALL: &[Workload] = &[
     },
     Workload {
         name: "video",
-        what: "200 cameras: half in endless HTTP bodies (by length, chunked; two thirds not aligned to segments), half RTP",
+        what: "200 cameras: half in endless HTTP bodies (chunked or not, mostly unaligned), half RTP",
         packets: 1_500_000,
         cast: video::workload,
     },
@@ -64,7 +64,7 @@ pub const ALL: &[Workload] = &[
     },
     Workload {
         name: "scan",
-        what: "4 sources send one SYN each to as many host and port pairs as there are packets; nobody answers",
+        what: "as many flows as packets: SYNs of 4 sources that nobody answers",
         packets: 5_000_000,
         cast: scan::workload,
     },

@@ -186,9 +186,9 @@ fn workload_names() -> Vec<&'static str> {
 }
 
 fn after_help() -> String {
-    let workloads =
-        ALL.iter().map(|workload| format!("  {:<8} {}\n", workload.name, workload.what)).collect::<String>();
-    format!("Workloads:\n{workloads}\n{COLUMNS}")
+    let line = |workload: &Workload| format!("  {:<8} {}", workload.name, workload.what);
+    let workloads = ALL.iter().map(line).collect::<Vec<_>>().join("\n");
+    format!("Workloads:\n{workloads}\n\n{COLUMNS}")
 }
 
 const COLUMNS: &str = "\
@@ -198,9 +198,9 @@ Columns:
   ns/packet           processor time of all threads, user and system, for one packet
   CPU s               the same for the whole capture, start-up left out
   floor ns            processor time of the floor for one packet
-  x floor             processor time in floors, median of neighbouring runs: the figure to compare
+  x floor             processor time in floors, median of neighbouring runs: compare these
   obs/1000            observations that lanes handed to the inventory, for 1,000 packets
-  MiB                 resident peak of the process during the first pass, less the capture
+  MiB                 resident peak of the process in the first pass, less the capture
 
-A run repeats its capture until a second is full. The floor walks the bytes, decodes headers at fixed offsets and does
-one look-up and tally a packet in a hash map of flows, on one thread, whatever the number of workers.";
+A run repeats its capture until a second is full. The floor is one thread, whatever the number of workers: the bytes \
+walked, headers decoded at fixed offsets, one look-up and tally a packet in a hash table of flows.";

@@ -64,10 +64,10 @@ impl Device {
         }
     }
 
-    /// The next of twenty objects: analog inputs, analog values, binary inputs.
+    /// The next of twenty objects: analog inputs, values and outputs.
     fn next_object(&mut self) -> [u8; 4] {
         self.object = (self.object + 1) % 20;
-        let kind = [ANALOG_INPUT, ANALOG_VALUE, BINARY_INPUT][self.object as usize % 3];
+        let kind = [ANALOG_INPUT, ANALOG_VALUE, ANALOG_OUTPUT][self.object as usize % 3];
         object(kind, self.object)
     }
 }
@@ -124,54 +124,53 @@ fn value(random: &mut Random) -> [u8; 4] {
 }
 
 fn i_am(device: u32) -> Vec<u8> {
-    let mut apdu = vec![0x10, 0x00, 0xc4];
-    apdu.extend_from_slice(&object(DEVICE, 1_000 + device));
-    apdu.extend_from_slice(&[0x22, 0x05, 0xc4, 0x91, 0x03, 0x21, (device % 200) as u8]); // 1,476 bytes; whole; vendor
-    apdu
+    let vendor = (device % 200) as u8;
+    let (longest, whole) = ([0x22, 0x05, 0xc4], [0x91, 0x03]); // 1,476 bytes, not segmented
+    [&[0x10, 0x00, 0xc4], object(DEVICE, 1_000 + device).as_slice(), &longest, &whole, &[0x21, vendor]].concat()
 }
 
-/// ReadProperty of the present value.
-fn read(invoke: u8, [a, b, c, d]: [u8; 4]) -> Vec<u8> {
-    vec![0x00, 0x05, invoke, 0x0c, 0x0c, a, b, c, d, 0x19, PRESENT_VALUE]
+/// `ReadProperty` of the present value.
+fn read(invoke: u8, object: [u8; 4]) -> Vec<u8> {
+    [&[0x00, 0x05, invoke, 0x0c, 0x0c], object.as_slice(), &[0x19, PRESENT_VALUE]].concat()
 }
 
-/// Its ComplexACK.
-fn one(invoke: u8, [a, b, c, d]: [u8; 4], [v, w, x, y]: [u8; 4]) -> Vec<u8> {
-    vec![0x30, invoke, 0x0c, 0x0c, a, b, c, d, 0x19, PRESENT_VALUE, 0x3e, 0x44, v, w, x, y, 0x3f]
+/// Its answer.
+fn one(invoke: u8, object: [u8; 4], value: [u8; 4]) -> Vec<u8> {
+    let property = [0x19, PRESENT_VALUE, 0x3e, 0x44];
+    [&[0x30, invoke, 0x0c, 0x0c], object.as_slice(), &property, &value, &[0x3f]].concat()
 }
 
-/// ReadPropertyMultiple of present value, status flags and units.
-fn read_multiple(invoke: u8, [a, b, c, d]: [u8; 4]) -> Vec<u8> {
-    let mut apdu = vec![0x00, 0x05, invoke, 0x0e, 0x0c, a, b, c, d, 0x1e];
-    apdu.extend_from_slice(&[0x09, PRESENT_VALUE, 0x09, STATUS_FLAGS, 0x09, UNITS, 0x1f]);
-    apdu
+/// `ReadPropertyMultiple` of present value, status flags and units.
+fn read_multiple(invoke: u8, object: [u8; 4]) -> Vec<u8> {
+    let properties = [0x1e, 0x09, PRESENT_VALUE, 0x09, STATUS_FLAGS, 0x09, UNITS, 0x1f];
+    [&[0x00, 0x05, invoke, 0x0e, 0x0c], object.as_slice(), &properties].concat()
 }
 
-/// Its ComplexACK.
-fn multiple(invoke: u8, [a, b, c, d]: [u8; 4], [v, w, x, y]: [u8; 4]) -> Vec<u8> {
-    let mut apdu = vec![0x30, invoke, 0x0e, 0x0c, a, b, c, d, 0x1e];
-    apdu.extend_from_slice(&[0x29, PRESENT_VALUE, 0x4e, 0x44, v, w, x, y, 0x4f]);
-    apdu.extend_from_slice(&[0x29, STATUS_FLAGS, 0x4e, 0x82, 0x04, 0x00, 0x4f]);
-    apdu.extend_from_slice(&[0x29, UNITS, 0x4e, 0x91, 62, 0x4f, 0x1f]); // degrees Celsius
-    apdu
+/// Its answer.
+fn multiple(invoke: u8, object: [u8; 4], value: [u8; 4]) -> Vec<u8> {
+    let present_value = [&[0x29, PRESENT_VALUE, 0x4e, 0x44], value.as_slice(), &[0x4f]].concat();
+    let status_flags = [0x29, STATUS_FLAGS, 0x4e, 0x82, 0x04, 0x00, 0x4f];
+    let units = [0x29, UNITS, 0x4e, 0x91, 62, 0x4f]; // degrees Celsius
+    let results = [present_value.as_slice(), &status_flags, &units].concat();
+    [&[0x30, invoke, 0x0e, 0x0c], object.as_slice(), &[0x1e], &results, &[0x1f]].concat()
 }
 
-/// UnconfirmedCOVNotification of present value and status flags.
-fn notification(device: u32, [a, b, c, d]: [u8; 4], [v, w, x, y]: [u8; 4]) -> Vec<u8> {
-    let mut apdu = vec![0x10, 0x02, 0x09, 0x01, 0x1c];
-    apdu.extend_from_slice(&object(DEVICE, 1_000 + device));
-    apdu.extend_from_slice(&[0x2c, a, b, c, d, 0x39, 0x00, 0x4e]);
-    apdu.extend_from_slice(&[0x09, PRESENT_VALUE, 0x2e, 0x44, v, w, x, y, 0x2f]);
-    apdu.extend_from_slice(&[0x09, STATUS_FLAGS, 0x2e, 0x82, 0x04, 0x00, 0x2f, 0x4f]);
-    apdu
+/// `UnconfirmedCOVNotification` of present value and status flags.
+fn notification(device: u32, changed: [u8; 4], value: [u8; 4]) -> Vec<u8> {
+    let process = [0x10, 0x02, 0x09, 0x01];
+    let device = [&[0x1c], object(DEVICE, 1_000 + device).as_slice(), &[0x2c], &changed].concat();
+    let left = [0x39, 0x00]; // of the subscription: it has no end
+    let present_value = [&[0x09, PRESENT_VALUE, 0x2e, 0x44], value.as_slice(), &[0x2f]].concat();
+    let status_flags = [0x09, STATUS_FLAGS, 0x2e, 0x82, 0x04, 0x00, 0x2f];
+    [&process, device.as_slice(), &left, &[0x4e], &present_value, &status_flags, &[0x4f]].concat()
 }
 
 const PORT: u16 = 47_808;
-const BETWEEN_DISCOVERIES: Duration = Duration::from_secs(60);
+const BETWEEN_DISCOVERIES: Duration = Duration::from_mins(1);
 const WHO_IS: [u8; 2] = [0x10, 0x08];
 const ANALOG_INPUT: u32 = 0;
 const ANALOG_VALUE: u32 = 2;
-const BINARY_INPUT: u32 = 3;
+const ANALOG_OUTPUT: u32 = 1;
 const DEVICE: u32 = 8;
 const PRESENT_VALUE: u8 = 85;
 const STATUS_FLAGS: u8 = 111;

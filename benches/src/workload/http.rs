@@ -39,13 +39,13 @@ impl Client {
         let path = random.one_of(PATHS);
         let agent = AGENTS[self.number as usize % AGENTS.len()];
         let head = format!("{path} HTTP/1.1\r\nHost: app{server}.example\r\nUser-Agent: {agent}\r\nAccept: */*\r\n");
-        match path.starts_with("POST") {
-            true => format!("{head}Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{{\"value\": 17}}\n"),
-            false => format!("{head}\r\n"),
+        if path.starts_with("POST") {
+            return format!("{head}Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{{\"value\": 17}}");
         }
+        format!("{head}\r\n")
     }
 
-    fn answer(&self, random: &mut Random) -> String {
+    fn answer(random: &mut Random) -> String {
         if random.percent(15) {
             return "HTTP/1.1 304 Not Modified\r\nServer: nginx/1.22.1\r\nETag: \"5f1c-3a\"\r\n\r\n".to_owned();
         }
@@ -64,7 +64,7 @@ impl Actor for Client {
             at = self.connection.open(at, wire);
             self.requests_left = wire.random.between(20, 200);
         }
-        let (request, answer) = (self.request(&mut wire.random), self.answer(&mut wire.random));
+        let (request, answer) = (self.request(&mut wire.random), Self::answer(&mut wire.random));
         self.connection.send(Side::A, at, request.as_bytes(), wire);
         at += Duration::from_micros(u64::from(wire.random.between(300, 5_000)));
         self.connection.send(Side::B, at, answer.as_bytes(), wire);

@@ -76,7 +76,7 @@ fn application_data(length: usize, wire: &mut Wire) -> Vec<u8> {
     record
 }
 
-/// A ClientHello with a server name and TLS 1.3 (RFC 8446, section 4.1.2; RFC 6066, section 3).
+/// A client's hello with a server name and TLS 1.3 (RFC 8446, section 4.1.2; RFC 6066, section 3).
 fn client_hello(name: &str, wire: &mut Wire) -> Vec<u8> {
     let name = with_length::<2>(name.as_bytes());
     let names = with_length::<2>(&[&[0], name.as_slice()].concat());
@@ -88,7 +88,7 @@ fn client_hello(name: &str, wire: &mut Wire) -> Vec<u8> {
     [&[22, 3, 1], with_length::<2>(&handshake).as_slice()].concat()
 }
 
-/// A ServerHello that takes TLS 1.3.
+/// A server's hello that takes TLS 1.3.
 fn server_hello(wire: &mut Wire) -> Vec<u8> {
     let random = wire.noise(32);
     let body = [&[3, 3], random, &[0, 0x13, 0x01, 0], &with_length::<2>(&[0, 43, 0, 2, 3, 4])].concat();

@@ -5,9 +5,9 @@ use super::schedule::Cast;
 use super::{bacnet, it, modbus, video};
 
 pub(super) fn workload(random: &mut Random) -> Cast {
-    let mut cast = modbus::pairs(20, 60, random);
-    cast.extend(bacnet::site(400, random));
+    let mut cast = modbus::pairs(20, 54, random);
+    cast.extend(bacnet::site(420, random));
     cast.extend(video::cameras(22, random));
-    cast.extend(it::clients(75, random));
+    cast.extend(it::clients(70, random));
     cast
 }

@@ -47,7 +47,7 @@ impl Pair {
         let client = End::new(1, master, FIRST_CLIENT_PORT + server as u16);
         Self {
             connection: Connection::new(client, End::new(2, server, 502), random),
-            unit: if server % 4 == 0 { random.between(1, 16) as u8 } else { 1 },
+            unit: if server.is_multiple_of(4) { random.between(1, 16) as u8 } else { 1 },
             polls: std::array::from_fn(|_| Poll::draw(random)),
             step: 0,
             transaction: random.next() as u16,

@@ -1,4 +1,4 @@
-//! Chance that repeats: SplitMix64 (Steele, Lea, Flood 2014), and a megabyte of noise made with it.
+//! Chance that repeats: `SplitMix64` (Steele, Lea, Flood 2014), and a megabyte of noise made with it.
 
 /// A generator of numbers, alike for the same seed.
 #[derive(Clone, Debug)]

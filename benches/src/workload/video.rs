@@ -42,7 +42,7 @@ impl Streaming {
         let viewer = End::new(5, number % 8, FIRST_CLIENT_PORT + number as u16);
         Self {
             connection: Connection::new(viewer, End::new(4, number, HTTP_PORT), random),
-            is_chunked: number % 3 != 0,
+            is_chunked: !number.is_multiple_of(3),
             is_aligned: number % 3 == 1,
             pending: Vec::new(),
             segments: 0,
@@ -112,7 +112,7 @@ impl Sending {
     /// Version 2, dynamic payload type 96, the marker on a picture's last packet (RFC 6184, section 5.1).
     fn packet(&mut self, is_last: bool, length: usize, wire: &mut Wire) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(1);
-        let mut packet = vec![0x80, if is_last { 0x80 | 96 } else { 96 }];
+        let mut packet = vec![0x80, if is_last { MARKER | DYNAMIC } else { DYNAMIC }];
         packet.extend_from_slice(&self.sequence.to_be_bytes());
         packet.extend_from_slice(&self.clock.to_be_bytes());
         packet.extend_from_slice(&self.source);
@@ -152,6 +152,8 @@ pub(super) const RTP_PORT: u16 = 5_004;
 
 const PICTURE: Duration = Duration::from_millis(40);
 const PER_SEGMENT: Duration = Duration::from_micros(13); // 1,514 bytes at 1 Gbit/s
+const MARKER: u8 = 0x80;
+const DYNAMIC: u8 = 0x60;
 const RTP_CLOCK: u32 = 90_000;
 const RTP_PAYLOAD: usize = 1_188; // with its header 1,200
 const REQUEST: &[u8] =

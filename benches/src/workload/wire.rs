@@ -35,7 +35,7 @@ impl Wire {
     }
 
     /// Sends one IPv4 packet (RFC 791, without options, not to be fragmented), padded to an Ethernet frame.
-    fn send(&mut self, at: Duration, from: End, to: End, id: u16, protocol: u8, header: &[u8], payload: &[u8]) {
+    fn send(&mut self, at: Duration, Ip { from, to, id, protocol }: Ip, header: &[u8], payload: &[u8]) {
         let length = (IPV4_HEADER + header.len() + payload.len()) as u16;
         let mut frame = self.spare.pop().unwrap_or_default();
         frame.clear();
@@ -54,6 +54,14 @@ impl Wire {
         }
         self.sent.push((at, frame));
     }
+}
+
+/// What an IPv4 header says.
+struct Ip {
+    from: End,
+    to: End,
+    id: u16,
+    protocol: u8,
 }
 
 /// An address and a port.
@@ -151,7 +159,8 @@ impl Connection {
         header[12] = (TCP_HEADER as u8 / 4) << 4;
         header[13] = flags;
         header[14..16].copy_from_slice(&WINDOW.to_be_bytes());
-        wire.send(at, from, to, next_id(self.ids.of_mut(side)), TCP, &header, payload);
+        let ip = Ip { from, to, id: next_id(self.ids.of_mut(side)), protocol: TCP };
+        wire.send(at, ip, &header, payload);
         let counted = payload.len() as u32 + u32::from(flags & (SYN | FIN) != 0);
         *self.next.of_mut(side) = sequence.wrapping_add(counted);
     }
@@ -176,7 +185,8 @@ impl Datagrams {
         header[0..2].copy_from_slice(&from.port.to_be_bytes());
         header[2..4].copy_from_slice(&to.port.to_be_bytes());
         header[4..6].copy_from_slice(&((UDP_HEADER + payload.len()) as u16).to_be_bytes());
-        wire.send(at, from, to, next_id(self.ids.of_mut(side)), UDP, &header, payload);
+        let ip = Ip { from, to, id: next_id(self.ids.of_mut(side)), protocol: UDP };
+        wire.send(at, ip, &header, payload);
     }
 }
 
