@@ -66,7 +66,7 @@ struct Cost {
     cpu: Duration,
 }
 
-/// The mean of as many passes as fill [`SHORTEST_RUN`]. Each must give what the first gave.
+/// The mean of as many passes as fill `SHORTEST_RUN`. Each must give what the first gave.
 fn cost<T: PartialEq + Copy>(mut pass: impl FnMut() -> T, expected: T) -> io::Result<Cost> {
     let (start, cpu_before) = (Instant::now(), cpu_time()?);
     let mut passes = 0;

@@ -1,6 +1,6 @@
 //! Deterministic traffic, generated in memory: the same name and number of packets are the same bytes on every machine.
 //!
-//! Each workload is a cast of actors (a Modbus connection, a camera, a BACnet device) that a [`schedule`] calls in
+//! Each workload is a cast of actors (a Modbus connection, a camera, a BACnet device) that a schedule calls in
 //! the order of time, so conversations are as interleaved as on a mirror port. TCP has handshakes and true sequence
 //! numbers; checksums are 0, as offloading leaves them.
 
