@@ -99,6 +99,7 @@ pub struct Kinds(BTreeMap<String, Kind>);
 
 impl Kinds {
     /// Those that are compiled in.
+    #[allow(clippy::missing_panics_doc, reason = "a test reads the same file")]
     pub fn builtin() -> Self {
         Self(toml::from_str(include_str!("../data/findings.toml")).expect("a test reads the same file"))
     }
@@ -120,16 +121,9 @@ pub(crate) fn fill(text: &str, words: &BTreeMap<&str, String>) -> String {
     let mut rest = text;
     while let Some((front, after)) = rest.split_once('{') {
         filled.push_str(front);
-        match after.split_once('}').and_then(|(word, after)| Some((words.get(word)?, after))) {
-            Some((value, after)) => {
-                filled.push_str(value);
-                rest = after;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
-        }
+        let known = after.split_once('}').and_then(|(word, after)| Some((words.get(word)?, after)));
+        filled.push_str(known.map_or("{", |(value, _)| value));
+        rest = known.map_or(after, |(_, after)| after);
     }
     filled.push_str(rest);
     filled

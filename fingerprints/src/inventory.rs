@@ -119,9 +119,9 @@ impl Inventory {
     pub fn observe(&mut self, observation: Observation) {
         let Observation { time: _, subject, fact, evidence } = observation;
         match fact {
-            Fact::Attribute { field, value } => self.attribute(subject, field, &value, evidence),
+            Fact::Attribute { field, value } => self.attribute(&subject, field, &value, evidence),
             Fact::Binding { mac, proof } => self.binding(subject.host, mac, proof, evidence),
-            Fact::Child(proof) => self.child(subject, proof, evidence),
+            Fact::Child(proof) => self.child(&subject, proof, evidence),
             Fact::Again { field, count } => self.again(&subject, field, count, evidence),
             Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
@@ -130,16 +130,16 @@ impl Inventory {
         }
     }
 
-    fn attribute(&mut self, subject: Subject, field: &'static Field, value: &Value, evidence: Evidence) {
+    fn attribute(&mut self, subject: &Subject, field: &'static Field, value: &Value, evidence: Evidence) {
         let port = own_port(&subject.host, &evidence);
-        let child = subject.child.clone();
         let Some(known) = see_subject(&mut self.registry, subject, evidence) else {
             self.losses.nobody += 1;
             return;
         };
         known.hours.see(evidence.time);
         let text = value.as_text();
-        let outcome = self.rules.apply(field.name, &text, child.as_ref(), &known.values.seen_from(port, evidence));
+        let outcome =
+            self.rules.apply(field.name, &text, subject.child.as_ref(), &known.values.seen_from(port, evidence));
         outcome.failed.into_iter().for_each(|rule| known.claims.retract(rule));
         self.losses.claims += known.claims.tell(outcome.told, evidence);
         if self.rules.keeps(field.name) {
@@ -162,7 +162,7 @@ impl Inventory {
         }
     }
 
-    fn child(&mut self, subject: Subject, proof: ChildProof, evidence: Evidence) {
+    fn child(&mut self, subject: &Subject, proof: ChildProof, evidence: Evidence) {
         if subject.child.is_none() {
             return;
         }
@@ -185,7 +185,7 @@ impl Inventory {
     fn traffic(&mut self, server: Host, traffic: &Traffic, evidence: Evidence) {
         let (key, service) = Service::of(traffic, server);
         let is_group = key.server_is_group;
-        self.services.add(key, service, Service::add);
+        self.services.add(key, service, |row, more| row.add(&more));
         self.coverage.see(traffic, server, &evidence);
         let answered = traffic.to_client.packets > 0;
         let standing = if answered { Standing::Heard } else { Standing::Rumour };
@@ -219,7 +219,7 @@ impl Inventory {
     fn activity(&mut self, server: &Subject, activity: &Activity, evidence: Evidence) {
         let (key, talk) = Talk::of(activity, server);
         let is_group = key.server_is_group;
-        self.activity.add(key, talk, Talk::add);
+        self.activity.add(key, talk, |row, more| row.add(&more));
         let seen = Seen::between(activity.first_seen, activity.last_seen, evidence);
         if activity.client.address.is_host()
             && activity.direction == Direction::Request
@@ -260,7 +260,7 @@ impl Inventory {
 
     fn attempts(&mut self, source: Host, attempts: &Attempts, evidence: Evidence) {
         let (key, service) = Service::of_attempts(attempts, source);
-        self.services.add(key, service, Service::add);
+        self.services.add(key, service, |row, more| row.add(&more));
         self.coverage.see_attempts(attempts, source, &evidence);
         if !source.address.is_host() {
             return;
@@ -304,7 +304,9 @@ impl Inventory {
         records.extend(self.coverage.rows().into_iter().map(Record::from));
         self.coverage.clear();
         records.sort_by_key(|record| TABLES.iter().position(|table| *table == record.table()));
-        records.iter_mut().for_each(|record| rows::name_captures(record, captures));
+        for record in &mut records {
+            rows::name_captures(record, captures);
+        }
         records
     }
 
@@ -330,7 +332,9 @@ impl Inventory {
         self.services.clear();
         self.activity.clear();
         self.operations.clear();
-        state.iter_mut().for_each(|record| self.revise(record, true));
+        for record in &mut state {
+            self.revise(record, true);
+        }
         state.extend(delta);
         state
     }
@@ -414,7 +418,7 @@ fn dealing_key(server: &Subject, client: Host, protocol: &'static str, port: u16
 }
 
 /// The subject, which has said something; a child brings its host along.
-fn see_subject(registry: &mut Registry, subject: Subject, evidence: Evidence) -> Option<&mut Known> {
+fn see_subject<'r>(registry: &'r mut Registry, subject: &Subject, evidence: Evidence) -> Option<&'r mut Known> {
     if !subject.host.address.is_host() {
         return None;
     }
@@ -425,7 +429,7 @@ fn see_subject(registry: &mut Registry, subject: Subject, evidence: Evidence) ->
         return registry.see(Key::host(subject.host), Standing::Proven, Seen { count: 0, ..seen });
     }
     host.hours.see(evidence.time);
-    registry.see(key_of(&subject, evidence.protocol), Standing::Proven, seen)
+    registry.see(key_of(subject, evidence.protocol), Standing::Proven, seen)
 }
 
 /// An end's share of a conversation.

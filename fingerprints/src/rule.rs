@@ -110,14 +110,14 @@ fn spelled(attribute: Attribute, value: CompactString) -> CompactString {
 /// What a rule says of an attribute: text, catches, and perhaps a table to ask with them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Template {
-    table: Option<Text>,
+    table: Option<String>,
     pieces: Vec<Piece>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
-    Text(Text),
-    Catch(Text),
+    Text(String),
+    Catch(String),
 }
 
 /// The name that stands for a station's network.
@@ -125,19 +125,18 @@ const NETWORK: &str = "network";
 
 impl Template {
     /// Reads `Siemens`, `$1`, `bacnet:$network/$1`, `oui[$1]`; `$$` is a dollar.
-    pub(crate) fn read(text: Text) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let table = text.strip_suffix(']').and_then(|front| front.split_once('['));
-        let table = table.filter(|(name, _)| is_name(name)).map(|(name, inner)| (name.to_owned(), inner.to_owned()));
-        match table {
-            Some((name, inner)) => Self { table: Some(name.into()), pieces: pieces(&inner.into()) },
-            None => Self { table: None, pieces: pieces(&text) },
+        match table.filter(|(name, _)| is_name(name)) {
+            Some((name, inner)) => Self { table: Some(name.to_owned()), pieces: pieces(inner) },
+            None => Self { table: None, pieces: pieces(text) },
         }
     }
 
     /// The catches it names.
     pub(crate) fn catches(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Catch(name) if name != NETWORK => Some(name.as_ref()),
+            Piece::Catch(name) if name != NETWORK => Some(name.as_str()),
             _ => None,
         })
     }
@@ -150,7 +149,7 @@ impl Template {
     /// The text, when it holds nothing that has to be caught.
     pub(crate) fn literal(&self) -> Option<String> {
         let texts = self.pieces.iter().map(|piece| match piece {
-            Piece::Text(text) => Some(text.as_ref()),
+            Piece::Text(text) => Some(text.as_str()),
             Piece::Catch(_) => None,
         });
         self.table.is_none().then(|| texts.collect()).flatten()
@@ -195,9 +194,9 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
-fn pieces(text: &Text) -> Vec<Piece> {
+fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let mut rest = text.as_ref();
+    let mut rest = text;
     while let Some((front, after)) = rest.split_once('$') {
         push_text(&mut pieces, front);
         if let Some(after) = after.strip_prefix('$') {
@@ -207,7 +206,7 @@ fn pieces(text: &Text) -> Vec<Piece> {
         }
         let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
         let (name, after) = braced.unwrap_or_else(|| after.split_at(name_length(after)));
-        pieces.push(Piece::Catch(name.to_owned().into()));
+        pieces.push(Piece::Catch(name.to_owned()));
         rest = after;
     }
     push_text(&mut pieces, rest);
@@ -223,7 +222,7 @@ fn name_length(text: &str) -> usize {
 
 fn push_text(pieces: &mut Vec<Piece>, text: &str) {
     if !text.is_empty() {
-        pieces.push(Piece::Text(text.to_owned().into()));
+        pieces.push(Piece::Text(text.to_owned()));
     }
 }
 
@@ -238,7 +237,7 @@ mod tests {
             confidence: 90,
             scope: Scope::Service,
             when: when.iter().map(|(field, pattern)| Condition::new(field, (*pattern).into())).collect(),
-            then: then.iter().map(|(attribute, text)| (*attribute, Template::read((*text).into()))).collect(),
+            then: then.iter().map(|(attribute, text)| (*attribute, Template::read(text))).collect(),
         }
     }
 

@@ -228,7 +228,7 @@ fn unpack(line: &'static str) -> Option<Rule> {
     }
     let mut then = Vec::new();
     while let (Some(name), Some(text)) = (parts.next(), parts.next()) {
-        then.push((Attribute::named(name)?, Template::read(Text::Borrowed(text))));
+        then.push((Attribute::named(name)?, Template::read(text)));
     }
     Some(Rule { id: Text::Borrowed(id), confidence, scope, when, then })
 }
@@ -319,7 +319,7 @@ impl Names {
 
     fn conclusion(&self, name: &str, text: &str, when: &[Condition]) -> Result<(Attribute, Template), Problem> {
         let attribute = Attribute::named(name).ok_or_else(|| Problem::Attribute(name.to_owned()))?;
-        let template = Template::read(text.to_owned().into());
+        let template = Template::read(text);
         if let Some(catch) = template.catches().find(|catch| !can_catch(when, catch)) {
             return Err(Problem::Catch { text: text.to_owned(), catch: catch.to_owned() });
         }

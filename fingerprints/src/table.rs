@@ -79,8 +79,8 @@ const RECORD: usize = 9;
 
 impl Prefixes {
     /// The name of the longest prefix of `mac`.
-    pub(crate) fn look_up(self, Mac([a, b, c, d, e, _]): Mac) -> Option<&'static str> {
-        let front = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+    pub(crate) fn look_up(self, mac: Mac) -> Option<&'static str> {
+        let front = mac.0.iter().take(5).fold(0, |front, byte| front << 8 | u64::from(*byte));
         (6..=10u8).rev().find_map(|digits| {
             let unused = 40 - 4 * u32::from(digits);
             self.exactly((front >> unused) << unused, digits)
@@ -88,15 +88,14 @@ impl Prefixes {
     }
 
     fn exactly(self, bits: u64, digits: u8) -> Option<&'static str> {
-        let [_, _, _, a, b, c, d, e] = bits.to_be_bytes();
-        let wanted = [a, b, c, d, e, digits];
+        let wanted = (bits << 8 | u64::from(digits)).to_be_bytes();
         let count = u32_at(self.0, 0)?;
         let (records, names) = self.0.get(4..)?.split_at_checked(RECORD * count)?;
         let (mut low, mut high) = (0, count);
         while low < high {
             let middle = usize::midpoint(low, high);
             let (key, place) = records.get(RECORD * middle..)?.get(..RECORD)?.split_at(6);
-            match key.cmp(&wanted) {
+            match key.cmp(wanted.get(2..)?) {
                 std::cmp::Ordering::Equal => return name(names, place),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,

@@ -125,7 +125,7 @@ impl Deeds {
 
 /// All dealings.
 pub(super) struct Dealings {
-    dealings: HashMap<DealingKey, Dealing, FixedState>,
+    all: HashMap<DealingKey, Dealing, FixedState>,
     by_client: HashMap<Host, usize, FixedState>,
     cap: usize,
     pub(super) refused: u64,
@@ -136,7 +136,7 @@ const MOST_OF_A_CLIENT: usize = 4_096;
 
 impl Dealings {
     pub(super) fn new(cap: usize) -> Self {
-        Self { dealings: HashMap::default(), by_client: HashMap::default(), cap, refused: 0 }
+        Self { all: HashMap::default(), by_client: HashMap::default(), cap, refused: 0 }
     }
 
     /// Takes in messages; says whether they are ground for a finding.
@@ -168,21 +168,21 @@ impl Dealings {
     }
 
     fn of(&mut self, key: DealingKey) -> Option<&mut Dealing> {
-        if !self.dealings.contains_key(&key) {
+        if !self.all.contains_key(&key) {
             let of_client = self.by_client.entry(key.client).or_default();
-            if self.dealings.len() >= self.cap || *of_client >= MOST_OF_A_CLIENT {
+            if self.all.len() >= self.cap || *of_client >= MOST_OF_A_CLIENT {
                 self.refused += 1;
                 return None;
             }
             *of_client += 1;
         }
-        Some(self.dealings.entry(key).or_default())
+        Some(self.all.entry(key).or_default())
     }
 
     /// All of them, in the order of their keys.
     pub(super) fn sorted(&self) -> Vec<(&DealingKey, &Dealing)> {
-        let mut all: Vec<_> = self.dealings.iter().collect();
-        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        all
+        let mut sorted: Vec<_> = self.all.iter().collect();
+        sorted.sort_unstable_by_key(|(key, _)| *key);
+        sorted
     }
 }

@@ -127,7 +127,7 @@ impl Ground<'_> {
         if messages == 0 || !self.protocols.of(between.protocol).is_open() {
             return None;
         }
-        let operations = self.operations(between, &joined.control);
+        let operations = operations(between, &joined.control);
         let mut details = BTreeMap::from([("messages".to_owned(), messages.to_string())]);
         details.extend(counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n.to_string())));
         if !operations.is_empty() {
@@ -151,7 +151,7 @@ impl Ground<'_> {
         let mut details = BTreeMap::from([
             ("requests".to_owned(), requests.to_string()),
             ("unanswered".to_owned(), unanswered.to_string()),
-            ("operations".to_owned(), self.operations(between, &joined.unanswered)),
+            ("operations".to_owned(), operations(between, &joined.unanswered)),
         ]);
         if !joined.silent.is_empty() {
             let silent = joined.silent.iter().take(16).map(|(child, count)| format!("{child} ({count})"));
@@ -181,7 +181,7 @@ impl Ground<'_> {
             details.insert("role".to_owned(), role.to_owned());
         }
         let spoken: Vec<&str> = protocols.into_iter().collect();
-        let words = self.words(asset, None, &spoken.join(", "), &details);
+        let words = words(asset, None, &spoken.join(", "), &details);
         let mut row = self.row(UNIDENTIFIED, kind, asset, &words, &[]);
         row.details = details;
         row.count = 1;
@@ -203,7 +203,7 @@ impl Ground<'_> {
         let kind = self.kinds.of(name)?;
         let asset = self.assets.all.get(between.asset)?;
         let peer = between.peer.and_then(|peer| self.assets.all.get(peer));
-        let words = self.words(asset, peer, between.protocol, &details);
+        let words = words(asset, peer, between.protocol, &details);
         let port = between.port.to_string();
         let key = [peer.map_or("", |peer| peer.id.as_str()), &port, between.protocol];
         let mut row = self.row(name, kind, asset, &words, &key);
@@ -267,30 +267,31 @@ impl Ground<'_> {
         let known = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         row.remediation_parameters = known.collect();
     }
+}
 
-    fn words<'w>(
-        &self,
-        asset: &Asset<'_>,
-        peer: Option<&Asset<'_>>,
-        protocol: &str,
-        details: &'w BTreeMap<String, String>,
-    ) -> BTreeMap<&'w str, String> {
-        let mut words: BTreeMap<&str, String> =
-            details.iter().map(|(word, value)| (word.as_str(), value.clone())).collect();
-        words.insert("asset", asset.title());
-        words.insert("peer", peer.map_or_else(|| "an unknown host".to_owned(), Asset::title));
-        words.insert("protocol", protocol.to_owned());
-        words
-    }
+/// The words that a kind's texts may hold.
+fn words<'w>(
+    asset: &Asset<'_>,
+    peer: Option<&Asset<'_>>,
+    protocol: &str,
+    details: &'w BTreeMap<String, String>,
+) -> BTreeMap<&'w str, String> {
+    let mut words: BTreeMap<&str, String> =
+        details.iter().map(|(word, value)| (word.as_str(), value.clone())).collect();
+    words.insert("asset", asset.title());
+    words.insert("peer", peer.map_or_else(|| "an unknown host".to_owned(), Asset::title));
+    words.insert("protocol", protocol.to_owned());
+    words
+}
 
-    fn operations(&self, between: &Between, matter: &Matter) -> String {
-        let mut operations = matter.operations.clone();
-        operations.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
-        let named = operations
-            .iter()
-            .map(|(operation, count)| format!("{} x {count}", rows::operation_title(between.protocol, operation)));
-        named.collect::<Vec<_>>().join(", ")
-    }
+/// What was asked, the most frequent first.
+fn operations(between: &Between, matter: &Matter) -> String {
+    let mut operations = matter.operations.clone();
+    operations.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
+    let named = operations
+        .iter()
+        .map(|(operation, count)| format!("{} x {count}", rows::operation_title(between.protocol, operation)));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn evidence_row(evidence: &Evidence, asset: &Asset<'_>) -> EvidenceRow {

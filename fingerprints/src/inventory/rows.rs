@@ -23,13 +23,15 @@ pub(super) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// A count for a column of floating point.
+#[allow(clippy::cast_precision_loss, reason = "counts below 2^53 are exact, and a share needs no more")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
 /// A context; no tag at all is unknown.
 pub(super) fn context(context: Context) -> Option<String> {
     (!context.is_root()).then(|| context.to_string())
-}
-
-fn capture(capture: u32) -> Option<String> {
-    Some(capture.to_string())
 }
 
 fn frame(frame: Option<u64>) -> Option<i64> {
@@ -86,9 +88,9 @@ pub(super) fn asset(assets: &Assets<'_>, asset: &Asset<'_>, protocols: &Protocol
         confidence: confidence(asset),
         firmware_since: asset.chosen(Attribute::Firmware).map(|claim| claim.first_seen),
         vulnerability_status: Some("not_checked".to_owned()),
-        observed_hours: Some(hours.count() as f64),
+        observed_hours: Some(float(hours.count())),
         lost_bytes: Some(int(lost)),
-        two_way: (flows > 0).then(|| (two_way as f64 / flows as f64).min(1.0)),
+        two_way: (flows > 0).then(|| (float(two_way) / float(flows)).min(1.0)),
         ..AssetRow::default()
     }
 }
@@ -162,7 +164,7 @@ fn claim(asset: &Asset<'_>, claim: &Claim, rules: &Rules, as_of: Timestamp) -> C
         first_seen: claim.first_seen,
         last_seen: claim.last_seen,
         count: int(claim.count),
-        capture: capture(claim.evidence.capture),
+        capture: Some(claim.evidence.capture.to_string()),
         frame: frame(claim.evidence.frame),
         ..ClaimRow::default()
     }
@@ -181,7 +183,7 @@ fn address(asset: &Asset<'_>, attribute: &str, value: String, (seen, sure): (See
         first_seen: seen.first,
         last_seen: seen.last,
         count: int(seen.count),
-        capture: capture(seen.evidence.capture),
+        capture: Some(seen.evidence.capture.to_string()),
         frame: frame(seen.evidence.frame),
         ..ClaimRow::default()
     }
@@ -266,7 +268,7 @@ pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>) -> Vec<A
             key.direction.name(),
             talk.is_control,
         );
-        joined.entry(row).and_modify(|sum| sum.add(talk.clone())).or_insert_with(|| talk.clone());
+        joined.entry(row).and_modify(|sum| sum.add(talk)).or_insert_with(|| talk.clone());
     }
     joined.into_iter().map(|(key, talk)| activity_row(key, &talk)).collect()
 }
@@ -289,7 +291,7 @@ fn activity_row(key: TalkRowKey<'_>, talk: &Talk) -> ActivityRow {
         unanswered: int(talk.unanswered),
         first_seen: talk.first_seen,
         last_seen: talk.last_seen,
-        capture: capture(talk.first.capture),
+        capture: Some(talk.first.capture.to_string()),
         frame: frame(talk.first.frame),
     }
 }
@@ -338,7 +340,7 @@ pub(super) fn operations(
             count: int(deed.count),
             community_id: community::id(&deed.evidence.flow),
             finding_id: finding(key),
-            capture: capture(deed.first.capture),
+            capture: Some(deed.first.capture.to_string()),
             frame: frame(deed.first.frame),
             ..OperationRow::default()
         })

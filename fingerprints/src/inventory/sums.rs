@@ -43,7 +43,7 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
     /// All rows, in the order of their keys.
     pub(super) fn sorted(&self) -> Vec<(&K, &V)> {
         let mut rows: Vec<(&K, &V)> = self.rows.iter().collect();
-        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        rows.sort_unstable_by_key(|(key, _)| *key);
         rows
     }
 
@@ -122,7 +122,7 @@ impl Service {
         (key, service)
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.roles_from = self.roles_from.max(other.roles_from);
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
@@ -182,7 +182,7 @@ impl Talk {
         (key, talk)
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.is_control |= other.is_control;
         self.messages = self.messages.saturating_add(other.messages);
         self.exceptions = self.exceptions.saturating_add(other.exceptions);

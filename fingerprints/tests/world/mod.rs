@@ -12,46 +12,46 @@ use fingerprints::{CaptureName, Inventory, Rules, Settings};
 use std::time::Duration;
 
 /// 2026-01-01T00:00:00Z, and so many seconds.
-pub fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros((1_767_225_600 + seconds) * 1_000_000)
 }
 
-pub fn host(ip: &str) -> Host {
+pub(crate) fn host(ip: &str) -> Host {
     Host { context: Context::default(), address: Address::Ip(ip.parse().expect("an IP address")) }
 }
 
-pub fn in_vlan(vlan: u16, ip: &str) -> Host {
+pub(crate) fn in_vlan(vlan: u16, ip: &str) -> Host {
     Host { context: Context::default().within(Tag::Vlan(vlan)).expect("room for one"), ..host(ip) }
 }
 
-pub fn mac(last: u8) -> Mac {
+pub(crate) fn mac(last: u8) -> Mac {
     Mac([0x00, 0x80, 0xf4, 0, 0, last])
 }
 
-pub fn unit(number: u32) -> Child {
+pub(crate) fn unit(number: u32) -> Child {
     Child::Number(number)
 }
 
-pub fn station(network: u16, address: u8) -> Child {
+pub(crate) fn station(network: u16, address: u8) -> Child {
     Child::Station { network, address: ArrayVec::from_iter([address]) }
 }
 
 /// Something to observe, one second after what came before.
-pub struct World {
-    pub inventory: Inventory,
-    pub second: i64,
+pub(crate) struct World {
+    pub(crate) inventory: Inventory,
+    pub(crate) second: i64,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Settings { site: "test".to_owned(), ..Settings::default() })
     }
 
-    pub fn with(settings: Settings) -> Self {
+    pub(crate) fn with(settings: Settings) -> Self {
         Self { inventory: Inventory::new(settings, Rules::builtin()), second: 0 }
     }
 
-    pub fn observe(&mut self, observation: Observation) {
+    pub(crate) fn observe(&mut self, observation: Observation) {
         self.inventory.observe(observation);
     }
 
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// A server, or a device behind it, says something of itself.
-    pub fn says(&mut self, server: Host, child: Option<Child>, field: &str, value: &str) {
+    pub(crate) fn says(&mut self, server: Host, child: Option<Child>, field: &str, value: &str) {
         let field = protocols::fields().find(|known| known.name == field).expect("a field of a dissector");
         let protocol =
             protocols::ALL.iter().find(|protocol| field.name.starts_with(protocol.name)).expect("a protocol");
@@ -74,28 +74,28 @@ impl World {
         self.told(Subject { host: server, child }, fact, evidence);
     }
 
-    pub fn again(&mut self, server: Host, field: &str, count: u64) {
+    pub(crate) fn again(&mut self, server: Host, field: &str, count: u64) {
         let field = protocols::fields().find(|known| known.name == field).expect("a field of a dissector");
         let evidence = self.evidence(server, host("10.9.9.9"), 502, "modbus");
         self.told(server.into(), Fact::Again { field, count }, evidence);
     }
 
-    pub fn binding(&mut self, of: Host, mac: Mac, proof: Binding) {
+    pub(crate) fn binding(&mut self, of: Host, mac: Mac, proof: Binding) {
         let evidence = self.evidence(of, host("10.9.9.9"), 0, "arp");
         self.told(of.into(), Fact::Binding { mac, proof }, evidence);
     }
 
-    pub fn child(&mut self, of: Host, child: Child, proof: ChildProof) {
+    pub(crate) fn child(&mut self, of: Host, child: Child, proof: ChildProof) {
         let protocol = if matches!(child, Child::Number(_)) { "modbus" } else { "bacnet" };
         let evidence = self.evidence(of, host("10.9.9.9"), 502, protocol);
         self.told(Subject { host: of, child: Some(child) }, Fact::Child(proof), evidence);
     }
 
-    pub fn talks(&mut self, client: Host, server: Host, protocol: Option<&'static str>, answered: bool) {
+    pub(crate) fn talks(&mut self, client: Host, server: Host, protocol: Option<&'static str>, answered: bool) {
         self.traffic(client, server, protocol, answered, |_| {});
     }
 
-    pub fn traffic(
+    pub(crate) fn traffic(
         &mut self,
         client: Host,
         server: Host,
@@ -126,7 +126,13 @@ impl World {
         self.told(server.into(), Fact::Traffic(Box::new(traffic)), evidence);
     }
 
-    pub fn asks(&mut self, client: Host, server: Host, child: Option<Child>, change: impl FnOnce(&mut Activity)) {
+    pub(crate) fn asks(
+        &mut self,
+        client: Host,
+        server: Host,
+        child: Option<Child>,
+        change: impl FnOnce(&mut Activity),
+    ) {
         let evidence = self.evidence(client, server, 502, "modbus");
         let place = Place { time: evidence.time, capture: evidence.capture, frame: evidence.frame };
         let mut activity = Activity {
@@ -151,7 +157,7 @@ impl World {
         self.told(Subject { host: server, child }, Fact::Activity(Box::new(activity)), evidence);
     }
 
-    pub fn writes(&mut self, client: Host, server: Host, child: Option<Child>, target: &str, outcome: Outcome) {
+    pub(crate) fn writes(&mut self, client: Host, server: Host, child: Option<Child>, target: &str, outcome: Outcome) {
         let evidence = self.evidence(client, server, 502, "modbus");
         let control = Control {
             window: evidence.time.hour(),
@@ -169,7 +175,7 @@ impl World {
         self.told(Subject { host: server, child }, Fact::Control(Box::new(control)), evidence);
     }
 
-    pub fn attempts(&mut self, source: Host, flows: u64) {
+    pub(crate) fn attempts(&mut self, source: Host, flows: u64) {
         let evidence = self.evidence(source, host("10.9.9.9"), 502, "");
         let attempts = Attempts {
             window: evidence.time.hour(),
@@ -182,13 +188,13 @@ impl World {
         self.told(source.into(), Fact::Attempts(Box::new(attempts)), evidence);
     }
 
-    pub fn finish(&mut self) -> Rows {
+    pub(crate) fn finish(&mut self) -> Rows {
         let captures = [CaptureName { path: "site.pcap".to_owned(), capture_id: "c-1".to_owned() }];
         Rows(self.inventory.finish(at(self.second + 1), &captures))
     }
 }
 
-pub fn evidence(second: i64, from: Host, to: Host, port: u16, protocol: &'static str) -> Evidence {
+pub(crate) fn evidence(second: i64, from: Host, to: Host, port: u16, protocol: &'static str) -> Evidence {
     let flow = FlowId {
         transport: Transport::Tcp,
         source: from.address,
@@ -201,24 +207,24 @@ pub fn evidence(second: i64, from: Host, to: Host, port: u16, protocol: &'static
 }
 
 /// What came out.
-pub struct Rows(pub Vec<Record>);
+pub(crate) struct Rows(pub(crate) Vec<Record>);
 
 impl Rows {
-    pub fn assets(&self) -> Vec<&AssetRow> {
+    pub(crate) fn assets(&self) -> Vec<&AssetRow> {
         self.0.iter().filter_map(|record| if let Record::Assets(row) = record { Some(&**row) } else { None }).collect()
     }
 
-    pub fn claims(&self) -> Vec<&ClaimRow> {
+    pub(crate) fn claims(&self) -> Vec<&ClaimRow> {
         self.0.iter().filter_map(|record| if let Record::Claims(row) = record { Some(&**row) } else { None }).collect()
     }
 
-    pub fn findings(&self, kind: &str) -> Vec<&FindingRow> {
+    pub(crate) fn findings(&self, kind: &str) -> Vec<&FindingRow> {
         let all =
             self.0.iter().filter_map(|record| if let Record::Findings(row) = record { Some(&**row) } else { None });
         all.filter(|row| row.kind == kind).collect()
     }
 
-    pub fn services(&self) -> Vec<&ServiceRow> {
+    pub(crate) fn services(&self) -> Vec<&ServiceRow> {
         self.0
             .iter()
             .filter_map(|record| if let Record::Services(row) = record { Some(&**row) } else { None })
@@ -226,17 +232,17 @@ impl Rows {
     }
 
     /// The asset with this address, and no child of it.
-    pub fn asset(&self, ip: &str) -> &AssetRow {
+    pub(crate) fn asset(&self, ip: &str) -> &AssetRow {
         let all = self.assets();
         all.into_iter().find(|row| row.ips.iter().any(|known| known == ip)).unwrap_or_else(|| panic!("no asset {ip}"))
     }
 
-    pub fn has(&self, ip: &str) -> bool {
+    pub(crate) fn has(&self, ip: &str) -> bool {
         self.assets().iter().any(|row| row.ips.iter().any(|known| known == ip))
     }
 
     /// The values of an attribute of an asset, the chosen one marked.
-    pub fn values(&self, asset: &str, attribute: &str) -> Vec<(String, bool)> {
+    pub(crate) fn values(&self, asset: &str, attribute: &str) -> Vec<(String, bool)> {
         let claims = self.claims().into_iter().filter(|row| row.asset_id == asset && row.attribute == attribute);
         claims.map(|row| (row.value.clone(), row.chosen)).collect()
     }
