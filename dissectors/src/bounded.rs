@@ -34,10 +34,9 @@ impl<T> Bounded<T> {
 
     /// The slot of the entry with this hash that `is` accepts.
     #[inline]
-    pub fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<Slot> {
-        self.index
-            .find(hash, |slot| self.entry(*slot).is_some_and(|entry| entry.hash == hash && is(&entry.value)))
-            .copied()
+    pub fn find(&self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<Slot> {
+        let is_it = |slot: &Slot| self.entry(*slot).is_some_and(|entry| entry.hash == hash && is(&entry.value));
+        self.index.find(hash, is_it).copied()
     }
 
     /// The entry in a slot.
@@ -57,11 +56,11 @@ impl<T> Bounded<T> {
         self.entries.get_mut(slot as usize)?.as_mut().map(|entry| &mut entry.value)
     }
 
-    /// The entry in a slot, to change, and given so many chances against the hand.
+    /// The entry in a slot, to change, and given as many chances against the hand as it deserves.
     #[inline]
-    pub fn touch(&mut self, slot: Slot, chances: u8) -> Option<&mut T> {
+    pub fn touch(&mut self, slot: Slot, deserves: impl FnOnce(&T) -> u8) -> Option<&mut T> {
         let entry = self.entries.get_mut(slot as usize)?.as_mut()?;
-        entry.chances = chances;
+        entry.chances = deserves(&entry.value);
         Some(&mut entry.value)
     }
 
@@ -92,6 +91,15 @@ impl<T> Bounded<T> {
     /// All entries in the slab's order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.entries.iter_mut().flatten().map(|entry| &mut entry.value)
+    }
+
+    /// Shows each entry with its slot, in the slab's order.
+    pub fn for_each_mut(&mut self, mut see: impl FnMut(Slot, &mut T)) {
+        for (slot, entry) in self.entries.iter_mut().enumerate() {
+            if let Some(entry) = entry {
+                see(Slot::try_from(slot).unwrap_or(Slot::MAX), &mut entry.value);
+            }
+        }
     }
 
     /// Takes all entries out, in the slab's order.
@@ -176,7 +184,7 @@ mod tests {
         let mut table = table_of(&[1, 2, 3], 3);
         for proven in [1, 3] {
             let slot = table.find(proven, |value| *value == proven).expect("it is there");
-            table.touch(slot, 2);
+            table.touch(slot, |_| 2);
         }
         assert_eq!(table.insert(4, 4).1, Some(2));
         assert_eq!(table.insert(5, 5).1, Some(4), "a newcomer without chances goes before the proven");
@@ -188,7 +196,7 @@ mod tests {
     fn a_full_table_of_proven_entries_still_takes_newcomers() {
         let mut table = table_of(&[1, 2], 2);
         for slot in [0, 1] {
-            table.touch(slot, u8::MAX);
+            table.touch(slot, |_| u8::MAX);
         }
         assert_eq!(table.insert(3, 3).1, Some(1));
         assert!(table.evicted() == 1 && table.len() == 2);

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub struct Scene {
     /// The two ends.
     pub hosts: Sides<Host>,
-    /// Their ports; 0 where there are none.
+    /// Their ports; 0 where there are none, the EtherType of frames without IP.
     pub ports: Sides<u16>,
     /// Whether an end is a group address (by its IP or its MAC), which is no device.
     pub group: Sides<bool>,
@@ -211,12 +211,12 @@ impl Told {
                 Entry::Observation(observation) => self.ready.push(observation),
                 Entry::Fresh(newcomer) => newcomers.push(newcomer),
                 Entry::Changed { slot, value, at } => {
-                    if let Some(known) = self.known.touch(slot, 2) {
+                    if let Some(known) = self.known.touch(slot, |_| 2) {
                         known.change(value, at);
                     }
                 }
                 Entry::Repeated { slot, evidence } => {
-                    if let Some(known) = self.known.touch(slot, 1) {
+                    if let Some(known) = self.known.touch(slot, |_| 1) {
                         let before = known.repeated.map_or(0, |(_, count)| count);
                         known.repeated = Some((evidence, before.saturating_add(1)));
                     }

@@ -32,6 +32,15 @@ impl LinkType {
             other => Self::Other(other),
         }
     }
+
+    /// The number in the registry.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Ethernet => 1,
+            Self::Raw => 101,
+            Self::Other(number) => number,
+        }
+    }
 }
 
 /// The MAC addresses of a frame.

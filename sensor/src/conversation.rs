@@ -1,103 +1,20 @@
-//! One flow's talk: found out by structure, then spoken, then quiet.
+//! One flow's conversation: its segments put in order, and the talk that they carry.
 
-use crate::counters::Counters;
-use crate::messages::{Desk, Fate, Messages};
 use crate::stream::{Delivery, Stream};
-use dissectors::observation::Transport;
+use crate::talk::{Lent, Talk};
 use dissectors::packet::TcpHeader;
-use dissectors::{Carrier, Dissector, Place, Protocol, Scene, Side, Sides, Told, Verdict, protocols};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use dissectors::{Place, Scene, Side, Sides};
 
-/// As many bits name a protocol at once.
-const NAMING_BITS: u32 = 32;
-/// What is kept of a side until it is named.
-const MOST_KEPT: usize = 1024;
-/// Starts at which no protocol shows before the flow goes quiet.
-const MOST_TRIES: u32 = 16;
-/// Malformed messages in a row of a named flow, without a whole one between them, before it goes quiet.
-const MOST_STUMBLES: u64 = 64;
-
-/// Where a conversation stands.
-enum Stage {
-    Probing(Probing),
-    Speaking(&'static Protocol, Box<dyn Dissector>),
-    Quiet,
-}
-
-/// A piece of a flow that is not named yet.
-struct Kept {
-    side: Side,
-    bytes: Vec<u8>,
-    place: Place,
-}
-
-/// What is known of a flow that is not named yet.
-#[derive(Default)]
-struct Probing {
-    kept: Vec<Kept>,
-    /// The bytes of each side since the place where a message may start.
-    fronts: Sides<Vec<u8>>,
-    /// A protocol of which one message was seen that could be another's too.
-    likely: Option<&'static str>,
-    tries: u32,
-}
-
-/// What the candidates make of a front.
-enum Assessment {
-    Named(&'static Protocol),
-    Likely(&'static Protocol),
-    More,
-    Nobody,
-}
-
-/// What a lane lends to its conversations.
-pub(crate) struct Lent<'a> {
-    pub(crate) told: &'a mut Told,
-    /// Panics of dissectors.
-    pub(crate) panics: &'a mut u64,
-}
-
-/// A flow's talk.
+/// What stands in the box of a flow.
 pub(crate) struct Conversation {
-    pub(crate) scene: Scene,
-    pub(crate) counters: Counters,
-    /// Bytes that the capture lost, in this window.
-    pub(crate) lost: u64,
-    /// Payload bytes that nobody could name, in this window.
-    pub(crate) unknown: u64,
-    stage: Stage,
+    pub(crate) talk: Talk,
     streams: Sides<Stream>,
-    messages: Sides<Messages>,
-    /// Protocols that this flow is not, one bit each by their place in the table.
-    excluded: u64,
-    /// Malformed messages since the last whole one.
-    stumbles: u64,
 }
 
 impl Conversation {
     /// Nothing was said yet.
     pub(crate) fn new(scene: Scene) -> Self {
-        Self {
-            scene,
-            counters: Counters::default(),
-            lost: 0,
-            unknown: 0,
-            stage: Stage::Probing(Probing::default()),
-            streams: Sides::default(),
-            messages: Sides::default(),
-            excluded: 0,
-            stumbles: 0,
-        }
-    }
-
-    /// The protocol, once its structure has named it.
-    pub(crate) fn protocol(&self) -> Option<&'static str> {
-        (!self.scene.protocol.is_empty()).then_some(self.scene.protocol)
-    }
-
-    /// Whether it has told what it can.
-    pub(crate) fn is_quiet(&self) -> bool {
-        matches!(self.stage, Stage::Quiet)
+        Self { talk: Talk::new(scene), streams: Sides::default() }
     }
 
     /// The connection was opened by `side`.
@@ -106,275 +23,49 @@ impl Conversation {
     }
 
     /// A TCP segment from `side`: its acknowledgement settles holes of the other side, its payload continues this one.
+    #[inline]
     pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, payload: &[u8], place: Place, lent: &mut Lent<'_>) {
-        let mut streams = std::mem::take(&mut self.streams);
+        let Self { talk, streams } = self;
         if tcp.flags.ack() {
             let other = side.other();
             let stream = streams.of_mut(other);
-            stream.acknowledge(tcp.acknowledgement, |delivery| self.deliver(other, &delivery, place, lent));
+            stream.acknowledge(tcp.acknowledgement, |delivery| deliver(talk, other, &delivery, place, lent));
         }
         if !payload.is_empty() {
             let stream = streams.of_mut(side);
-            stream.push(tcp.sequence, payload, |delivery| self.deliver(side, &delivery, place, lent));
+            stream.push(tcp.sequence, payload, |delivery| deliver(talk, side, &delivery, place, lent));
         }
-        if !self.is_quiet() {
-            self.streams = streams;
-        }
-    }
-
-    /// A datagram or frame from `side`.
-    pub(crate) fn datagram(&mut self, side: Side, payload: &[u8], place: Place, lent: &mut Lent<'_>) {
-        self.piece(side, payload, place, lent);
-    }
-
-    /// Packet time has passed.
-    pub(crate) fn tick(&mut self, place: Place, lent: &mut Lent<'_>) {
-        let Stage::Speaking(_, dissector) = &mut self.stage else { return };
-        let mut out = dissectors::Out::new(lent.told, &self.scene, Side::A, place);
-        let ticked = catch_unwind(AssertUnwindSafe(|| dissector.tick(place.time, &mut out)));
-        if ticked.is_ok() {
-            lent.told.commit(&mut self.counters);
-        } else {
-            self.panicked(lent);
+        if talk.is_quiet() {
+            *streams = Sides::default();
         }
     }
 
     /// No more packets come: what waits in the streams is taken behind its gaps.
     pub(crate) fn finish(&mut self, place: Place, lent: &mut Lent<'_>) {
-        let mut streams = std::mem::take(&mut self.streams);
+        let Self { talk, streams } = self;
         for side in Side::BOTH {
-            streams.of_mut(side).finish(|delivery| self.deliver(side, &delivery, place, lent));
+            streams.of_mut(side).finish(|delivery| deliver(talk, side, &delivery, place, lent));
         }
-        if let Stage::Probing(probing) = &self.stage {
-            self.unknown += probing.kept.iter().map(|kept| kept.bytes.len() as u64).sum::<u64>();
-        }
-        self.tick(place, lent);
-    }
-
-    /// What was counted so far has been told.
-    pub(crate) fn begin_window(&mut self) {
-        self.counters.clear();
-        self.lost = 0;
-        self.unknown = 0;
+        talk.finish(place, lent);
     }
 
     /// How many bytes it holds back.
+    #[inline]
     pub(crate) fn waiting(&self) -> usize {
-        Side::BOTH.iter().map(|side| self.streams.of(*side).waiting() + self.messages.of(*side).waiting()).sum()
-    }
-
-    /// How many messages were malformed since the last call, for the counters of its protocol.
-    pub(crate) fn take_malformed(&mut self) -> u64 {
-        Side::BOTH.iter().map(|side| std::mem::take(&mut self.messages.of_mut(*side).malformed)).sum()
+        self.streams.a.waiting() + self.streams.b.waiting() + self.talk.waiting()
     }
 
     /// Drops what it holds back, as if it had been lost.
     pub(crate) fn drop_waiting(&mut self) {
-        self.lost += self.waiting() as u64;
+        self.talk.lost += (self.streams.a.waiting() + self.streams.b.waiting()) as u64;
+        self.talk.drop_waiting();
         self.streams = Sides::default();
-        for side in Side::BOTH {
-            self.messages.of_mut(side).lose_footing();
-        }
-    }
-
-    fn deliver(&mut self, side: Side, delivery: &Delivery<'_>, place: Place, lent: &mut Lent<'_>) {
-        match delivery {
-            Delivery::Bytes(bytes) => self.piece(side, bytes, place, lent),
-            Delivery::Gap(lost) => self.gap(side, *lost),
-        }
-    }
-
-    fn gap(&mut self, side: Side, lost: u64) {
-        self.lost += lost;
-        match &mut self.stage {
-            Stage::Probing(probing) => probing.forget(side, &mut self.unknown),
-            Stage::Speaking(_, dissector) => {
-                let fate = self.messages.of_mut(side).gap(side, lost, dissector.as_mut());
-                self.settle(fate);
-            }
-            Stage::Quiet => {}
-        }
-    }
-
-    fn piece(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
-        match &mut self.stage {
-            Stage::Speaking(..) => self.speak(side, bytes, place, lent),
-            Stage::Probing(_) => self.probe(side, bytes, place, lent),
-            Stage::Quiet => {}
-        }
-    }
-
-    fn speak(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
-        let Stage::Speaking(protocol, dissector) = &mut self.stage else { return };
-        let messages = self.messages.of_mut(side);
-        let whole = messages.whole;
-        let mut desk = Desk { told: lent.told, tallies: &mut self.counters, scene: &self.scene, place };
-        let speaker: (&Protocol, &mut dyn Dissector) = (protocol, dissector.as_mut());
-        let spoken = catch_unwind(AssertUnwindSafe(|| match desk.scene.transport {
-            Transport::Tcp => messages.feed(side, bytes, speaker, &mut desk),
-            _ => messages.datagram(side, bytes, speaker, &mut desk),
-        }));
-        self.stumbles = if messages.whole > whole { 0 } else { self.stumbles };
-        match spoken {
-            Ok(fate) => self.settle(fate),
-            Err(_) => self.panicked(lent),
-        }
-    }
-
-    fn settle(&mut self, fate: Fate) {
-        match fate {
-            Fate::On => {}
-            Fate::Enough => self.quiet(),
-            Fate::Malformed => {
-                self.stumbles += 1;
-                let named_in_vain = Side::BOTH.iter().all(|side| self.messages.of(*side).whole == 0);
-                if named_in_vain {
-                    self.take_back();
-                } else if self.stumbles > MOST_STUMBLES {
-                    self.quiet();
-                }
-            }
-        }
-    }
-
-    /// Not one message was whole: the flow was named wrongly, and nothing of it was told.
-    fn take_back(&mut self) {
-        if let Stage::Speaking(protocol, _) = &self.stage {
-            self.excluded |= bit_of(protocol);
-            self.scene.protocol = "";
-            self.messages = Sides::default();
-            self.stage = Stage::Probing(Probing::default());
-        }
-    }
-
-    fn quiet(&mut self) {
-        self.stage = Stage::Quiet;
-        self.streams = Sides::default();
-        let malformed = self.take_malformed();
-        self.messages = Sides::default();
-        self.messages.a.malformed = malformed;
-    }
-
-    /// A panic costs this flow and a counter, never the sensor.
-    fn panicked(&mut self, lent: &mut Lent<'_>) {
-        lent.told.roll_back();
-        *lent.panics += 1;
-        self.quiet();
-    }
-
-    /// Asks all candidates whose messages these are.
-    fn probe(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
-        let Stage::Probing(probing) = &mut self.stage else { return };
-        let front = probing.fronts.of_mut(side);
-        let assessment = if front.is_empty() {
-            assess(bytes, &self.scene, self.excluded)
-        } else {
-            front.extend_from_slice(bytes);
-            assess(front, &self.scene, self.excluded)
-        };
-        match assessment {
-            Assessment::Named(protocol) => self.name(protocol, side, bytes, place, lent),
-            Assessment::Likely(protocol) if probing.likely == Some(protocol.name) => {
-                self.name(protocol, side, bytes, place, lent);
-            }
-            Assessment::Likely(protocol) => {
-                probing.likely = Some(protocol.name);
-                probing.fronts.of_mut(side).clear();
-                probing.keep(side, bytes, place, &mut self.unknown);
-            }
-            Assessment::More => {
-                if probing.fronts.of(side).is_empty() {
-                    probing.fronts.of_mut(side).extend_from_slice(bytes);
-                }
-                probing.keep(side, bytes, place, &mut self.unknown);
-            }
-            Assessment::Nobody => {
-                self.unknown += bytes.len() as u64;
-                probing.forget(side, &mut self.unknown);
-                probing.tries += 1;
-                if probing.tries >= MOST_TRIES {
-                    self.quiet();
-                }
-            }
-        }
-    }
-
-    /// The flow is named: what was kept is told with its own frames, then what is here.
-    fn name(&mut self, protocol: &'static Protocol, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
-        let stage = Stage::Speaking(protocol, (protocol.open)());
-        let Stage::Probing(probing) = std::mem::replace(&mut self.stage, stage) else { return };
-        self.scene.protocol = protocol.name;
-        for kept in probing.kept {
-            self.piece(kept.side, &kept.bytes, kept.place, lent);
-        }
-        self.piece(side, bytes, place, lent);
     }
 }
 
-impl Probing {
-    fn keep(&mut self, side: Side, bytes: &[u8], place: Place, unknown: &mut u64) {
-        let kept: usize = self.kept.iter().filter(|kept| kept.side == side).map(|kept| kept.bytes.len()).sum();
-        if kept + bytes.len() > MOST_KEPT {
-            *unknown += bytes.len() as u64;
-            self.forget(side, unknown);
-            self.tries += 1;
-        } else {
-            self.kept.push(Kept { side, bytes: bytes.to_vec(), place });
-        }
+fn deliver(talk: &mut Talk, side: Side, delivery: &Delivery<'_>, place: Place, lent: &mut Lent<'_>) {
+    match delivery {
+        Delivery::Bytes(bytes) => talk.piece(side, bytes, place, lent),
+        Delivery::Gap(lost) => talk.gap(side, *lost),
     }
-
-    /// What a side has sent so far starts no message.
-    fn forget(&mut self, side: Side, unknown: &mut u64) {
-        let dropped: usize = self.kept.iter().filter(|kept| kept.side == side).map(|kept| kept.bytes.len()).sum();
-        *unknown += dropped as u64;
-        self.kept.retain(|kept| kept.side != side);
-        self.fronts.of_mut(side).clear();
-    }
-}
-
-fn bit_of(protocol: &'static Protocol) -> u64 {
-    let place = protocols::ALL.iter().position(|other| other.name == protocol.name).unwrap_or(63);
-    1 << place.min(63)
-}
-
-/// Asks those first whose usual port this is, then all others that can travel so.
-fn assess(front: &[u8], scene: &Scene, excluded: u64) -> Assessment {
-    let mut likely = None;
-    let mut more = false;
-    for hinted in [true, false] {
-        for (place, protocol) in protocols::ALL.iter().enumerate() {
-            if excluded & 1 << place.min(63) != 0 || hint_of(protocol, scene) != Some(hinted) {
-                continue;
-            }
-            match (protocol.probe)(front, scene.transport) {
-                Verdict::Bits(bits) if bits >= NAMING_BITS => return Assessment::Named(protocol),
-                Verdict::Bits(_) => likely = likely.or(Some(*protocol)),
-                Verdict::More => more = true,
-                Verdict::NotMine => {}
-            }
-        }
-    }
-    match likely {
-        Some(protocol) => Assessment::Likely(protocol),
-        None if more => Assessment::More,
-        None => Assessment::Nobody,
-    }
-}
-
-/// Whether this is a usual port of the protocol; `None` if it cannot travel so at all.
-fn hint_of(protocol: &Protocol, scene: &Scene) -> Option<bool> {
-    let is_usual = |ports: &[u16]| ports.contains(&scene.ports.a) || ports.contains(&scene.ports.b);
-    protocol.carriers.iter().find_map(|carrier| match (carrier, scene.transport) {
-        (Carrier::Tcp(ports), Transport::Tcp) | (Carrier::Udp(ports), Transport::Udp) => Some(is_usual(ports)),
-        (Carrier::EtherType(number), Transport::Ethernet) => (scene.ports.a == *number).then_some(true),
-        _ => None,
-    })
-}
-
-/// Whether a port is the usual one of any protocol on this transport.
-pub(crate) fn is_usual_port(port: u16, transport: Transport) -> bool {
-    protocols::ALL.iter().flat_map(|protocol| protocol.carriers).any(|carrier| match (carrier, transport) {
-        (Carrier::Tcp(ports), Transport::Tcp) | (Carrier::Udp(ports), Transport::Udp) => ports.contains(&port),
-        _ => false,
-    })
 }

@@ -17,21 +17,71 @@ pub(crate) struct OperationCount {
     pub(crate) operation: Operation,
     pub(crate) child: Option<Child>,
     pub(crate) is_control: bool,
-    pub(crate) messages: u64,
-    pub(crate) exceptions: u64,
-    pub(crate) unanswered: u64,
     pub(crate) first: Place,
-    pub(crate) last: Timestamp,
+    pub(crate) unanswered: u64,
     pub(crate) first_unanswered: Option<Place>,
 }
 
 impl OperationCount {
+    fn new(count: &Count, first: Place) -> Self {
+        Self {
+            sender: count.sender,
+            direction: count.direction,
+            operation: count.operation.clone(),
+            child: count.child.clone(),
+            is_control: count.is_control,
+            first,
+            unanswered: 0,
+            first_unanswered: None,
+        }
+    }
+
     fn is_of(&self, count: &Count) -> bool {
         self.operation == count.operation
             && self.child == count.child
             && self.sender == count.sender
             && self.direction == count.direction
     }
+}
+
+/// What every message touches of a row: three of them fit a cache line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tally {
+    /// What is counted, packed; rows that cannot be packed share [`UNPACKED`].
+    key: u64,
+    last: Timestamp,
+    pub(crate) messages: u32,
+    pub(crate) exceptions: u32,
+}
+
+impl Tally {
+    pub(crate) fn last(&self) -> Timestamp {
+        self.last
+    }
+}
+
+const UNPACKED: u64 = u64::MAX;
+
+/// Sender, direction, operation and child in 64 bits, if all are numbers: an exact key, not a hash.
+fn packed(count: &Count) -> u64 {
+    const CODES: u32 = 1 << 22;
+    let (kind, code) = match &count.operation {
+        Operation::Code(code) => (0, *code),
+        Operation::Kind(kind, code) if kind.is_ascii() => (*kind as u32, *code),
+        _ => return UNPACKED,
+    };
+    let (has_child, child) = match &count.child {
+        None => (0, 0),
+        Some(Child::Number(number)) => (1, *number),
+        Some(_) => return UNPACKED,
+    };
+    if code >= CODES {
+        return UNPACKED;
+    }
+    let sender = u32::from(count.sender == Side::B);
+    let direction = u32::from(count.direction == Direction::Response);
+    let high = sender << 31 | direction << 30 | has_child << 29 | kind << 22 | code;
+    u64::from(high) << 32 | u64::from(child)
 }
 
 /// A control action and its equal repeats.
@@ -55,14 +105,16 @@ impl ActionCount {
 /// The counters of a flow.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Which side serves, if its messages have said so.
-    pub(crate) server: Option<Side>,
-    pub(crate) operations: Vec<OperationCount>,
+    tallies: Vec<Tally>,
+    /// What each tally is of, in the same order.
+    operations: Vec<OperationCount>,
     pub(crate) actions: Vec<ActionCount>,
     /// Messages and actions beyond the caps.
     pub(crate) over_cap: u64,
     /// Where the last message was counted: polls repeat in cycles, so the next one's place is near.
     hint: usize,
+    /// Which side serves, if its messages have said so.
+    pub(crate) server: Option<Side>,
 }
 
 impl Counters {
@@ -73,38 +125,38 @@ impl Counters {
 
     /// Starts a new window; what the messages said of the roles stays.
     pub(crate) fn clear(&mut self) {
+        self.tallies.clear();
         self.operations.clear();
         self.actions.clear();
         self.hint = 0;
     }
 
+    /// What was counted in this window.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (&OperationCount, Tally)> {
+        self.operations.iter().zip(self.tallies.iter().copied())
+    }
+
     /// The row of a message: looked for from the last one's place on, round once.
-    fn row_of(&mut self, count: &Count, place: Place) -> Option<&mut OperationCount> {
-        let (before, behind) = self.operations.split_at(self.hint.min(self.operations.len()));
-        let found = behind.iter().position(|row| row.is_of(count)).map(|at| at + before.len());
-        let at = found.or_else(|| before.iter().position(|row| row.is_of(count)));
-        let at = match at {
-            Some(at) => at,
-            None if self.operations.len() < MOST_OPERATIONS => {
-                self.operations.push(OperationCount {
-                    sender: count.sender,
-                    direction: count.direction,
-                    operation: count.operation.clone(),
-                    child: count.child.clone(),
-                    is_control: count.is_control,
-                    messages: 0,
-                    exceptions: 0,
-                    unanswered: 0,
-                    first: place,
-                    last: place.time,
-                    first_unanswered: None,
-                });
-                self.operations.len() - 1
-            }
-            None => return None,
+    #[inline]
+    fn row_of(&mut self, count: &Count, place: Place) -> Option<usize> {
+        let key = packed(count);
+        let is_it = |at: &usize| {
+            self.tallies[*at].key == key && (key != UNPACKED || self.operations[*at].is_of(count))
         };
+        let found = (self.hint..self.tallies.len()).find(is_it).or_else(|| (0..self.hint).find(is_it));
+        let at = found.or_else(|| self.add(key, count, place))?;
         self.hint = at;
-        self.operations.get_mut(at)
+        Some(at)
+    }
+
+    #[cold]
+    fn add(&mut self, key: u64, count: &Count, place: Place) -> Option<usize> {
+        if self.tallies.len() >= MOST_OPERATIONS {
+            return None;
+        }
+        self.tallies.push(Tally { key, last: place.time, messages: 0, exceptions: 0 });
+        self.operations.push(OperationCount::new(count, place));
+        Some(self.tallies.len() - 1)
     }
 }
 
@@ -115,21 +167,20 @@ impl Tallies for Counters {
 
     #[inline]
     fn count(&mut self, count: &Count, place: Place) {
-        let Some(row) = self.row_of(count, place) else {
+        let Some(at) = self.row_of(count, place) else {
             self.over_cap += 1;
             return;
         };
-        match count.mark {
-            Mark::Unanswered => {
-                row.unanswered += 1;
-                row.first_unanswered.get_or_insert(place);
-                return;
-            }
-            Mark::Exception => row.exceptions += 1,
-            Mark::Plain => {}
+        if count.mark == Mark::Unanswered {
+            let row = &mut self.operations[at];
+            row.unanswered += 1;
+            row.first_unanswered.get_or_insert(place);
+            return;
         }
-        row.messages += 1;
-        row.last = row.last.max(place.time);
+        let tally = &mut self.tallies[at];
+        tally.exceptions += u32::from(count.mark == Mark::Exception);
+        tally.messages += 1;
+        tally.last = tally.last.max(place.time);
     }
 
     fn act(&mut self, action: Action) {
@@ -165,9 +216,44 @@ mod tests {
         for (code, mark) in [(3, Mark::Plain), (4, Mark::Plain), (3, Mark::Exception), (3, Mark::Unanswered)] {
             counters.count(&count(code, mark), place);
         }
-        let rows: Vec<_> =
-            counters.operations.iter().map(|row| (row.messages, row.exceptions, row.unanswered)).collect();
+        let rows = counters.operations().map(|(row, tally)| (tally.messages, tally.exceptions, row.unanswered));
+        let rows: Vec<_> = rows.collect();
         assert_eq!(rows, [(2, 1, 1), (1, 0, 0)]);
+    }
+
+    #[test]
+    fn what_differs_in_anything_is_counted_apart() {
+        let place = Place { capture: 0, frame: None, time: Timestamp::default() };
+        let station = Child::Station { network: 7, address: [1].into_iter().collect() };
+        let children = [None, Some(Child::Number(0)), Some(Child::Number(u32::MAX)), Some(station)];
+        let operations = [
+            Operation::Code(0),
+            Operation::Code(1 << 22),
+            Operation::Kind('u', 0),
+            Operation::Kind('n', 0),
+            Operation::Kind('\u{fc}', 0),
+            Operation::Verb("GET"),
+            Operation::Word("GET ".into()),
+        ];
+        let mut counters = Counters::default();
+        let mut different = 0;
+        for _ in 0..2 {
+            different = 0;
+            for child in &children {
+                for operation in &operations {
+                    for sender in Side::BOTH {
+                        for direction in [Direction::Request, Direction::Response] {
+                            let (child, operation) = (child.clone(), operation.clone());
+                            let count = Count { sender, direction, operation, child, mark: Mark::Plain, is_control: false };
+                            counters.count(&count, place);
+                            different += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(counters.operations.len(), different);
+        assert!(counters.operations().all(|(_, tally)| tally.messages == 2));
     }
 
     #[test]

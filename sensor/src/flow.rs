@@ -1,9 +1,10 @@
 //! A flow: who talks to whom, how much, and the box in which the talk itself stands.
 
-use crate::conversation::{Conversation, is_usual_port};
+use crate::conversation::Conversation;
+use crate::talk::{Lent, Talk, is_usual_port};
 use dissectors::observation::{Address, Context, Host, RolesFrom, Tally, Transport};
-use dissectors::packet::{Headers, Layer};
-use dissectors::{Scene, Side, Sides, Timestamp};
+use dissectors::packet::{Headers, Layer, TcpFlags, TcpHeader};
+use dissectors::{Packet, Scene, Side, Sides, Timestamp};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
@@ -96,7 +97,7 @@ pub(crate) struct Flow {
     pub(crate) packets: Sides<u32>,
     pub(crate) bytes: Sides<u64>,
     /// The sequence number of the opening SYN.
-    pub(crate) opening: u32,
+    pub(crate) opening: Option<u32>,
     /// Which capture showed it first.
     pub(crate) capture: u32,
     pub(crate) opened_by: Option<Side>,
@@ -108,7 +109,7 @@ pub(crate) struct Flow {
     pub(crate) counted: bool,
     /// Whether side B is a group address.
     pub(crate) to_group: bool,
-    pub(crate) talk: Option<Box<Conversation>>,
+    pub(crate) conversation: Option<Box<Conversation>>,
 }
 
 impl Flow {
@@ -120,7 +121,7 @@ impl Flow {
             last: now,
             packets: Sides::default(),
             bytes: Sides::default(),
-            opening: 0,
+            opening: None,
             capture,
             opened_by: None,
             life: Life::Open,
@@ -128,7 +129,7 @@ impl Flow {
             answered: false,
             counted: false,
             to_group,
-            talk: None,
+            conversation: None,
         }
     }
 
@@ -150,8 +151,79 @@ impl Flow {
         self.packets = Sides::default();
         self.bytes = Sides::default();
         self.counted = true;
-        if let Some(talk) = &mut self.talk {
-            talk.begin_window();
+        if let Some(conversation) = &mut self.conversation {
+            conversation.talk.begin_window();
+        }
+    }
+
+    /// A TCP segment from `side`; tells how many bytes more (or fewer) wait for others since.
+    #[inline]
+    pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
+        if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE != 0 {
+            self.open_or_close(side, tcp);
+        }
+        if self.conversation.is_none() {
+            if packet.payload.is_empty() {
+                return 0;
+            }
+            let (opened_by, opening) = (self.opened_by, self.opening);
+            let conversation = self.converse();
+            if let Some((opener, sequence)) = opened_by.zip(opening) {
+                conversation.opened(opener, sequence);
+            }
+        }
+        let Some(conversation) = &mut self.conversation else { return 0 };
+        if conversation.talk.is_quiet() {
+            conversation.talk.hear_nothing(packet.payload);
+            return 0;
+        }
+        let before = conversation.waiting();
+        conversation.segment(side, tcp, packet.payload, packet.place, lent);
+        conversation.waiting().cast_signed() - before.cast_signed()
+    }
+
+    /// A datagram or frame from `side`.
+    #[inline]
+    pub(crate) fn datagram(&mut self, side: Side, packet: &Packet<'_>, lent: &mut Lent<'_>) {
+        let talk = &mut self.converse().talk;
+        if talk.is_quiet() {
+            talk.hear_nothing(packet.payload);
+        } else {
+            talk.piece(side, packet.payload, packet.place, lent);
+        }
+    }
+
+    /// Drops what waits, as if it had been lost; tells how much that was.
+    #[cold]
+    pub(crate) fn drop_waiting(&mut self) -> usize {
+        let Some(conversation) = &mut self.conversation else { return 0 };
+        let waiting = conversation.waiting();
+        conversation.drop_waiting();
+        waiting
+    }
+
+    /// Whether a SYN of `side` opens a new connection on the ports of this one.
+    pub(crate) fn is_reopened(&self, side: Side, sequence: u32) -> bool {
+        let is_again = self.opened_by == Some(side) && self.opening == Some(sequence);
+        !is_again && (self.answered || self.conversation.is_some() || self.life == Life::Closed)
+    }
+
+    #[cold]
+    fn open_or_close(&mut self, side: Side, tcp: &TcpHeader) {
+        let flags = tcp.flags;
+        if flags.syn() && flags.ack() {
+            self.opened_by.get_or_insert(side.other());
+            self.converse().opened(side, tcp.sequence);
+        } else if flags.syn() && self.opened_by.is_none() {
+            self.opened_by = Some(side);
+            self.opening = Some(tcp.sequence);
+        }
+        if let (true, Some(sequence)) = (flags.syn() && flags.ack(), self.opening) {
+            self.converse().opened(side.other(), sequence);
+        }
+        *self.finished.of_mut(side) |= flags.fin();
+        if flags.rst() || (self.finished.a && self.finished.b) {
+            self.life = Life::Closed;
         }
     }
 
@@ -167,12 +239,25 @@ impl Flow {
 
     /// How many rounds of the evicting hand it survives: speaking before two-sided before one-sided.
     pub(crate) fn chances(&self) -> u8 {
-        match &self.talk {
-            Some(talk) if talk.protocol().is_some() => 3,
+        match &self.conversation {
+            Some(conversation) if conversation.talk.protocol().is_some() => 3,
             _ if self.answered => 2,
             Some(_) => 1,
             None => 0,
         }
+    }
+
+    /// What was said, if anything.
+    pub(crate) fn talk(&self) -> Option<&Talk> {
+        self.conversation.as_ref().map(|conversation| &conversation.talk)
+    }
+
+    /// The conversation, begun if need be.
+    pub(crate) fn converse(&mut self) -> &mut Conversation {
+        if self.conversation.is_none() {
+            self.conversation = Some(Box::new(Conversation::new(self.scene())));
+        }
+        self.conversation.as_mut().expect("it was begun just now")
     }
 
     /// The talk's setting.
@@ -188,7 +273,7 @@ impl Flow {
 
     /// Which side serves, and how that is known: by content, then by who opened, then by the ports.
     pub(crate) fn server(&self) -> (Side, RolesFrom) {
-        if let Some(server) = self.talk.as_ref().and_then(|talk| talk.counters.server) {
+        if let Some(server) = self.talk().and_then(|talk| talk.counters.server) {
             return (server, RolesFrom::Content);
         }
         if let Some(client) = self.opened_by {

@@ -3,13 +3,13 @@
 //! All state belongs to a lane, never to a worker: its flows, what its dissectors have told, its sums and caps. Who runs
 //! a lane decides nothing, so any number of workers writes the same bytes.
 
-use crate::conversation::{Conversation, Lent};
 use crate::flow::{Flow, FlowKey, Life};
 use crate::sums::Sums;
+use crate::talk::Lent;
 use dissectors::bounded::{Bounded, Slot};
-use dissectors::observation::{Address, Binding, Transport};
-use dissectors::packet::{Headers, Layer, TcpHeader};
-use dissectors::{Carrier, Observation, Out, Packet, Place, Side, Timestamp, Told, protocols};
+use dissectors::observation::{Address, Binding, Host, Transport};
+use dissectors::packet::{Headers, Layer};
+use dissectors::{Carrier, Mac, Observation, Out, Packet, Place, Side, Timestamp, Told, protocols};
 use foldhash::fast::FixedState;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -114,6 +114,7 @@ pub struct Lane {
     caps: Caps,
     count: LaneCount,
     counts: BTreeMap<Timestamp, LaneCount>,
+    bound: Bound,
     waiting_bytes: usize,
     window: Timestamp,
     window_end: Timestamp,
@@ -133,6 +134,7 @@ impl Lane {
             caps,
             count: LaneCount::default(),
             counts: BTreeMap::new(),
+            bound: Bound::default(),
             waiting_bytes: 0,
             window: Timestamp::default(),
             window_end: Timestamp::default(),
@@ -227,119 +229,65 @@ impl Lane {
         let headers = packet.headers;
         let key = FlowKey::of(headers);
         let hash = key.hash(&self.hasher);
-        let (slot, side) = match self.known_flow(hash, &key) {
-            Some((slot, side)) if !self.is_reused(slot, side, headers) => (slot, side),
-            found => self.open(found.map(|(slot, _)| slot), hash, key, packet),
+        let mut side = Side::A;
+        let found = self.flows.find(hash, |flow| {
+            let found = flow.key.side_of(&key);
+            side = found.unwrap_or(side);
+            found.is_some()
+        });
+        let (slot, side) = match found {
+            Some(slot) if !self.is_reused(slot, side, headers) => (slot, side),
+            found => (self.open(found, hash, key, packet), Side::A),
         };
-        let Some(flow) = self.flows.get_mut(slot) else { return };
-        let is_first_answer = side == Side::B && !flow.answered;
-        flow.tally(side, headers.wire_bytes, packet.place.time);
-        let chances = flow.chances();
-        if is_first_answer {
-            let scene = flow.scene();
-            bind(&mut self.told, &scene, side, packet);
+        let Self { flows, told, count, caps, waiting_bytes, bound, .. } = self;
+        let Some(flow) = flows.touch(slot, Flow::chances) else { return };
+        if side == Side::B && !flow.answered {
+            bind(bound, told, flow, side, packet);
         }
-        self.flows.touch(slot, chances);
+        flow.tally(side, headers.wire_bytes, packet.place.time);
         match headers.layer {
-            Layer::Tcp(tcp) => self.tcp(slot, side, &tcp, packet),
-            Layer::Udp { .. } | Layer::Frame(_) if !packet.payload.is_empty() => self.datagram(slot, side, packet),
+            Layer::Tcp(tcp) => {
+                let mut lent = Lent { told, panics: &mut count.panics };
+                let waiting = flow.segment(side, &tcp, packet, &mut lent);
+                if waiting != 0 {
+                    *waiting_bytes = waiting_bytes.saturating_add_signed(waiting);
+                    if *waiting_bytes > caps.waiting_bytes {
+                        *waiting_bytes = waiting_bytes.saturating_sub(flow.drop_waiting());
+                        count.waiting_dropped += 1;
+                    }
+                }
+            }
+            Layer::Udp { .. } | Layer::Frame(_) if !packet.payload.is_empty() => {
+                flow.datagram(side, packet, &mut Lent { told, panics: &mut count.panics });
+            }
             _ => {}
         }
-    }
-
-    #[inline]
-    fn known_flow(&self, hash: u64, key: &FlowKey) -> Option<(Slot, Side)> {
-        let slot = self.flows.find(hash, |flow| flow.key.side_of(key).is_some())?;
-        let side = self.flows.get(slot)?.key.side_of(key)?;
-        Some((slot, side))
     }
 
     /// Whether a SYN opens a new connection on the ports of an old one.
     #[inline]
     fn is_reused(&self, slot: Slot, side: Side, headers: &Headers) -> bool {
-        let Layer::Tcp(tcp) = headers.layer else { return false };
-        if !tcp.flags.syn() || tcp.flags.ack() {
-            return false;
+        match headers.layer {
+            Layer::Tcp(tcp) if tcp.flags.syn() && !tcp.flags.ack() => {
+                self.flows.get(slot).is_some_and(|flow| flow.is_reopened(side, tcp.sequence))
+            }
+            _ => false,
         }
-        let Some(flow) = self.flows.get(slot) else { return false };
-        let is_again = flow.opened_by == Some(side) && flow.opening == tcp.sequence;
-        !is_again && (flow.answered || flow.talk.is_some() || flow.life == Life::Closed)
     }
 
     /// A new flow, in the place of an old one that ends here, if any.
-    #[cold]
-    fn open(&mut self, old: Option<Slot>, hash: u64, key: FlowKey, packet: &Packet<'_>) -> (Slot, Side) {
+    #[inline]
+    fn open(&mut self, old: Option<Slot>, hash: u64, key: FlowKey, packet: &Packet<'_>) -> Slot {
         if let Some(old) = old.and_then(|slot| self.flows.remove(slot)) {
             self.finish_flow(old, packet.place);
         }
         let flow = Flow::new(key, packet.headers.is_to_group(), packet.place.capture, packet.place.time);
-        bind(&mut self.told, &flow.scene(), Side::A, packet);
+        bind(&mut self.bound, &mut self.told, &flow, Side::A, packet);
         let (slot, evicted) = self.flows.insert(hash, flow);
         if let Some(evicted) = evicted {
             self.finish_flow(evicted, packet.place);
         }
-        (slot, Side::A)
-    }
-
-    fn tcp(&mut self, slot: Slot, side: Side, tcp: &TcpHeader, packet: &Packet<'_>) {
-        let Some(flow) = self.flows.get_mut(slot) else { return };
-        if tcp.flags.syn() {
-            if !tcp.flags.ack() && flow.opened_by.is_none() {
-                flow.opened_by = Some(side);
-                flow.opening = tcp.sequence;
-            } else if tcp.flags.ack() && flow.opened_by.is_none() {
-                flow.opened_by = Some(side.other());
-            }
-            if tcp.flags.ack() {
-                talk_of(flow).opened(side, tcp.sequence);
-                let (opener, opening) = (side.other(), flow.opening);
-                if flow.opened_by == Some(opener) && opening != 0 {
-                    talk_of(flow).opened(opener, opening);
-                }
-            }
-        }
-        let needs_talk = !packet.payload.is_empty();
-        if needs_talk && flow.talk.is_none() {
-            let (opened_by, opening) = (flow.opened_by, flow.opening);
-            let talk = talk_of(flow);
-            if let Some(opener) = opened_by {
-                talk.opened(opener, opening);
-            }
-        }
-        if let Some(talk) = &mut flow.talk {
-            if !talk.is_quiet() {
-                let before = talk.waiting();
-                let mut lent = Lent { told: &mut self.told, panics: &mut self.count.panics };
-                talk.segment(side, tcp, packet.payload, packet.place, &mut lent);
-                self.waiting_bytes = (self.waiting_bytes + talk.waiting()).saturating_sub(before);
-                if self.waiting_bytes > self.caps.waiting_bytes && talk.waiting() > 0 {
-                    self.waiting_bytes = self.waiting_bytes.saturating_sub(talk.waiting());
-                    talk.drop_waiting();
-                    self.count.waiting_dropped += 1;
-                }
-            } else if needs_talk && talk.protocol().is_none() {
-                talk.unknown += packet.payload.len() as u64;
-            }
-        }
-        if tcp.flags.fin() {
-            *flow.finished.of_mut(side) = true;
-        }
-        if tcp.flags.rst() || (flow.finished.a && flow.finished.b) {
-            flow.life = Life::Closed;
-        }
-    }
-
-    fn datagram(&mut self, slot: Slot, side: Side, packet: &Packet<'_>) {
-        let Some(flow) = self.flows.get_mut(slot) else { return };
-        let talk = talk_of(flow);
-        if talk.is_quiet() {
-            if talk.protocol().is_none() {
-                talk.unknown += packet.payload.len() as u64;
-            }
-            return;
-        }
-        let mut lent = Lent { told: &mut self.told, panics: &mut self.count.panics };
-        talk.datagram(side, packet.payload, packet.place, &mut lent);
+        slot
     }
 
     /// Looks at every flow: what pends too long is given up, what is idle too long ends.
@@ -348,8 +296,8 @@ impl Lane {
         let mut idle = Vec::new();
         let (told, count) = (&mut self.told, &mut self.count);
         self.flows.for_each_mut(|slot, flow| {
-            if let Some(talk) = &mut flow.talk {
-                talk.tick(place, &mut Lent { told: &mut *told, panics: &mut count.panics });
+            if let Some(conversation) = &mut flow.conversation {
+                conversation.talk.tick(place, &mut Lent { told: &mut *told, panics: &mut count.panics });
             }
             if clock.since(flow.last) > patience_with(flow) {
                 idle.push(slot);
@@ -363,9 +311,9 @@ impl Lane {
     }
 
     fn finish_flow(&mut self, mut flow: Flow, place: Place) {
-        if let Some(talk) = &mut flow.talk {
-            self.waiting_bytes = self.waiting_bytes.saturating_sub(talk.waiting());
-            talk.finish(place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
+        if let Some(conversation) = &mut flow.conversation {
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(conversation.waiting());
+            conversation.finish(place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
         }
         settle(&mut flow, self.window, &mut self.sums, &mut self.count);
     }
@@ -374,7 +322,8 @@ impl Lane {
 /// Adds what a flow has counted to the sums of a window.
 fn settle(flow: &mut Flow, window: Timestamp, sums: &mut Sums, count: &mut LaneCount) {
     let mut relates = true;
-    if let Some(talk) = &mut flow.talk {
+    if let Some(conversation) = &mut flow.conversation {
+        let talk = &mut conversation.talk;
         count.lost_bytes += talk.lost;
         count.operations_over_cap += std::mem::take(&mut talk.counters.over_cap);
         if let Some(protocol) = talk.protocol() {
@@ -388,20 +337,25 @@ fn settle(flow: &mut Flow, window: Timestamp, sums: &mut Sums, count: &mut LaneC
     sums.add(flow, window, relates);
 }
 
-/// The flow's talk, begun if need be.
-fn talk_of(flow: &mut Flow) -> &mut Conversation {
-    let scene = flow.scene();
-    flow.talk.get_or_insert_with(|| Box::new(Conversation::new(scene)))
-}
+/// The pairs of address and MAC that were bound last: a scan opens millions of flows from one host.
+type Bound = [Option<(Host, Mac)>; 16];
 
 /// An IP packet came in a frame from this MAC: they belong together, or a router is between them.
-fn bind(told: &mut Told, scene: &dissectors::Scene, side: Side, packet: &Packet<'_>) {
+#[inline]
+fn bind(bound: &mut Bound, told: &mut Told, flow: &Flow, side: Side, packet: &Packet<'_>) {
     let Some(link) = packet.headers.link else { return };
     let host = packet.headers.sender();
-    if matches!(host.address, Address::Ip(_)) && host.address.is_host() && link.source.is_device() {
-        Out::new(told, scene, side, packet.place).binding(host, link.source, Binding::Frame);
-        told.commit(&mut Nothing);
+    let Address::Ip(ip) = host.address else { return };
+    let place = match ip {
+        IpAddr::V4(ip) => ip.to_bits() as usize % bound.len(),
+        IpAddr::V6(ip) => ip.to_bits() as usize % bound.len(),
+    };
+    if bound[place] == Some((host, link.source)) || !host.address.is_host() || !link.source.is_device() {
+        return;
     }
+    bound[place] = Some((host, link.source));
+    Out::new(told, &flow.scene(), side, packet.place).binding(host, link.source, Binding::Frame);
+    told.commit(&mut Nothing);
 }
 
 struct Nothing;

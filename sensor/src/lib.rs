@@ -12,3 +12,4 @@ pub mod reading;
 pub mod source;
 mod stream;
 mod sums;
+mod talk;

@@ -191,7 +191,7 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
     let mut observations = 0;
     let mut ordinal: usize = 0;
     while let Some(fed) = feed.next_frame() {
-        let Some(bytes) = feed.bytes(fed.capture) else { continue };
+        let Some(bytes) = feed.bytes() else { continue };
         if let Some((headers, payload)) = decode(&fed, bytes, &mut books) {
             let number = lane_of(&headers);
             let lane = &mut lanes[number];
@@ -306,7 +306,7 @@ fn hand_out(
 fn fill(feed: &mut Feed, settings: Settings, batches: &mut [Batch], books: &mut Books) -> bool {
     for ordinal in 0..settings.epoch_packets {
         let Some(next) = feed.next_frame() else { return true };
-        let Some(bytes) = feed.bytes(next.capture) else { continue };
+        let Some(bytes) = feed.bytes() else { continue };
         let Some((headers, payload)) = decode(&next, bytes, books) else { continue };
         let lane = lane_of(&headers);
         let batch = &mut batches[lane % settings.workers];

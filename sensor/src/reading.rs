@@ -140,7 +140,7 @@ fn capture_row(account: &Account, name: &CaptureName) -> Record {
         path: name.path.clone(),
         sha256: None,
         bytes: count(account.bytes),
-        link_types: account.link_types.keys().map(|number| link_name(*number)).collect(),
+        link_types: account.link_types.iter().map(|(link_type, _)| link_name(link_type.number())).collect(),
         snaplen: (account.snaplen > 0).then_some(i64::from(account.snaplen)),
         first_packet: account.first,
         last_packet: account.last,

@@ -3,9 +3,9 @@
 //! Flows tell nothing of themselves. A lane sums them per client, server, port and hour, so that what it tells depends
 //! on who talks to whom, not on how often.
 
-use crate::conversation::Conversation;
-use crate::counters::{ActionCount, OperationCount};
+use crate::counters::{self, ActionCount, OperationCount};
 use crate::flow::Flow;
+use crate::talk::Talk;
 use compact_str::CompactString;
 use dissectors::observation::{
     Activity, Attempts, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic, Transport,
@@ -74,7 +74,7 @@ impl Sums {
     /// Adds what a flow has counted in this window, and lets it start anew. `relates` is false for protocols whose
     /// conversations are the link's own housekeeping.
     pub(crate) fn add(&mut self, flow: &mut Flow, window: Timestamp, relates: bool) {
-        let has_talked = flow.talk.as_ref().is_some_and(|talk| !talk.counters.is_empty());
+        let has_talked = flow.talk().is_some_and(|talk| !talk.counters.is_empty());
         if flow.is_idle() && !has_talked {
             return;
         }
@@ -113,13 +113,13 @@ impl Sums {
     fn service(&mut self, flow: &Flow, window: Timestamp) {
         let (server, roles_from) = flow.server();
         let client = server.other();
-        let talk = flow.talk.as_deref();
+        let talk = flow.talk();
         let key = ServiceKey {
             server: flow.key.host(server),
             server_port: port_of(flow, server),
             client: flow.key.host(client),
             transport: flow.key.transport,
-            protocol: talk.and_then(Conversation::protocol),
+            protocol: talk.and_then(Talk::protocol),
         };
         let fresh = |key: &ServiceKey| Sum {
             row: Traffic {
@@ -155,17 +155,23 @@ impl Sums {
     }
 
     fn talk(&mut self, flow: &Flow, window: Timestamp) {
-        let Some(talk) = flow.talk.as_deref() else { return };
+        let Some(talk) = flow.talk() else { return };
         let Some(protocol) = talk.protocol() else { return };
-        for count in &talk.counters.operations {
-            self.operation(flow, protocol, count, window);
+        for (count, tally) in talk.counters.operations() {
+            self.operation(flow, protocol, (count, tally), window);
         }
         for count in &talk.counters.actions {
             self.action(flow, protocol, count, window);
         }
     }
 
-    fn operation(&mut self, flow: &Flow, protocol: &'static str, count: &OperationCount, window: Timestamp) {
+    fn operation(
+        &mut self,
+        flow: &Flow,
+        protocol: &'static str,
+        (count, tally): (&OperationCount, counters::Tally),
+        window: Timestamp,
+    ) {
         let client = if count.direction == Direction::Request { count.sender } else { count.sender.other() };
         let server = client.other();
         let key = ActivityKey {
@@ -192,7 +198,7 @@ impl Sums {
                 unanswered: 0,
                 server_silent: true,
                 first_seen: count.first.time,
-                last_seen: count.last,
+                last_seen: tally.last(),
                 first: count.first,
                 first_unanswered: None,
             },
@@ -206,12 +212,12 @@ impl Sums {
         }
         let row = &mut sum.row;
         row.is_control |= count.is_control;
-        row.messages += count.messages;
-        row.exceptions += count.exceptions;
+        row.messages += u64::from(tally.messages);
+        row.exceptions += u64::from(tally.exceptions);
         row.unanswered += count.unanswered;
         row.server_silent &= is_silent(flow, server);
         row.first_seen = row.first_seen.min(count.first.time);
-        row.last_seen = row.last_seen.max(count.last);
+        row.last_seen = row.last_seen.max(tally.last());
         row.first_unanswered = match (row.first_unanswered, count.first_unanswered) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -292,12 +298,12 @@ fn is_silent(flow: &Flow, server: Side) -> bool {
 /// Nobody answered, nothing was said that a protocol could be named by, and it was no stream of datagrams either.
 fn is_attempt(flow: &Flow) -> bool {
     const FEW: u32 = 4;
-    let is_named = flow.talk.as_ref().is_some_and(|talk| talk.protocol().is_some());
+    let is_named = flow.talk().is_some_and(|talk| talk.protocol().is_some());
     if flow.answered || flow.to_group || is_named {
         return false;
     }
     match flow.key.transport {
-        Transport::Tcp => flow.talk.is_none(),
+        Transport::Tcp => flow.conversation.is_none(),
         Transport::Ethernet => false,
         _ => flow.packets.a < FEW && !flow.counted,
     }

@@ -23,7 +23,7 @@ struct Inner {
 }
 
 /// An IP packet of either version. `cut` bytes of the frame were not captured.
-#[inline]
+#[inline(always)]
 pub(super) fn any<'a>(
     reader: &mut Reader<'a>,
     context: Context,
@@ -63,7 +63,7 @@ fn to_the_end(reader: &Reader<'_>, cut: u32) -> u32 {
     u32::try_from(reader.remaining()).unwrap_or(u32::MAX).saturating_add(cut)
 }
 
-#[inline]
+#[inline(always)]
 fn v4(reader: &mut Reader<'_>, cut: u32) -> Result<Inner, Stop> {
     let whole = to_the_end(reader, cut);
     let [version_and_length, _, high, low, _, _, offset_high, offset_low, _, protocol, _, _] = reader.array()?;

@@ -13,6 +13,7 @@ const MOST_TAGS: u8 = 16;
 const VLAN_ID: u16 = 0x0fff;
 
 /// An Ethernet frame without its preamble and check sequence (IEEE 802.3-2022, 3).
+#[inline(always)]
 pub(super) fn ethernet<'a>(reader: &mut Reader<'a>, wire_length: u32, cut: u32) -> Result<(Headers, &'a [u8]), Stop> {
     let destination = Mac(reader.array()?);
     let source = Mac(reader.array()?);

@@ -28,6 +28,9 @@ pub struct TcpHeader {
 pub struct TcpFlags(pub u8);
 
 impl TcpFlags {
+    /// The bits by which a connection opens or closes: SYN, FIN, RST.
+    pub const OPEN_OR_CLOSE: u8 = 0x07;
+
     /// No more data from the sender.
     pub fn fin(self) -> bool {
         self.0 & 0x01 != 0
@@ -50,7 +53,7 @@ impl TcpFlags {
 }
 
 /// What an IP packet carries. A transport header that the snap length cut leaves nothing to read.
-#[inline]
+#[inline(always)]
 pub(super) fn any(protocol: u8, bytes: &[u8], cut_bytes: u32) -> Result<(Layer, &[u8]), Stop> {
     match protocol {
         TCP => tcp(bytes),
@@ -59,7 +62,7 @@ pub(super) fn any(protocol: u8, bytes: &[u8], cut_bytes: u32) -> Result<(Layer, 
     }
 }
 
-#[inline]
+#[inline(always)]
 fn tcp(bytes: &[u8]) -> Result<(Layer, &[u8]), Stop> {
     let mut reader = Reader::closed(bytes);
     let header = TcpHeader {
@@ -79,7 +82,7 @@ fn tcp(bytes: &[u8]) -> Result<(Layer, &[u8]), Stop> {
     Ok((Layer::Tcp(TcpHeader { flags, ..header }), reader.rest()))
 }
 
-#[inline]
+#[inline(always)]
 fn udp(bytes: &[u8], cut_bytes: u32) -> Result<(Layer, &[u8]), Stop> {
     let mut reader = Reader::closed(bytes);
     let (source, destination) = (reader.u16()?, reader.u16()?);

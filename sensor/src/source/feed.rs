@@ -32,7 +32,7 @@ pub struct Account {
     /// How large the file is.
     pub bytes: u64,
     /// Which link types its frames had, and how many frames each.
-    pub link_types: BTreeMap<u32, u64>,
+    pub link_types: Vec<(LinkType, u64)>,
     /// The snap length that it names; 0 for none.
     pub snaplen: u32,
     /// The earliest packet's time.
@@ -50,18 +50,23 @@ pub struct Account {
 struct Open {
     file: CaptureFile,
     clock: Clock,
-    /// The frame that is due next.
-    due: Frame,
+    /// A frame that was read already and is not due yet.
+    due: Option<Frame>,
+    /// How many bytes are read.
+    done: usize,
+    account: Account,
 }
 
 /// Captures on their way into the lanes.
 pub struct Feed {
     inputs: Vec<Input>,
+    /// The capture whose turn it is, and until when: `(time, capture)` of the one that is due after it.
+    current: Option<(u32, Open)>,
+    until: Option<(Timestamp, u32)>,
+    /// Captures that were looked at, or left because another was due.
     open: BTreeMap<u32, Open>,
-    /// Captures by the time at which they are due: `(time, capture)`, the earliest first.
+    /// The other captures by the time at which they are due, the earliest first.
     due: BinaryHeap<Reverse<(Timestamp, u32)>>,
-    /// A capture whose last frame was fed, closed when the next is asked for.
-    ended: Option<u32>,
     accounts: Vec<Account>,
     clock: Clock,
 }
@@ -69,19 +74,18 @@ pub struct Feed {
 impl Feed {
     /// Looks at the first packet of each capture. Fails when one cannot be opened.
     pub fn new(inputs: Vec<Input>) -> Result<Self, SourceError> {
-        let accounts = vec![Account::default(); inputs.len()];
         let mut feed = Self {
+            accounts: vec![Account::default(); inputs.len()],
             inputs,
+            current: None,
+            until: None,
             open: BTreeMap::new(),
             due: BinaryHeap::new(),
-            ended: None,
-            accounts,
             clock: Clock::default(),
         };
         for capture in 0..u32::try_from(feed.inputs.len()).unwrap_or(u32::MAX) {
             if let Some(first) = feed.start(capture)? {
-                let time = first.frame_time();
-                feed.due.push(Reverse((time, capture)));
+                feed.due.push(Reverse((first.clock.now(), capture)));
                 // With many captures only the ones that are due stay open.
                 if feed.inputs.len() <= KEPT_OPEN {
                     feed.open.insert(capture, first);
@@ -96,109 +100,94 @@ impl Feed {
         let Some(input) = self.inputs.get(capture as usize) else { return Ok(None) };
         let mut file = CaptureFile::open(input)?;
         let step = file.walk.step(&file.bytes);
-        let account = self.account(capture);
-        account.bytes = file.bytes.len() as u64;
-        account.snaplen = file.walk.snaplen();
+        let mut account = Account { bytes: file.bytes.len() as u64, snaplen: file.walk.snaplen(), ..Account::default() };
         match step {
             Step::Frame(due) => {
+                self.account(capture).bytes = account.bytes;
                 let mut clock = Clock::default();
                 clock.advance(due.time);
-                Ok(Some(Open { file, clock, due }))
+                return Ok(Some(Open { file, clock, due: Some(due), done: 0, account }));
             }
-            Step::End => Ok(None),
-            Step::Damaged(damage) => {
-                account.damage = Some(damage);
-                Ok(None)
-            }
+            Step::End => {}
+            Step::Damaged(damage) => account.damage = Some(damage),
         }
+        *self.account(capture) = account;
+        Ok(None)
     }
 
     /// The next frame of all captures; its bytes stand in [`Feed::bytes`] until the next call. A capture that cannot be
     /// opened any more when it is due is damaged at its first byte.
+    #[inline]
     pub fn next_frame(&mut self) -> Option<Fed> {
-        if let Some(ended) = self.ended.take() {
-            self.open.remove(&ended);
-        }
-        while let Some(Reverse((_, capture))) = self.due.peek().copied() {
-            if !self.open.contains_key(&capture) {
-                match self.start(capture) {
-                    Ok(open) => self.open.extend(open.map(|open| (capture, open))),
-                    Err(_) => {
-                        self.account(capture).damage = Some(Damage { what: "it cannot be opened any more", at: 0 });
-                    }
-                }
+        loop {
+            let Some((capture, open)) = &mut self.current else {
+                self.turn()?;
+                continue;
+            };
+            let Some(frame) = open.step() else {
+                let (capture, open) = self.current.take()?;
+                *self.account(capture) = open.account;
+                continue;
+            };
+            let now = open.clock.advance(frame.time);
+            if self.until.is_some_and(|until| (now, *capture) > until) {
+                open.due = Some(frame);
+                self.due.push(Reverse((now, *capture)));
+                self.open.extend(self.current.take());
+                continue;
             }
-            match self.take(capture) {
-                None => drop(self.due.pop()),
-                fed => return fed,
-            }
+            open.account.take(&frame);
+            let (capture, number) = (*capture, open.account.packets);
+            return Some(Fed { capture, number, frame, clock: self.clock.at_least(now) });
         }
-        None
     }
 
-    /// Takes the due frame of a capture and looks for its next one.
-    fn take(&mut self, capture: u32) -> Option<Fed> {
-        let open = self.open.get_mut(&capture)?;
-        let account = self.accounts.get_mut(capture as usize)?;
-        let clock = self.clock.at_least(open.clock.now());
-        let fed = Fed { capture, number: account.packets + 1, frame: open.due.clone(), clock };
-        account.take(&fed.frame);
-        match open.file.walk.step(&open.file.bytes) {
-            Step::Frame(frame) => {
-                let time = open.clock.advance(frame.time);
-                open.due = frame;
-                let mut top = self.due.peek_mut()?;
-                if top.0.0 != time {
-                    *top = Reverse((time, capture));
-                }
-            }
-            end => {
-                account.snaplen = open.file.walk.snaplen();
-                if let Step::Damaged(damage) = end {
-                    account.damage = Some(damage);
-                }
-                self.due.pop();
-                self.ended = Some(capture);
+    /// Turns to the capture that is due; `None` when none is left.
+    #[cold]
+    fn turn(&mut self) -> Option<()> {
+        loop {
+            let Reverse((_, capture)) = self.due.pop()?;
+            let open = match self.open.remove(&capture) {
+                Some(open) => Some(open),
+                None => self.start(capture).unwrap_or_else(|_| {
+                    self.account(capture).damage = Some(Damage { what: "it cannot be opened any more", at: 0 });
+                    None
+                }),
+            };
+            if let Some(open) = open {
+                self.current = Some((capture, open));
+                self.until = self.due.peek().map(|Reverse(next)| *next);
+                return Some(());
             }
         }
-        Some(fed)
     }
 
-    /// The bytes of a capture whose frame was fed last.
-    pub fn bytes(&self, capture: u32) -> Option<&Arc<Bytes>> {
-        self.open.get(&capture).map(|open| &open.file.bytes)
-    }
-
-    /// What was read of each capture, in the order of the inputs.
-    pub fn accounts(&self) -> &[Account] {
-        &self.accounts
-    }
-
-    /// The captures, in the order in which evidence counts them.
-    pub fn inputs(&self) -> &[Input] {
-        &self.inputs
+    /// The bytes of the capture whose frame was fed last.
+    #[inline]
+    pub fn bytes(&self) -> Option<&Arc<Bytes>> {
+        self.current.as_ref().map(|(_, open)| &open.file.bytes)
     }
 
     /// How many bytes of the captures are behind the reading.
     pub fn done_bytes(&self) -> u64 {
-        let open: u64 = self.open.values().map(|open| (open.file.bytes.len() - open.due.bytes.end) as u64).sum();
-        let waiting: u64 = self
-            .due
-            .iter()
-            .filter(|Reverse((_, capture))| !self.open.contains_key(capture))
+        let ahead = |open: &Open| (open.file.bytes.len() - open.done) as u64;
+        let current = self.current.iter().map(|(_, open)| ahead(open));
+        let open: u64 = self.open.values().map(ahead).chain(current).sum();
+        let unopened = self.due.iter().filter(|Reverse((_, capture))| !self.open.contains_key(capture));
+        let unopened: u64 = unopened
             .map(|Reverse((_, capture))| self.accounts.get(*capture as usize).map_or(0, |account| account.bytes))
             .sum();
-        self.total_bytes().saturating_sub(open + waiting)
-    }
-
-    /// The captures and what was read of each.
-    pub fn into_accounts(self) -> (Vec<Input>, Vec<Account>) {
-        (self.inputs, self.accounts)
+        self.total_bytes().saturating_sub(open + unopened)
     }
 
     /// How many bytes all captures have together.
     pub fn total_bytes(&self) -> u64 {
         self.accounts.iter().map(|account| account.bytes).sum()
+    }
+
+    /// The captures, in the order in which evidence counts them, and what was read of each.
+    pub fn into_accounts(self) -> (Vec<Input>, Vec<Account>) {
+        (self.inputs, self.accounts)
     }
 
     fn account(&mut self, capture: u32) -> &mut Account {
@@ -210,8 +199,28 @@ impl Feed {
 const KEPT_OPEN: usize = 64;
 
 impl Open {
-    fn frame_time(&self) -> Timestamp {
-        self.clock.now()
+    /// The next frame; `None` at the end, which is noted.
+    #[inline]
+    fn step(&mut self) -> Option<Frame> {
+        if self.due.is_some() {
+            return self.due.take();
+        }
+        match self.file.walk.step(&self.file.bytes) {
+            Step::Frame(frame) => {
+                self.done = frame.bytes.end;
+                // The next record's header and the headers of its frame: they come while this packet is read.
+                self.file.bytes.prefetch(self.done);
+                self.file.bytes.prefetch(self.done + 64);
+                Some(frame)
+            }
+            end => {
+                self.account.snaplen = self.file.walk.snaplen();
+                if let Step::Damaged(damage) = end {
+                    self.account.damage = Some(damage);
+                }
+                None
+            }
+        }
     }
 }
 
@@ -224,11 +233,9 @@ impl Account {
         if (frame.wire_length as usize) > frame.bytes.len() {
             self.cut += 1;
         }
-        let number = match frame.link_type {
-            LinkType::Ethernet => 1,
-            LinkType::Raw => 101,
-            LinkType::Other(number) => number,
-        };
-        *self.link_types.entry(number).or_default() += 1;
+        match self.link_types.iter_mut().find(|(link_type, _)| *link_type == frame.link_type) {
+            Some((_, count)) => *count += 1,
+            None => self.link_types.push((frame.link_type, 1)),
+        }
     }
 }
