@@ -74,6 +74,7 @@ pub struct Inventory {
     registry: Registry,
     dealings: Dealings,
     services: Sums<ServiceKey, Service>,
+    attempts: Sums<ServiceKey, Service>,
     activity: Sums<TalkKey, Talk>,
     operations: Sums<DeedKey, Deed>,
     coverage: Coverage,
@@ -101,6 +102,7 @@ impl Inventory {
             registry: Registry::new(settings.max_assets),
             dealings: Dealings::new(settings.max_dealings),
             services: Sums::new(settings.max_rows),
+            attempts: Sums::new(settings.max_assets),
             activity: Sums::new(settings.max_rows),
             operations: Sums::new(settings.max_rows),
             coverage: Coverage::new(settings.max_rows),
@@ -126,7 +128,7 @@ impl Inventory {
             Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
             Fact::Control(control) => self.control(&subject, &control, evidence),
-            Fact::Attempts(attempts) => self.attempts(subject.host, &attempts, evidence),
+            Fact::Attempts(attempts) => self.attempted(subject.host, &attempts, evidence),
         }
     }
 
@@ -185,7 +187,7 @@ impl Inventory {
     fn traffic(&mut self, server: Host, traffic: &Traffic, evidence: Evidence) {
         let (key, service) = Service::of(traffic, server);
         let is_group = key.server_is_group;
-        self.services.add(key, service, |row, more| row.add(&more));
+        self.serve(key, service);
         self.coverage.see(traffic, server, &evidence);
         let answered = traffic.to_client.packets > 0;
         let standing = if answered { Standing::Heard } else { Standing::Rumour };
@@ -219,7 +221,7 @@ impl Inventory {
     fn activity(&mut self, server: &Subject, activity: &Activity, evidence: Evidence) {
         let (key, talk) = Talk::of(activity, server);
         let is_group = key.server_is_group;
-        self.activity.add(key, talk, |row, more| row.add(&more));
+        let _dropped = self.activity.add(key, talk, Talk::add);
         let seen = Seen::between(activity.first_seen, activity.last_seen, evidence);
         if activity.client.address.is_host()
             && activity.direction == Direction::Request
@@ -245,7 +247,7 @@ impl Inventory {
 
     fn control(&mut self, server: &Subject, control: &Control, evidence: Evidence) {
         let (key, deed) = Deed::of(control, server, evidence);
-        self.operations.add(key, deed, Deed::add);
+        let _dropped = self.operations.add(key, deed, Deed::add);
         if !server.host.address.is_host() {
             return;
         }
@@ -258,9 +260,9 @@ impl Inventory {
         self.pin(server.host, control.client);
     }
 
-    fn attempts(&mut self, source: Host, attempts: &Attempts, evidence: Evidence) {
+    fn attempted(&mut self, source: Host, attempts: &Attempts, evidence: Evidence) {
         let (key, service) = Service::of_attempts(attempts, source);
-        self.services.add(key, service, |row, more| row.add(&more));
+        self.attempt(key, service);
         self.coverage.see_attempts(attempts, source, &evidence);
         if !source.address.is_host() {
             return;
@@ -269,6 +271,18 @@ impl Inventory {
         if let Some(known) = self.registry.see(Key::host(source), Standing::Rumour, seen) {
             known.hours.see(attempts.first_seen);
             known.flows = known.flows.saturating_add(attempts.flows);
+        }
+    }
+
+    fn serve(&mut self, key: ServiceKey, service: Service) {
+        if let Some((key, service)) = self.services.add(key, service, Service::add) {
+            self.services.add_anyway(key.of_the_rest(), service, Service::add);
+        }
+    }
+
+    fn attempt(&mut self, key: ServiceKey, service: Service) {
+        if let Some((key, service)) = self.attempts.add(key, service, Service::add) {
+            self.attempts.add_anyway(key.of_the_rest(), service, Service::add);
         }
     }
 
@@ -325,11 +339,12 @@ impl Inventory {
             Findings::of(&ground(&self.settings, &self.protocols, &self.kinds, &assets, now), &self.dealings);
         let mut state = state_rows(&assets, &findings, &self.protocols, &self.rules, now);
         let finding = |deed: &DeedKey| findings.of_deed(&assets, deed);
-        let services = rows::services(&assets, &self.services).into_iter().map(Record::from);
+        let services = rows::services(&assets, [&self.services, &self.attempts]).into_iter().map(Record::from);
         let activity = rows::activity(&assets, &self.activity).into_iter().map(Record::from);
         let operations = rows::operations(&assets, &self.operations, finding).into_iter().map(Record::from);
         let delta: Vec<Record> = services.chain(activity).chain(operations).collect();
         self.services.clear();
+        self.attempts.clear();
         self.activity.clear();
         self.operations.clear();
         for record in &mut state {
@@ -385,9 +400,9 @@ impl Inventory {
             ("facts_about_nobody", self.losses.nobody),
             ("joins_refused", self.losses.joins),
             ("dealings_refused", self.dealings.refused),
-            ("service_rows_dropped", self.services.dropped),
-            ("activity_rows_dropped", self.activity.dropped),
-            ("operation_rows_dropped", self.operations.dropped),
+            ("service_rows_lumped", self.services.crowded + self.attempts.crowded),
+            ("activity_rows_dropped", self.activity.crowded),
+            ("operation_rows_dropped", self.operations.crowded),
             ("coverage_rows_dropped", self.coverage.dropped()),
         ])
     }

@@ -35,11 +35,19 @@ pub(super) struct Asset<'a> {
     /// With the children that are shown as it.
     pub(super) members: Vec<&'a Known>,
     pub(super) joins: Vec<(Join, String)>,
-    /// All claims, by attribute, value and field.
-    pub(super) claims: BTreeMap<(Attribute, CompactString, &'static str), Shown>,
-    /// The values that win.
-    chosen: BTreeMap<Attribute, Claim>,
-    pub(super) macs: BTreeMap<Mac, (Seen, u8)>,
+    /// All claims; no two of one attribute, value and field. Lists, not maps: a map's smallest node has room for eleven.
+    pub(super) claims: Vec<Shown>,
+    /// The places of those that win, one of each attribute.
+    chosen: Vec<usize>,
+    pub(super) macs: Vec<Carried>,
+}
+
+/// A MAC address of an asset, and how sure that is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried {
+    pub(super) mac: Mac,
+    pub(super) seen: Seen,
+    pub(super) sure: u8,
 }
 
 /// A claim and where it holds.
@@ -138,9 +146,9 @@ impl<'a> Asset<'a> {
             homes,
             members,
             joins: group.joins.iter().filter_map(joined).collect(),
-            claims: BTreeMap::new(),
-            chosen: BTreeMap::new(),
-            macs: BTreeMap::new(),
+            claims: Vec::new(),
+            chosen: Vec::new(),
+            macs: Vec::new(),
         };
         for known in asset.members.clone() {
             known.claims.iter().for_each(|claim| asset.show(claim.clone(), known.key.host.context));
@@ -150,10 +158,11 @@ impl<'a> Asset<'a> {
 
     /// Adds a claim; what several members claim alike is one.
     fn show(&mut self, claim: Claim, context: Context) {
-        let told = &claim.told;
-        let key = (told.attribute, told.value.clone(), told.field);
-        let Some(shown) = self.claims.get_mut(&key) else {
-            self.claims.insert(key, Shown { claim, context });
+        let same = |known: &Told, told: &Told| {
+            (known.attribute, known.field, &known.value) == (told.attribute, told.field, &told.value)
+        };
+        let Some(shown) = self.claims.iter_mut().find(|shown| same(&shown.claim.told, &claim.told)) else {
+            self.claims.push(Shown { claim, context });
             return;
         };
         let known = &mut shown.claim;
@@ -171,12 +180,13 @@ impl<'a> Asset<'a> {
 
     fn find_macs(&mut self, registry: &Registry, carriers: &Carriers) {
         let hosts = self.members.iter().filter(|known| known.key.child.is_none());
-        let mut macs: BTreeMap<Mac, (Seen, u8)> = BTreeMap::new();
-        let mut have = |mac: Mac, seen: Seen, confidence: u8| {
-            let (all, sure) = macs.entry(mac).or_insert((seen, confidence));
-            all.first = all.first.min(seen.first);
-            all.last = all.last.max(seen.last);
-            *sure = (*sure).max(confidence);
+        let mut macs: Vec<Carried> = Vec::new();
+        let mut have = |mac: Mac, seen: Seen, sure: u8| match macs.iter_mut().find(|carried| carried.mac == mac) {
+            Some(carried) => {
+                carried.seen.add(seen);
+                carried.sure = carried.sure.max(sure);
+            }
+            None => macs.push(Carried { mac, seen, sure }),
         };
         for known in hosts {
             if let Address::Mac(mac) = known.key.host.address {
@@ -187,6 +197,7 @@ impl<'a> Asset<'a> {
                 have(bound.mac, bound.seen, UNSURE);
             }
         }
+        macs.sort_by_key(|carried| carried.mac);
         self.macs = macs;
     }
 
@@ -226,7 +237,8 @@ impl<'a> Asset<'a> {
         &self,
         children: &BTreeMap<(Host, &'static str), (ChildProof, Seen)>,
     ) -> Vec<(&'static str, CompactString, Seen, u8)> {
-        let macs = self.macs.iter().map(|(mac, (seen, sure))| (rules::MAC, mac.to_compact_string(), *seen, *sure));
+        let macs = self.macs.iter();
+        let macs = macs.map(|carried| (rules::MAC, carried.mac.to_compact_string(), carried.seen, carried.sure));
         let mut facts: Vec<_> = macs.collect();
         for known in &self.members {
             for speech in &known.speeches {
@@ -253,31 +265,39 @@ impl<'a> Asset<'a> {
     }
 
     fn choose(&mut self) {
-        let mut by_attribute: BTreeMap<Attribute, Vec<&Claim>> = BTreeMap::new();
-        for shown in self.claims.values() {
-            by_attribute.entry(shown.claim.told.attribute).or_default().push(&shown.claim);
-        }
-        let chosen = by_attribute.into_iter().filter_map(|(attribute, claims)| {
-            let place = winner(claims.iter().copied())?;
-            Some((attribute, (*claims.get(place)?).clone()))
+        let chosen = Attribute::ALL.iter().filter_map(|(attribute, _)| {
+            let of = self.claims.iter().enumerate().filter(|(_, shown)| shown.claim.told.attribute == *attribute);
+            let of: Vec<(usize, &Claim)> = of.map(|(place, shown)| (place, &shown.claim)).collect();
+            let winner = winner(of.iter().map(|(_, claim)| *claim))?;
+            of.get(winner).map(|(place, _)| *place)
         });
         self.chosen = chosen.collect();
     }
 
     /// The value that wins.
     pub(super) fn value(&self, attribute: Attribute) -> Option<&str> {
-        self.chosen.get(&attribute).map(|claim| claim.told.value.as_str())
+        self.chosen(attribute).map(|claim| claim.told.value.as_str())
     }
 
     /// The claim that wins.
     pub(super) fn chosen(&self, attribute: Attribute) -> Option<&Claim> {
-        self.chosen.get(&attribute)
+        let mut winners = self.chosen.iter().filter_map(|place| self.claims.get(*place)).map(|shown| &shown.claim);
+        winners.find(|claim| claim.told.attribute == attribute)
+    }
+
+    /// The program that it was last seen to serve a port with, or to use a protocol with.
+    pub(super) fn application(&self, attribute: Attribute, protocol: &str, port: Option<u16>) -> Option<String> {
+        let claims = self.claims.iter().map(|shown| &shown.claim).filter(|claim| {
+            let is_there = port.is_none_or(|port| port == claim.evidence.flow.source_port);
+            claim.told.attribute == attribute && claim.evidence.protocol == protocol && is_there
+        });
+        claims.max_by_key(|claim| claim.last_seen).map(|claim| claim.told.value.to_string())
     }
 
     /// Whether it said itself what it is.
     pub(super) fn names_itself(&self) -> bool {
         let names = [Attribute::Vendor, Attribute::Model, Attribute::OrderCode];
-        let own_words = self.claims.values().filter(|shown| shown.claim.stands && !is_own(shown.claim.told.field));
+        let own_words = self.claims.iter().filter(|shown| shown.claim.stands && !is_own(shown.claim.told.field));
         own_words.into_iter().any(|shown| names.contains(&shown.claim.told.attribute))
     }
 
@@ -286,12 +306,12 @@ impl<'a> Asset<'a> {
         if claim.told.attribute == Attribute::Identity {
             return claim.stands && self.identities().any(|key| key == claim.told.value);
         }
-        self.chosen.get(&claim.told.attribute).is_some_and(|chosen| chosen.told == claim.told)
+        self.chosen(claim.told.attribute).is_some_and(|chosen| chosen.told == claim.told)
     }
 
     fn identities(&self) -> impl Iterator<Item = &str> {
-        let claims: Vec<&Claim> = self.claims.values().map(|shown| &shown.claim).collect();
-        let keys = self.claims.values().filter(|shown| shown.claim.told.attribute == Attribute::Identity);
+        let claims: Vec<&Claim> = self.claims.iter().map(|shown| &shown.claim).collect();
+        let keys = self.claims.iter().filter(|shown| shown.claim.told.attribute == Attribute::Identity);
         keys.map(|shown| shown.claim.told.value.as_str()).filter(move |key| !joins::is_contested(&claims, key))
     }
 
@@ -299,7 +319,9 @@ impl<'a> Asset<'a> {
     pub(super) fn identity_keys(&self) -> Vec<String> {
         let mut keys: BTreeSet<String> = self.identities().map(str::to_owned).collect();
         keys.extend(joins::serial_key(&self.members));
-        keys.extend(self.macs.iter().filter(|(_, (_, sure))| *sure >= SURE).map(|(mac, _)| format!("mac:{mac}")));
+        keys.extend(
+            self.macs.iter().filter(|carried| carried.sure >= SURE).map(|carried| format!("mac:{}", carried.mac)),
+        );
         for home in &self.homes {
             match (&home.key.child, home.key.host.address) {
                 (None, Address::Ip(ip)) => keys.insert(format!("ip:{}/{ip}", home.key.host.context)),

@@ -116,7 +116,7 @@ impl Coverage {
     }
 
     pub(super) fn dropped(&self) -> u64 {
-        self.0.dropped
+        self.0.crowded
     }
 
     pub(super) fn see(&mut self, traffic: &Traffic, server: Host, evidence: &Evidence) {
@@ -161,11 +161,11 @@ impl Coverage {
     fn add(&mut self, window: Timestamp, context: Context, subnet: Subnet, mut cover: Cover, evidence: &Evidence) {
         cover.captures.add(evidence.capture);
         let capture = evidence.capture;
-        self.0.add(Key { window, context, subnet }, cover, |row, more| {
+        let _dropped = self.0.add(Key { window, context, subnet }, cover, |row, more| {
             row.captures.add(capture);
             row.tally.add(more.tally);
             let room = MOST_HOSTS.saturating_sub(row.hosts.len());
-            row.hosts.extend(more.hosts.into_iter().take(room));
+            row.hosts.extend(more.hosts.iter().copied().take(room));
             row.flows = row.flows.saturating_add(more.flows);
             row.flows_two_way = row.flows_two_way.saturating_add(more.flows_two_way);
             row.flows_one_way = row.flows_one_way.saturating_add(more.flows_one_way);

@@ -67,7 +67,7 @@ pub(super) fn asset(assets: &Assets<'_>, asset: &Asset<'_>, protocols: &Protocol
         kind: kind(asset, protocols).to_owned(),
         child_key: asset.child().map(|(_, child)| child.to_string()),
         name: Some(asset.title()),
-        macs: asset.macs.keys().map(ToString::to_string).collect(),
+        macs: asset.macs.iter().map(|carried| carried.mac.to_string()).collect(),
         ips: addresses,
         context: asset.homes.first().and_then(|home| context(home.key.host.context)),
         hostname: value(Attribute::Hostname),
@@ -125,7 +125,7 @@ fn ports(asset: &Asset<'_>) -> Vec<String> {
 
 /// Why an asset is called what it is, its addresses and joins among the reasons.
 pub(super) fn claims(asset: &Asset<'_>, rules: &Rules, as_of: Timestamp) -> Vec<ClaimRow> {
-    let told = asset.claims.values().map(|shown| ClaimRow {
+    let told = asset.claims.iter().map(|shown| ClaimRow {
         context: context(shown.context),
         chosen: asset.is_chosen(&shown.claim),
         ..claim(asset, &shown.claim, rules, as_of)
@@ -135,10 +135,10 @@ pub(super) fn claims(asset: &Asset<'_>, rules: &Rules, as_of: Timestamp) -> Vec<
         let row = address(asset, "ip", ip(host)?, (seen, 100), as_of);
         Some(ClaimRow { context: context(host.context), ..row })
     }));
-    rows.extend(asset.macs.iter().map(|(mac, (seen, sure))| ClaimRow {
+    rows.extend(asset.macs.iter().map(|carried| ClaimRow {
         context: asset.homes.first().and_then(|home| super::assets::context(home)),
         field: crate::rules::MAC.to_owned(),
-        ..address(asset, "mac", mac.to_string(), (*seen, *sure), as_of)
+        ..address(asset, "mac", carried.mac.to_string(), (carried.seen, carried.sure), as_of)
     }));
     rows.extend(asset.joins.iter().map(|(join, alias)| ClaimRow {
         field: "otoscope.join".to_owned(),
@@ -194,9 +194,9 @@ fn named(protocol: &str) -> Option<String> {
 }
 
 /// The rows of conversations.
-pub(super) fn services(assets: &Assets<'_>, sums: &Sums<ServiceKey, Service>) -> Vec<ServiceRow> {
-    let rows = sums.sorted().into_iter().map(|(key, sum)| service(assets, key, sum));
-    let mut rows: Vec<ServiceRow> = rows.collect();
+pub(super) fn services(assets: &Assets<'_>, sums: [&Sums<ServiceKey, Service>; 2]) -> Vec<ServiceRow> {
+    let all = sums.iter().flat_map(|sums| sums.sorted());
+    let mut rows: Vec<ServiceRow> = all.map(|(key, sum)| service(assets, key, sum)).collect();
     rows.sort_by(|a, b| service_order(a).cmp(&service_order(b)));
     rows
 }
@@ -209,18 +209,13 @@ fn service_order(row: &ServiceRow) -> ServiceOrder<'_> {
 
 fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service) -> ServiceRow {
     let server = key.server.filter(|_| !key.server_is_group).and_then(|server| assets.of(server));
-    let client = assets.of(key.client);
-    let application = |asset: Option<&Asset<'_>>, attribute, port: Option<u16>| {
-        let claim = asset?.chosen(attribute)?;
-        let is_theirs = Some(claim.evidence.protocol) == key.protocol;
-        let is_there = port.is_none_or(|port| port == claim.evidence.flow.source_port);
-        (is_theirs && is_there).then(|| claim.told.value.to_string())
-    };
+    let client = key.client.and_then(|client| assets.of(client));
+    let application = |asset: Option<&Asset<'_>>, attribute, port| asset?.application(attribute, key.protocol?, port);
     ServiceRow {
         window_start: key.window,
         window_end: end_of(key.window),
         client_asset_id: client.map(|asset| asset.id.clone()),
-        client_ip: ip(key.client),
+        client_ip: key.client.and_then(ip),
         client_application: application(client, Attribute::ClientApplication, None),
         server_asset_id: server.map(|asset| asset.id.clone()),
         server_ip: key.server.and_then(ip),
@@ -229,7 +224,7 @@ fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service) -> ServiceRow {
         protocol: key.protocol.map(str::to_owned),
         server_application: application(server, Attribute::ServerApplication, Some(key.port)),
         roles_from: sum.roles_from.map(|roles| roles_from(roles).to_owned()),
-        context: context(key.client.context),
+        context: key.client.and_then(|client| context(client.context)),
         first_seen: sum.first_seen,
         last_seen: sum.last_seen,
         flows: int(sum.flows),

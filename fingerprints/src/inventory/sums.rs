@@ -12,26 +12,36 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::hash::Hash;
 
-/// Rows by key, at most so many; what comes after is counted as dropped.
+/// Rows by key, at most so many; what finds no room is handed back, and counted.
 pub(super) struct Sums<K, V> {
     rows: HashMap<K, V, FixedState>,
     cap: usize,
-    pub(super) dropped: u64,
+    pub(super) crowded: u64,
 }
 
 impl<K: Eq + Hash + Ord, V> Sums<K, V> {
     pub(super) fn new(cap: usize) -> Self {
-        Self { rows: HashMap::default(), cap, dropped: 0 }
+        Self { rows: HashMap::default(), cap, crowded: 0 }
     }
 
-    /// Adds to the row of a key.
-    pub(super) fn add(&mut self, key: K, value: V, merge: impl FnOnce(&mut V, V)) {
+    /// Adds to the row of a key; what finds no room comes back.
+    pub(super) fn add(&mut self, key: K, value: V, merge: impl FnOnce(&mut V, &V)) -> Option<(K, V)> {
         if let Some(row) = self.rows.get_mut(&key) {
-            merge(row, value);
+            merge(row, &value);
         } else if self.rows.len() < self.cap {
             self.rows.insert(key, value);
         } else {
-            self.dropped += 1;
+            self.crowded += 1;
+            return Some((key, value));
+        }
+        None
+    }
+
+    /// Adds to the row of a key, whatever the room.
+    pub(super) fn add_anyway(&mut self, key: K, value: V, merge: impl FnOnce(&mut V, &V)) {
+        match self.rows.get_mut(&key) {
+            Some(row) => merge(row, &value),
+            None => drop(self.rows.insert(key, value)),
         }
     }
 
@@ -56,7 +66,8 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ServiceKey {
     pub(super) window: Timestamp,
-    pub(super) client: Host,
+    /// Nobody when it is the sum of all that found no room.
+    pub(super) client: Option<Host>,
     /// Nobody when it is the sum of a source's attempts.
     pub(super) server: Option<Host>,
     pub(super) server_is_group: bool,
@@ -77,11 +88,18 @@ pub(super) struct Service {
     pub(super) lost_bytes: u64,
 }
 
+impl ServiceKey {
+    /// The row of all that found no room: few of them can be, and no packet goes uncounted.
+    pub(super) fn of_the_rest(self) -> Self {
+        Self { client: None, server: None, server_is_group: false, port: 0, ..self }
+    }
+}
+
 impl Service {
     pub(super) fn of(traffic: &Traffic, server: Host) -> (ServiceKey, Self) {
         let key = ServiceKey {
             window: traffic.window,
-            client: traffic.client,
+            client: Some(traffic.client),
             server: Some(server),
             server_is_group: traffic.server_is_group || server.address.is_group(),
             port: traffic.server_port,
@@ -103,7 +121,7 @@ impl Service {
     pub(super) fn of_attempts(attempts: &Attempts, source: Host) -> (ServiceKey, Self) {
         let key = ServiceKey {
             window: attempts.window,
-            client: source,
+            client: Some(source),
             server: None,
             server_is_group: false,
             port: 0,
@@ -240,10 +258,10 @@ impl Deed {
         (key, deed)
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         if other.first < self.first {
-            (self.value, self.first, self.evidence) = (other.value, other.first, other.evidence);
+            (self.value, self.first, self.evidence) = (other.value.clone(), other.first, other.evidence);
         }
     }
 }
