@@ -11,6 +11,7 @@ use dissectors::{Timestamp, observation::Evidence};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 /24 or an IPv6 /64.
@@ -75,7 +76,8 @@ struct Key {
 struct Cover {
     captures: Captures,
     tally: Tally,
-    hosts: HashSet<Host, FixedState>,
+    /// Hashes of the hosts that were seen: a scan of a million addresses must not cost a million addresses.
+    hosts: HashSet<u64, FixedState>,
     hosts_before: u64,
     flows: u64,
     flows_two_way: u64,
@@ -134,7 +136,7 @@ impl Coverage {
             let one_way = if is_group { 0 } else { traffic.flows.saturating_sub(traffic.flows_two_way) };
             let cover = Cover {
                 tally,
-                hosts: seen.collect(),
+                hosts: seen.map(hash).collect(),
                 flows: traffic.flows,
                 flows_two_way: traffic.flows_two_way,
                 flows_one_way: one_way,
@@ -150,7 +152,7 @@ impl Coverage {
         let Some(subnet) = Subnet::of(source) else { return };
         let cover = Cover {
             tally: attempts.sent,
-            hosts: [source].into_iter().collect(),
+            hosts: [hash(source)].into_iter().collect(),
             flows: attempts.flows,
             attempts: attempts.flows,
             ..Cover::default()
@@ -190,6 +192,10 @@ impl Coverage {
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
+}
+
+fn hash(host: Host) -> u64 {
+    FixedState::default().hash_one(host)
 }
 
 fn row(key: &Key, cover: &Cover) -> CoverageRow {

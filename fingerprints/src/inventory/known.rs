@@ -6,6 +6,7 @@ use crate::rules::Values;
 use compact_str::CompactString;
 use dissectors::Timestamp;
 use dissectors::observation::{Binding, Child, ChildProof, Evidence, Host, Mac, Operation, Transport};
+use smallvec::SmallVec;
 
 /// A host, or a child of one. Children of different protocols are never the same, whatever their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,7 +109,8 @@ pub(super) struct Known {
     pub(super) seen: Seen,
     pub(super) claims: Claims,
     pub(super) values: Latest,
-    pub(super) macs: Vec<Bound>,
+    /// Nearly always one.
+    pub(super) macs: SmallVec<[Bound; 1]>,
     pub(super) speeches: Vec<Speech>,
     pub(super) asked: Vec<Asked>,
     pub(super) ports: Vec<(u16, Transport)>,
@@ -131,7 +133,7 @@ impl Known {
             seen,
             claims: Claims::default(),
             values: Latest::default(),
-            macs: Vec::new(),
+            macs: SmallVec::new(),
             speeches: Vec::new(),
             asked: Vec::new(),
             ports: Vec::new(),
@@ -145,11 +147,13 @@ impl Known {
 
     /// It has this MAC; the stronger proof stands.
     pub(super) fn bind(&mut self, mac: Mac, proof: Binding, seen: Seen) {
+        let has_room = self.macs.len() < MOST;
         match self.macs.iter_mut().find(|bound| bound.mac == mac) {
             Some(bound) if bound.proof < proof => (bound.proof, bound.seen) = (proof, seen),
             Some(bound) if bound.proof == proof => bound.seen.add(seen),
             Some(_) => {}
-            None => keep(&mut self.macs, Bound { mac, proof, seen }),
+            None if has_room => self.macs.push(Bound { mac, proof, seen }),
+            None => {}
         }
     }
 
