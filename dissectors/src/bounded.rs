@@ -1,10 +1,13 @@
 //! A table with a cap, in which the least proven entry yields first.
 //!
-//! Entries stand in a slab; a hash index finds them. When the slab is full a hand goes round (second chance, in its
-//! generalised form): each entry it passes loses one of its chances, and the first without any goes. The slab's order
-//! alone decides, so the same input evicts the same entries on every machine.
+//! Entries stand in a slab; a hash index finds them. Newcomers queue up in a part of the room: who reaches the head of the
+//! queue without a single chance goes, so a flood of strangers pushes out strangers alone, and stays in the cache. The
+//! others are proven; when the slab is full a hand goes round (second chance, in its generalised form): each entry
+//! it passes loses one of its chances, and the first without any goes. The order of what came alone decides, so the same
+//! input evicts the same entries on every machine.
 
 use hashbrown::HashTable;
+use std::collections::VecDeque;
 
 /// A slot number, valid until the entry is removed.
 pub type Slot = u32;
@@ -12,6 +15,8 @@ pub type Slot = u32;
 struct Entry<T> {
     hash: u64,
     chances: u8,
+    /// Whether it ever had a chance.
+    is_proven: bool,
     value: T,
 }
 
@@ -20,16 +25,30 @@ pub struct Bounded<T> {
     entries: Vec<Option<Entry<T>>>,
     index: HashTable<Slot>,
     free: Vec<Slot>,
+    /// Who came last, with the hash: the slot may be another's by now.
+    newcomers: VecDeque<(Slot, u64)>,
     hand: usize,
     cap: usize,
+    most_newcomers: usize,
     evicted: u64,
 }
 
 impl<T> Bounded<T> {
-    /// An empty table for at most `cap` entries (at least one); memory grows with use.
-    pub fn new(cap: usize) -> Self {
+    /// An empty table for at most `cap` entries (at least one), of which `most_newcomers` may be without a chance;
+    /// memory grows with use.
+    pub fn new(cap: usize, most_newcomers: usize) -> Self {
         let cap = cap.clamp(1, Slot::MAX as usize);
-        Self { entries: Vec::new(), index: HashTable::new(), free: Vec::new(), hand: 0, cap, evicted: 0 }
+        let most_newcomers = most_newcomers.clamp(1, cap);
+        Self {
+            entries: Vec::new(),
+            index: HashTable::new(),
+            free: Vec::new(),
+            newcomers: VecDeque::new(),
+            hand: 0,
+            cap,
+            most_newcomers,
+            evicted: 0,
+        }
     }
 
     /// The slot of the entry with this hash that `is` accepts.
@@ -61,13 +80,14 @@ impl<T> Bounded<T> {
     pub fn touch(&mut self, slot: Slot, deserves: impl FnOnce(&T) -> u8) -> Option<&mut T> {
         let entry = self.entries.get_mut(slot as usize)?.as_mut()?;
         entry.chances = deserves(&entry.value);
+        entry.is_proven |= entry.chances > 0;
         Some(&mut entry.value)
     }
 
     /// Adds an entry that is not there yet, without any chance against the hand; what had to go comes back.
     pub fn insert(&mut self, hash: u64, value: T) -> (Slot, Option<T>) {
-        let evicted = if self.index.len() >= self.cap { self.evict() } else { None };
-        let entry = Some(Entry { hash, chances: 0, value });
+        let evicted = self.make_room();
+        let entry = Some(Entry { hash, chances: 0, is_proven: false, value });
         let slot = self.free.pop().unwrap_or_else(|| Slot::try_from(self.entries.len()).unwrap_or(Slot::MAX));
         match self.entries.get_mut(slot as usize) {
             Some(place) => *place = entry,
@@ -75,6 +95,7 @@ impl<T> Bounded<T> {
         }
         let entries = &self.entries;
         self.index.insert_unique(hash, slot, |slot| hash_of(entries, *slot));
+        self.newcomers.push_back((slot, hash));
         (slot, evicted)
     }
 
@@ -106,6 +127,7 @@ impl<T> Bounded<T> {
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
         self.index.clear();
         self.free.clear();
+        self.newcomers.clear();
         self.hand = 0;
         std::mem::take(&mut self.entries).into_iter().flatten().map(|entry| entry.value)
     }
@@ -125,11 +147,19 @@ impl<T> Bounded<T> {
         self.evicted
     }
 
-    #[cold]
-    fn evict(&mut self) -> Option<T> {
-        let slot = self.next_victim()?;
+    /// Lets one entry go if there are too many newcomers or too many in all.
+    #[inline]
+    fn make_room(&mut self) -> Option<T> {
+        let head = if self.newcomers.len() >= self.most_newcomers { self.newcomers.pop_front() } else { None };
+        let stranger =
+            head.filter(|(slot, hash)| self.entry(*slot).is_some_and(|it| it.hash == *hash && !it.is_proven));
+        let victim = match stranger {
+            Some((slot, _)) => slot,
+            None if self.index.len() >= self.cap => self.next_victim()?,
+            None => return None,
+        };
         self.evicted = self.evicted.saturating_add(1);
-        self.remove(slot)
+        self.remove(victim)
     }
 
     /// Goes round with the hand; every entry has at most 255 chances, so it stops.
@@ -159,17 +189,19 @@ fn hash_of<T>(entries: &[Option<Entry<T>>], slot: Slot) -> u64 {
 mod tests {
     use super::*;
 
+    /// Values that are their own hashes; all but the last are proven.
     fn table_of(values: &[u64], cap: usize) -> Bounded<u64> {
-        let mut table = Bounded::new(cap);
+        let mut table = Bounded::new(cap, cap);
         for value in values {
-            table.insert(*value, *value);
+            let (slot, _) = table.insert(*value, *value);
+            table.touch(slot, |value| u8::from(Some(value) != values.last()));
         }
         table
     }
 
     #[test]
     fn entries_are_found_changed_and_removed() {
-        let mut table = table_of(&[10, 20, 30], 8);
+        let mut table = table_of(&[10, 20, 30], 64);
         let slot = table.find(20, |value| *value == 20).expect("20 is there");
         *table.get_mut(slot).expect("20 is there") = 21;
         assert_eq!(table.remove(slot), Some(21));
@@ -182,11 +214,7 @@ mod tests {
     #[test]
     fn the_least_proven_entry_yields_first() {
         let mut table = table_of(&[1, 2, 3], 3);
-        for proven in [1, 3] {
-            let slot = table.find(proven, |value| *value == proven).expect("it is there");
-            table.touch(slot, |_| 2);
-        }
-        assert_eq!(table.insert(4, 4).1, Some(2));
+        assert_eq!(table.insert(4, 4).1, Some(3), "3 was never proven");
         assert_eq!(table.insert(5, 5).1, Some(4), "a newcomer without chances goes before the proven");
         assert_eq!(table.evicted(), 2);
         assert_eq!(table.len(), 3);
@@ -202,5 +230,30 @@ mod tests {
         assert!(table.evicted() == 1 && table.len() == 2);
         assert_eq!(table.drain().collect::<Vec<_>>(), [3, 2]);
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_strangers_pushes_out_strangers_alone() {
+        let mut table = Bounded::new(64, 8);
+        for known in 0..50u64 {
+            let (slot, evicted) = table.insert(known, known);
+            table.touch(slot, |_| 1);
+            assert_eq!(evicted, None);
+        }
+        for stranger in 1_000..100_000u64 {
+            table.insert(stranger, stranger);
+        }
+        assert!((0..50).all(|known| table.find(known, |value| *value == known).is_some()));
+        assert_eq!(table.len(), 58, "the known and an eighth of the room");
+    }
+
+    #[test]
+    fn a_slot_that_is_another_s_by_now_is_left_alone() {
+        let mut table = Bounded::new(16, 2);
+        let (slot, _) = table.insert(1, 1);
+        table.remove(slot);
+        table.insert(2, 2);
+        table.insert(3, 3);
+        assert_eq!(table.insert(4, 4).1, Some(2), "1 is not there any more, 2 is the oldest stranger");
     }
 }

@@ -151,7 +151,7 @@ impl Told {
     /// Knows nothing yet, and remembers at most `cap` properties; what is forgotten is told again when it is seen.
     pub fn new(cap: usize) -> Self {
         Self {
-            known: Bounded::new(cap),
+            known: Bounded::new(cap, cap),
             hasher: FixedState::default(),
             journal: Vec::new(),
             newcomers: Vec::new(),

@@ -1,5 +1,6 @@
 //! What a flow counts of its messages between two flushes.
 
+use crate::source::prefetch;
 use dissectors::observation::{Child, Operation, Place};
 use dissectors::out::Tallies;
 use dissectors::{Action, Count, Direction, Mark, Side, Timestamp};
@@ -131,6 +132,12 @@ impl Counters {
         self.hint = 0;
     }
 
+    /// Asks for the memory of the rows that are likely to be counted in next.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.tallies.as_slice(), 3);
+    }
+
     /// What was counted in this window.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&OperationCount, Tally)> {
         self.operations.iter().zip(self.tallies.iter().copied())
@@ -140,9 +147,7 @@ impl Counters {
     #[inline]
     fn row_of(&mut self, count: &Count, place: Place) -> Option<usize> {
         let key = packed(count);
-        let is_it = |at: &usize| {
-            self.tallies[*at].key == key && (key != UNPACKED || self.operations[*at].is_of(count))
-        };
+        let is_it = |at: &usize| self.tallies[*at].key == key && (key != UNPACKED || self.operations[*at].is_of(count));
         let found = (self.hint..self.tallies.len()).find(is_it).or_else(|| (0..self.hint).find(is_it));
         let at = found.or_else(|| self.add(key, count, place))?;
         self.hint = at;
@@ -244,7 +249,8 @@ mod tests {
                     for sender in Side::BOTH {
                         for direction in [Direction::Request, Direction::Response] {
                             let (child, operation) = (child.clone(), operation.clone());
-                            let count = Count { sender, direction, operation, child, mark: Mark::Plain, is_control: false };
+                            let count =
+                                Count { sender, direction, operation, child, mark: Mark::Plain, is_control: false };
                             counters.count(&count, place);
                             different += 1;
                         }

@@ -4,6 +4,7 @@
 //! a lane decides nothing, so any number of workers writes the same bytes.
 
 use crate::flow::{Flow, FlowKey, Life};
+use crate::source::prefetch;
 use crate::sums::Sums;
 use crate::talk::Lent;
 use dissectors::bounded::{Bounded, Slot};
@@ -23,6 +24,8 @@ pub const LANES: usize = 64;
 pub struct Caps {
     /// Flows per lane.
     pub flows: usize,
+    /// Flows per lane that nobody has answered and in which nothing was said: a scan's, mostly.
+    pub newcomers: usize,
     /// Properties that are known not to be new, per lane.
     pub known: usize,
     /// Bytes that wait for the rest of their message or for their turn, per lane.
@@ -30,9 +33,10 @@ pub struct Caps {
 }
 
 impl Default for Caps {
-    /// A million flows and 64 MiB of waiting bytes in all lanes.
+    /// A million flows and 64 MiB of waiting bytes in all lanes. The unanswered ones stay in the cache: an answer comes
+    /// before 16,000 others were tried, or not at all.
     fn default() -> Self {
-        Self { flows: 16_384, known: 8_192, waiting_bytes: 1 << 20 }
+        Self { flows: 16_384, newcomers: 256, known: 8_192, waiting_bytes: 1 << 20 }
     }
 }
 
@@ -105,6 +109,13 @@ pub fn lane_of(headers: &Headers) -> usize {
     (mix(pair) >> 58) as usize
 }
 
+/// A packet's flow as it was found before the packet's turn.
+pub(crate) struct Found {
+    key: FlowKey,
+    hash: u64,
+    slot: Option<Slot>,
+}
+
 /// One of the lanes.
 pub struct Lane {
     flows: Bounded<Flow>,
@@ -127,7 +138,7 @@ impl Lane {
     pub fn new(caps: Caps) -> Self {
         let last_place = Place { time: Timestamp::default(), capture: 0, frame: None };
         Self {
-            flows: Bounded::new(caps.flows),
+            flows: Bounded::new(caps.flows, caps.newcomers),
             hasher: FixedState::default(),
             told: Told::new(caps.known),
             sums: Sums::default(),
@@ -143,9 +154,43 @@ impl Lane {
         }
     }
 
-    /// Takes a packet; `clock` is the timeline's time.
+    /// Looks a packet's flow up, some packets before it is their turn.
     #[inline]
-    pub fn packet(&mut self, packet: &Packet<'_>, clock: Timestamp) {
+    pub(crate) fn look_up(&self, headers: &Headers) -> Found {
+        let key = FlowKey::of(headers);
+        let hash = key.hash(&self.hasher);
+        let slot = self.flows.find(hash, |flow| flow.key.side_of(&key).is_some());
+        Found { key, hash, slot }
+    }
+
+    /// Asks for the memory of a flow's conversation.
+    #[inline]
+    pub(crate) fn prefetch_conversation(&self, found: &Found) {
+        if let Some(conversation) = self.flow(found).and_then(|flow| flow.conversation.as_deref()) {
+            prefetch(conversation, usize::MAX);
+        }
+    }
+
+    /// Asks for the memory of a flow's dissector and counters; its conversation should be here by now.
+    #[inline]
+    pub(crate) fn prefetch_talk(&self, found: &Found) {
+        if let Some(talk) = self.flow(found).and_then(Flow::talk) {
+            talk.prefetch();
+        }
+    }
+
+    /// How many flows there are.
+    pub(crate) fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    fn flow(&self, found: &Found) -> Option<&Flow> {
+        self.flows.get(found.slot?)
+    }
+
+    /// Takes a packet, whose flow was looked up; `clock` is the timeline's time.
+    #[inline]
+    pub(crate) fn packet(&mut self, packet: &Packet<'_>, found: &Found, clock: Timestamp) {
         if clock >= self.window_end {
             self.begin_window(clock);
         }
@@ -155,7 +200,7 @@ impl Lane {
             Layer::Frame(ether_type) if !is_read(ether_type) => {
                 *self.count.other_frames.entry(ether_type).or_default() += 1;
             }
-            _ => self.flow_packet(packet),
+            _ => self.flow_packet(packet, found),
         }
     }
 
@@ -225,19 +270,11 @@ impl Lane {
     }
 
     #[inline]
-    fn flow_packet(&mut self, packet: &Packet<'_>) {
+    fn flow_packet(&mut self, packet: &Packet<'_>, found: &Found) {
         let headers = packet.headers;
-        let key = FlowKey::of(headers);
-        let hash = key.hash(&self.hasher);
-        let mut side = Side::A;
-        let found = self.flows.find(hash, |flow| {
-            let found = flow.key.side_of(&key);
-            side = found.unwrap_or(side);
-            found.is_some()
-        });
-        let (slot, side) = match found {
-            Some(slot) if !self.is_reused(slot, side, headers) => (slot, side),
-            found => (self.open(found, hash, key, packet), Side::A),
+        let (slot, side) = match self.still(found) {
+            Some((slot, side)) if !self.is_reused(slot, side, headers) => (slot, side),
+            known => (self.open(known.map(|(slot, _)| slot), found, packet), Side::A),
         };
         let Self { flows, told, count, caps, waiting_bytes, bound, .. } = self;
         let Some(flow) = flows.touch(slot, Flow::chances) else { return };
@@ -264,6 +301,16 @@ impl Lane {
         }
     }
 
+    /// The flow that was looked up, if the packets since have not changed it; else it is looked up anew.
+    #[inline]
+    fn still(&self, found: &Found) -> Option<(Slot, Side)> {
+        let side_in = |slot: Slot| Some((slot, self.flows.get(slot)?.key.side_of(&found.key)?));
+        found.slot.and_then(side_in).or_else(|| {
+            let slot = self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some());
+            slot.and_then(side_in)
+        })
+    }
+
     /// Whether a SYN opens a new connection on the ports of an old one.
     #[inline]
     fn is_reused(&self, slot: Slot, side: Side, headers: &Headers) -> bool {
@@ -277,13 +324,13 @@ impl Lane {
 
     /// A new flow, in the place of an old one that ends here, if any.
     #[inline]
-    fn open(&mut self, old: Option<Slot>, hash: u64, key: FlowKey, packet: &Packet<'_>) -> Slot {
+    fn open(&mut self, old: Option<Slot>, found: &Found, packet: &Packet<'_>) -> Slot {
         if let Some(old) = old.and_then(|slot| self.flows.remove(slot)) {
             self.finish_flow(old, packet.place);
         }
-        let flow = Flow::new(key, packet.headers.is_to_group(), packet.place.capture, packet.place.time);
+        let flow = Flow::new(found.key, packet.headers.is_to_group(), packet.place.capture, packet.place.time);
         bind(&mut self.bound, &mut self.told, &flow, Side::A, packet);
-        let (slot, evicted) = self.flows.insert(hash, flow);
+        let (slot, evicted) = self.flows.insert(found.hash, flow);
         if let Some(evicted) = evicted {
             self.finish_flow(evicted, packet.place);
         }

@@ -11,12 +11,14 @@
 //! all workers have closed it, in the order of the packets. At most [`Settings::epochs_in_flight`] epochs are under way,
 //! so no queue can fill up and nothing can wait in a circle. With one worker all of it is one thread.
 
-use crate::lane::{Caps, LANES, Lane, LaneCount, lane_of};
+use crate::lane::{Caps, Found, LANES, Lane, LaneCount, lane_of};
 use crate::source::{Account, Bytes, Fed, Feed, Input};
+use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dissectors::packet::{self, Headers, LinkType, Unread};
 use dissectors::{Observation, Packet, Place, Timestamp};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,6 +156,12 @@ struct Note {
 /// Notes of what packet time brings about come after all packets of their epoch.
 const EPOCH_END: u32 = u32::MAX;
 
+/// Packets whose flows are looked up together.
+const CHUNK: usize = 32;
+
+/// With fewer flows the caches hold them all, and asking for their memory costs more than it gains.
+const FLOWS_IN_CACHE: usize = 1_000;
+
 /// A packet on its way to a worker.
 struct Item {
     headers: Headers,
@@ -174,6 +182,13 @@ struct Batch {
     clock: Timestamp,
 }
 
+impl Batch {
+    fn clear(&mut self) {
+        self.files.clear();
+        self.items.clear();
+    }
+}
+
 /// Reads a feed to its end. `progress` hears now and then how many bytes of captures are done.
 pub fn read(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
     if settings.workers <= 1 {
@@ -183,48 +198,33 @@ pub fn read(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress:
     }
 }
 
-/// Reader, lanes and witness as one thread.
+/// Reader, lanes and witness as one thread: small batches, so that nothing leaves the cache between them.
 fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
-    let mut lanes: Vec<Lane> = (0..LANES).map(|_| Lane::new(settings.caps)).collect();
+    let mut worker = Worker::new(0, Settings { workers: 1, ..settings });
     let mut books = Books::default();
-    let mut notes = Vec::new();
-    let mut observations = 0;
-    let mut ordinal: usize = 0;
-    while let Some(fed) = feed.next_frame() {
-        let Some(bytes) = feed.bytes() else { continue };
-        if let Some((headers, payload)) = decode(&fed, bytes, &mut books) {
-            let number = lane_of(&headers);
-            let lane = &mut lanes[number];
-            lane.packet(&Packet { place: place_of(&fed), headers: &headers, payload }, fed.clock);
-            take_notes(lane, number, ordinal, &mut notes);
+    let mut batches = [Batch::default()];
+    let (mut observations, mut is_last) = (0, false);
+    while !is_last {
+        let mut notes = Vec::new();
+        for start in (0..settings.epoch_packets).step_by(CHUNK) {
+            let ordinals = start..settings.epoch_packets.min(start + CHUNK);
+            is_last = fill(&mut feed, ordinals, &mut batches, &mut books);
+            worker.take(&batches[0], &mut notes);
+            batches[0].clear();
+            if is_last {
+                break;
+            }
         }
-        ordinal += 1;
-        if ordinal == settings.epoch_packets {
-            ordinal = 0;
-            end_epoch(&mut lanes, books.clock, &mut notes);
-            observations += hand_over(&mut notes, witness);
-            witness.advance(books.clock);
-            progress(feed.done_bytes());
-        }
+        worker.end_epoch(books.clock, &mut notes);
+        observations += hand_over(&mut notes, witness);
+        witness.advance(books.clock);
+        progress(feed.done_bytes());
     }
-    end_epoch(&mut lanes, books.clock, &mut notes);
-    observations += hand_over(&mut notes, witness);
-    witness.advance(books.clock);
     let mut totals = books.close();
-    for (number, lane) in lanes.iter_mut().enumerate() {
-        lane.finish(totals.clock);
-        take_notes(lane, number, EPOCH_END as usize, &mut notes);
-        totals.add_lanes(&lane.counts());
-    }
+    let (mut notes, counts) = worker.finish(totals.clock);
+    totals.add_lanes(&counts);
     totals.observations = observations + hand_over(&mut notes, witness);
     close(feed, totals, progress)
-}
-
-fn end_epoch(lanes: &mut [Lane], clock: Timestamp, notes: &mut Vec<Note>) {
-    for (number, lane) in lanes.iter_mut().enumerate() {
-        lane.end_epoch(clock);
-        take_notes(lane, number, EPOCH_END as usize, notes);
-    }
 }
 
 fn close(feed: Feed, mut totals: Totals, progress: &mut dyn FnMut(u64)) -> Totals {
@@ -286,7 +286,7 @@ fn hand_out(
     let mut books = Books::default();
     while tokens.recv().is_ok() {
         let mut batches: Vec<Batch> = workers.iter().map(|_| Batch::default()).collect();
-        let is_last = fill(&mut feed, settings, &mut batches, &mut books);
+        let is_last = fill(&mut feed, 0..settings.epoch_packets, &mut batches, &mut books);
         for (worker, mut batch) in workers.iter().zip(batches) {
             batch.clock = books.clock;
             if worker.send(batch).is_err() {
@@ -302,14 +302,15 @@ fn hand_out(
     (feed, books)
 }
 
-/// Fills an epoch; tells whether it was the last.
-fn fill(feed: &mut Feed, settings: Settings, batches: &mut [Batch], books: &mut Books) -> bool {
-    for ordinal in 0..settings.epoch_packets {
+/// Fills the packets of these ordinals into batches, one for each worker; tells whether they were the last.
+fn fill(feed: &mut Feed, ordinals: Range<usize>, batches: &mut [Batch], books: &mut Books) -> bool {
+    for ordinal in ordinals {
         let Some(next) = feed.next_frame() else { return true };
         let Some(bytes) = feed.bytes() else { continue };
         let Some((headers, payload)) = decode(&next, bytes, books) else { continue };
         let lane = lane_of(&headers);
-        let batch = &mut batches[lane % settings.workers];
+        let workers = batches.len();
+        let batch = &mut batches[lane % workers];
         let is_same = batch.files.last().is_some_and(|last| Arc::ptr_eq(last, bytes));
         if !is_same {
             batch.files.push(Arc::clone(bytes));
@@ -353,36 +354,60 @@ impl Worker {
         let mut clock = Timestamp::default();
         for batch in batches {
             clock = batch.clock;
-            let notes = self.epoch(&batch);
+            let mut notes = Vec::new();
+            self.take(&batch, &mut notes);
+            self.end_epoch(clock, &mut notes);
             if closed.send(Closed { notes, clock: Some(clock), counts: BTreeMap::new() }).is_err() {
                 return;
             }
         }
-        let (mut notes, mut totals) = (Vec::new(), Totals::default());
-        for (place, lane) in self.lanes.iter_mut().enumerate() {
-            lane.finish(clock);
-            take_notes(lane, place * self.workers + self.index, EPOCH_END as usize, &mut notes);
-            totals.add_lanes(&lane.counts());
-        }
-        let counts = totals.hours.into_iter().map(|(hour, counted)| (hour, counted.lanes)).collect();
+        let (notes, counts) = self.finish(clock);
         // Nobody listens any more only when the witness has gone.
         let _ = closed.send(Closed { notes, clock: None, counts });
     }
 
-    fn epoch(&mut self, batch: &Batch) -> Vec<Note> {
-        let mut notes = Vec::new();
-        for item in &batch.items {
-            let payload = &batch.files[item.file as usize][item.start..item.start + item.length];
-            let number = usize::from(item.lane);
-            let lane = &mut self.lanes[number / self.workers];
-            lane.packet(&Packet { place: item.place, headers: &item.headers, payload }, item.clock);
-            take_notes(lane, number, item.ordinal as usize, &mut notes);
+    /// Takes packets, some at a time: their flows are looked up together, so that the memory that each look-up waits
+    /// for comes while the others wait.
+    fn take(&mut self, batch: &Batch, notes: &mut Vec<Note>) {
+        let flows: usize = self.lanes.iter().map(Lane::flows).sum();
+        for items in batch.items.chunks(CHUNK) {
+            let found: ArrayVec<Found, CHUNK> =
+                items.iter().map(|item| self.lane(item).look_up(&item.headers)).collect();
+            if flows > FLOWS_IN_CACHE {
+                let both = || items.iter().zip(&found);
+                both().for_each(|(item, found)| self.lane(item).prefetch_conversation(found));
+                both().for_each(|(item, found)| self.lane(item).prefetch_talk(found));
+            }
+            for (item, found) in items.iter().zip(&found) {
+                let payload = &batch.files[item.file as usize][item.start..item.start + item.length];
+                let packet = Packet { place: item.place, headers: &item.headers, payload };
+                let number = usize::from(item.lane);
+                let lane = &mut self.lanes[number / self.workers];
+                lane.packet(&packet, found, item.clock);
+                take_notes(lane, number, item.ordinal, notes);
+            }
         }
+    }
+
+    fn lane(&self, item: &Item) -> &Lane {
+        &self.lanes[usize::from(item.lane) / self.workers]
+    }
+
+    fn end_epoch(&mut self, clock: Timestamp, notes: &mut Vec<Note>) {
         for (place, lane) in self.lanes.iter_mut().enumerate() {
-            lane.end_epoch(batch.clock);
-            take_notes(lane, place * self.workers + self.index, EPOCH_END as usize, &mut notes);
+            lane.end_epoch(clock);
+            take_notes(lane, place * self.workers + self.index, EPOCH_END, notes);
         }
-        notes
+    }
+
+    fn finish(mut self, clock: Timestamp) -> (Vec<Note>, BTreeMap<Timestamp, LaneCount>) {
+        let (mut notes, mut totals) = (Vec::new(), Totals::default());
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            lane.finish(clock);
+            take_notes(lane, place * self.workers + self.index, EPOCH_END, &mut notes);
+            totals.add_lanes(&lane.counts());
+        }
+        (notes, totals.hours.into_iter().map(|(hour, counted)| (hour, counted.lanes)).collect())
     }
 }
 
@@ -408,12 +433,11 @@ fn hand_over(notes: &mut Vec<Note>, witness: &mut dyn Witness) -> u64 {
 }
 
 #[inline]
-fn take_notes(lane: &mut Lane, number: usize, ordinal: usize, notes: &mut Vec<Note>) {
+fn take_notes(lane: &mut Lane, number: usize, ordinal: u32, notes: &mut Vec<Note>) {
     let ready = lane.ready();
     if ready.is_empty() {
         return;
     }
-    let ordinal = u32::try_from(ordinal).unwrap_or(EPOCH_END);
     let lane = u8::try_from(number).expect("lanes are few");
     notes.extend(ready.drain(..).map(|observation| Note { ordinal, lane, observation }));
 }

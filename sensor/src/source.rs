@@ -5,10 +5,12 @@ mod feed;
 mod map;
 mod pcap;
 mod pcapng;
+mod prefetch;
 
 pub use capture_file::{CaptureFile, Damage, Frame, Step, Walk};
 pub use feed::{Account, Fed, Feed};
 pub use map::Bytes;
+pub(crate) use prefetch::prefetch;
 
 use std::io;
 use std::path::{Path, PathBuf};

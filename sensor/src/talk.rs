@@ -2,6 +2,7 @@
 
 use crate::counters::Counters;
 use crate::messages::{Desk, Fate, Messages};
+use crate::source::prefetch;
 use dissectors::observation::Transport;
 use dissectors::{Carrier, Dissector, Place, Protocol, Scene, Side, Sides, Told, Verdict, protocols};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -94,6 +95,15 @@ impl Talk {
     /// Whether it has told what it can.
     pub(crate) fn is_quiet(&self) -> bool {
         matches!(self.stage, Stage::Quiet)
+    }
+
+    /// Asks for the memory that the next message will need.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        if let Stage::Speaking(_, dissector) = &self.stage {
+            prefetch(dissector.as_ref(), 3);
+            self.counters.prefetch();
+        }
     }
 
     /// Bytes came after it had told what it could.

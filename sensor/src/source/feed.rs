@@ -5,7 +5,7 @@
 
 use super::capture_file::{CaptureFile, Damage, Frame, Step};
 use super::map::Bytes;
-use super::{Input, SourceError};
+use super::{Input, SourceError, prefetch};
 use crate::clock::Clock;
 use dissectors::Timestamp;
 use dissectors::packet::LinkType;
@@ -100,7 +100,8 @@ impl Feed {
         let Some(input) = self.inputs.get(capture as usize) else { return Ok(None) };
         let mut file = CaptureFile::open(input)?;
         let step = file.walk.step(&file.bytes);
-        let mut account = Account { bytes: file.bytes.len() as u64, snaplen: file.walk.snaplen(), ..Account::default() };
+        let mut account =
+            Account { bytes: file.bytes.len() as u64, snaplen: file.walk.snaplen(), ..Account::default() };
         match step {
             Step::Frame(due) => {
                 self.account(capture).bytes = account.bytes;
@@ -209,8 +210,9 @@ impl Open {
             Step::Frame(frame) => {
                 self.done = frame.bytes.end;
                 // The next record's header and the headers of its frame: they come while this packet is read.
-                self.file.bytes.prefetch(self.done);
-                self.file.bytes.prefetch(self.done + 64);
+                if let Some(next) = self.file.bytes.get(self.done..) {
+                    prefetch(next, 2);
+                }
                 Some(frame)
             }
             end => {

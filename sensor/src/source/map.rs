@@ -1,5 +1,5 @@
 //! The bytes of a capture: mapped when the file has settled, read whole when it may still change.
-#![allow(unsafe_code, reason = "a memory map and a prefetch; each block says why it is sound")]
+#![allow(unsafe_code, reason = "a memory map; its one block says why it is sound")]
 
 use memmap2::Mmap;
 use std::fs::File;
@@ -38,21 +38,6 @@ impl Bytes {
         #[cfg(unix)]
         let _ = map.advise(memmap2::Advice::Sequential);
         Ok(Self::Mapped(map))
-    }
-}
-
-impl Bytes {
-    /// Asks for the cache line of a byte that will be read soon: a walk over large packets waits for little else.
-    #[inline]
-    pub(crate) fn prefetch(&self, at: usize) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(byte) = self.get(at) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: the address is that of a byte at hand, and a prefetch reads nothing that the program sees.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = at;
     }
 }
 

@@ -37,7 +37,7 @@ fn our_captures_as_one_timeline() {
 
 #[test]
 fn every_cap_overflows() {
-    let caps = Caps { flows: 3, known: 2, waiting_bytes: 16 };
+    let caps = Caps { flows: 3, newcomers: 2, known: 2, waiting_bytes: 16 };
     let mut inputs = captures_in(&pcaps());
     inputs.push(flood());
     let lanes = same_for_all(&inputs, Settings { caps, epoch_packets: 100, ..Settings::default() }).lanes;
