@@ -15,6 +15,7 @@ mod joins;
 mod known;
 mod registry;
 mod rows;
+mod state;
 mod sums;
 
 use crate::finding::Kinds;
@@ -30,11 +31,10 @@ use dissectors::observation::{
 };
 use dissectors::{Direction, Field, Observation, Timestamp, observation::Fact};
 use findings::{Findings, Ground};
-use foldhash::fast::FixedState;
 use known::{Key, Known, Part, Seen, Standing};
 use registry::Registry;
+use state::History;
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
 use sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey};
 
 /// What an inventory is told once.
@@ -79,10 +79,7 @@ pub struct Inventory {
     operations: Sums<DeedKey, Deed>,
     coverage: Coverage,
     now: Option<Timestamp>,
-    /// What was told of state before the end: rows of midnights, with their captures not named yet.
-    told: Vec<Record>,
-    /// The last row of each state, as a hash, and its revision.
-    revisions: BTreeMap<(&'static str, String), (u64, i64)>,
+    history: History,
     losses: Losses,
 }
 
@@ -109,8 +106,7 @@ impl Inventory {
             protocols: Protocols::builtin(),
             kinds: Kinds::builtin(),
             now: None,
-            told: Vec::new(),
-            revisions: BTreeMap::new(),
+            history: History::new(settings.max_rows),
             losses: Losses::default(),
             settings,
             rules,
@@ -169,7 +165,10 @@ impl Inventory {
             return;
         }
         match see_subject(&mut self.registry, subject, evidence) {
-            Some(known) => known.prove(proof, Seen::once(evidence)),
+            Some(known) => {
+                known.hours.see(evidence.time);
+                known.prove(proof, Seen::once(evidence));
+            }
             None => self.losses.nobody += 1,
         }
     }
@@ -235,13 +234,24 @@ impl Inventory {
             return;
         }
         if activity.direction == Direction::Response {
-            let _known = self.registry.see(Key::host(server.host), Standing::Rumour, seen);
+            self.answers(server, activity.protocol, seen);
         } else {
             self.registry.meet(Key::host(server.host), Standing::Rumour, seen);
         }
         let key = dealing_key(server, activity.client, activity.protocol, activity.server_port);
         if self.dealings.see(key, activity, &evidence) {
             self.pin(server.host, activity.client);
+        }
+    }
+
+    /// A host answers, and a device behind it that is known.
+    fn answers(&mut self, server: &Subject, protocol: &'static str, seen: Seen) {
+        let _known = self.registry.see(Key::host(server.host), Standing::Rumour, seen);
+        let slot = server.child.as_ref().and_then(|_| self.registry.find(&key_of(server, protocol)));
+        if let Some(child) = slot.and_then(|slot| self.registry.get_mut(slot)) {
+            child.seen.add(seen);
+            child.hours.see(seen.first);
+            child.hours.see(seen.last);
         }
     }
 
@@ -306,15 +316,19 @@ impl Inventory {
         }
         let midnight = Timestamp::from_nanos(now.nanos().div_euclid(NANOS_PER_DAY) * NANOS_PER_DAY);
         if before < midnight {
-            let rows = self.state(midnight);
-            self.tell_changes(rows);
+            let assets = self.assets();
+            let findings = self.findings(&assets, midnight);
+            let rows = state::rows(&assets, findings, &self.protocols, &self.rules, midnight);
+            drop(assets);
+            self.history.tell(rows);
         }
     }
 
     /// The run has ended: every row, by table and key. `captures` are named by their place in the run.
     pub fn finish(&mut self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
-        let mut records = self.last_state(now);
-        records.splice(0..0, self.earlier_state(&records));
+        let (state, sums) = self.last_rows(now);
+        let mut records = self.history.close(state);
+        records.extend(sums);
         records.extend(self.coverage.rows().into_iter().map(Record::from));
         self.coverage.clear();
         records.sort_by_key(|record| TABLES.iter().position(|table| *table == record.table()));
@@ -324,70 +338,33 @@ impl Inventory {
         records
     }
 
-    /// What was told at midnights, of assets and findings that still bear their ids.
-    fn earlier_state(&mut self, last: &[Record]) -> Vec<Record> {
-        let mut told = std::mem::take(&mut self.told);
-        let ids: std::collections::BTreeSet<&str> = last.iter().filter_map(state_id).collect();
-        told.retain(|record| state_id(record).is_none_or(|id| ids.contains(id)));
-        told
-    }
-
-    fn last_state(&mut self, now: Timestamp) -> Vec<Record> {
-        let assets = Assets::settle(&self.settings.site, &self.registry, &self.rules, &self.protocols);
-        self.losses.joins = assets.refused;
-        let findings =
-            Findings::of(&ground(&self.settings, &self.protocols, &self.kinds, &assets, now), &self.dealings);
-        let mut state = state_rows(&assets, &findings, &self.protocols, &self.rules, now);
+    /// The rows of state and of sums; the sums start anew.
+    fn last_rows(&mut self, now: Timestamp) -> (Vec<Record>, Vec<Record>) {
+        let assets = self.assets();
+        let refused = assets.refused;
+        let findings = self.findings(&assets, now);
         let finding = |deed: &DeedKey| findings.of_deed(&assets, deed);
         let services = rows::services(&assets, [&self.services, &self.attempts]).into_iter().map(Record::from);
         let activity = rows::activity(&assets, &self.activity).into_iter().map(Record::from);
         let operations = rows::operations(&assets, &self.operations, finding).into_iter().map(Record::from);
-        let delta: Vec<Record> = services.chain(activity).chain(operations).collect();
+        let sums = services.chain(activity).chain(operations).collect();
+        let state = state::rows(&assets, findings, &self.protocols, &self.rules, now);
+        drop(assets);
+        self.losses.joins = refused;
         self.services.clear();
         self.attempts.clear();
         self.activity.clear();
         self.operations.clear();
-        for record in &mut state {
-            self.revise(record, true);
-        }
-        state.extend(delta);
-        state
+        (state, sums)
     }
 
-    fn state(&self, as_of: Timestamp) -> Vec<Record> {
-        let assets = Assets::settle(&self.settings.site, &self.registry, &self.rules, &self.protocols);
-        let ground = ground(&self.settings, &self.protocols, &self.kinds, &assets, as_of);
-        let findings = Findings::of(&ground, &self.dealings);
-        state_rows(&assets, &findings, &self.protocols, &self.rules, as_of)
+    fn assets(&self) -> Assets<'_> {
+        Assets::settle(&self.settings.site, &self.registry, &self.rules, &self.protocols)
     }
 
-    /// Keeps the rows that say something new. That it was seen again is not new: sums of that stand in other tables.
-    fn tell_changes(&mut self, rows: Vec<Record>) {
-        for mut record in rows {
-            if self.told.len() < self.settings.max_rows && self.is_news(&record) {
-                self.revise(&mut record, false);
-                self.told.push(record);
-            }
-        }
-    }
-
-    fn is_news(&self, record: &Record) -> bool {
-        let known = self.revisions.get(&state_key(record)).map(|(hash, _)| *hash);
-        known != Some(content(record))
-    }
-
-    fn revise(&mut self, record: &mut Record, is_last: bool) {
-        let (key, hash) = (state_key(record), content(record));
-        let (_, revision) = self.revisions.get(&key).copied().unwrap_or_default();
-        match record {
-            Record::Assets(row) => row.revision = revision + 1,
-            Record::Claims(row) => row.revision = revision + 1,
-            Record::Findings(row) => row.revision = revision + 1,
-            _ => return,
-        }
-        if !is_last || revision > 0 {
-            self.revisions.insert(key, (hash, revision + 1));
-        }
+    fn findings(&self, assets: &Assets<'_>, as_of: Timestamp) -> Findings {
+        let (protocols, kinds) = (&self.protocols, &self.kinds);
+        Findings::of(&Ground { site: &self.settings.site, as_of, assets, protocols, kinds }, &self.dealings)
     }
 
     /// What had to be dropped, refused or forgotten, by name; never an unnamed loss.
@@ -403,6 +380,7 @@ impl Inventory {
             ("service_rows_lumped", self.services.crowded + self.attempts.crowded),
             ("activity_rows_dropped", self.activity.crowded),
             ("operation_rows_dropped", self.operations.crowded),
+            ("state_rows_dropped", self.history.dropped),
             ("coverage_rows_dropped", self.coverage.dropped()),
         ])
     }
@@ -466,76 +444,6 @@ fn own_port(host: &Host, evidence: &Evidence) -> u16 {
     } else {
         0
     }
-}
-
-fn ground<'a>(
-    settings: &'a Settings,
-    protocols: &'a Protocols,
-    kinds: &'a Kinds,
-    assets: &'a Assets<'a>,
-    as_of: Timestamp,
-) -> Ground<'a> {
-    Ground { site: &settings.site, as_of, assets, protocols, kinds }
-}
-
-/// Assets, claims and findings, each in the order of its key.
-fn state_rows(
-    assets: &Assets<'_>,
-    findings: &Findings,
-    protocols: &Protocols,
-    rules: &Rules,
-    as_of: Timestamp,
-) -> Vec<Record> {
-    let open = findings.by_asset();
-    let mut in_order: Vec<_> = assets.all.iter().collect();
-    in_order.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut records = Vec::new();
-    for asset in &in_order {
-        let mut row = rows::asset(assets, asset, protocols, as_of);
-        row.open_findings = open.get(asset.id.as_str()).copied().unwrap_or(0);
-        records.push(Record::from(row));
-    }
-    records.extend(in_order.iter().flat_map(|asset| rows::claims(asset, rules, as_of)).map(Record::from));
-    records.extend(findings.rows.iter().cloned().map(Record::from));
-    records
-}
-
-/// The id by which a row of state lives or dies.
-fn state_id(record: &Record) -> Option<&str> {
-    match record {
-        Record::Assets(row) => Some(&row.asset_id),
-        Record::Claims(row) => Some(&row.asset_id),
-        Record::Findings(row) => Some(&row.finding_id),
-        _ => None,
-    }
-}
-
-fn state_key(record: &Record) -> (&'static str, String) {
-    let key = match record {
-        Record::Assets(row) => row.asset_id.clone(),
-        Record::Claims(row) => [&*row.asset_id, &row.attribute, &row.value, &row.field].join("\u{1f}"),
-        Record::Findings(row) => row.finding_id.clone(),
-        _ => String::new(),
-    };
-    (record.table(), key)
-}
-
-/// A hash of what a row says, but for when and how often it was seen.
-fn content(record: &Record) -> u64 {
-    let mut record = record.clone();
-    match &mut record {
-        Record::Assets(row) => {
-            (row.as_of, row.last_seen, row.revision) = Default::default();
-            (row.observed_hours, row.lost_bytes, row.two_way) = (None, None, None);
-        }
-        Record::Claims(row) => (row.as_of, row.last_seen, row.revision, row.count) = Default::default(),
-        Record::Findings(row) => {
-            (row.as_of, row.last_seen, row.revision, row.count) = Default::default();
-            (row.summary, row.details) = Default::default();
-        }
-        _ => {}
-    }
-    FixedState::default().hash_one(format!("{record:?}"))
 }
 
 #[cfg(test)]

@@ -297,7 +297,9 @@ fn control_without_authentication_is_found_once_per_client_and_server() {
     assert_eq!(finding.details["operations"], "Write Single Register (6) x 40");
     assert_eq!(finding.details["targets"], "holding register 40001, holding register 40002");
     assert_eq!((finding.details["accepted"].as_str(), finding.details["rejected"].as_str()), ("3", "3"));
-    assert!(finding.summary.as_deref().is_some_and(|text| text.starts_with("10.0.0.1 sent 40 control messages")));
+    assert_eq!(finding.title, "10.0.0.1 commands Schneider Electric BMX P34 2020 without authentication");
+    let summary = finding.summary.as_deref().unwrap_or_default();
+    assert!(summary.starts_with("Control messages over modbus, which has no login: Write Single Register (6) x 40."));
     assert_eq!(finding.controls.len(), 4);
     assert_eq!(finding.evidence.len(), 8, "the first eight");
     let proof = &finding.evidence[0];
@@ -518,6 +520,47 @@ fn frames_without_ip_have_no_addresses_and_no_ports() {
     let server = rows.asset("10.0.0.2");
     assert_eq!((server.macs.as_slice(), rows.assets().len()), (&[mac(2).to_string()][..], 2), "one MAC, one device");
     assert_eq!(Some(&server.asset_id), service.server_asset_id.as_ref());
+}
+
+#[test]
+fn the_internet_is_external_unless_it_belongs_to_the_plant() {
+    let mut world = World::new();
+    world.talks(host("10.0.0.1"), host("93.184.215.14"), None, true);
+    world.talks(host("10.0.0.1"), host("141.81.0.10"), Some("modbus"), true);
+    let rows = world.finish();
+    let kinds = ["10.0.0.1", "93.184.215.14", "141.81.0.10"].map(|ip| rows.asset(ip).kind.clone());
+    assert_eq!(kinds, ["device", "external", "device"]);
+}
+
+#[test]
+fn programs_are_told_by_the_port_that_they_serve() {
+    let mut world = World::new();
+    world.says(host(PLC), None, "http.server", "nginx/1.22.1");
+    for port in [502, 8080] {
+        world.traffic(host(SCADA), host(PLC), Some("http"), true, |traffic| traffic.server_port = port);
+    }
+    let rows = world.finish();
+    let told: Vec<_> = rows.services().iter().map(|row| (row.server_port, row.server_application.clone())).collect();
+    assert_eq!(told, [(Some(502), Some("nginx/1.22.1".to_owned())), (Some(8080), None)]);
+}
+
+#[test]
+fn a_silent_child_s_polls_do_not_make_it_seen_and_its_answers_do() {
+    let mut world = World::new();
+    a_plc_is_polled(&mut world);
+    world.child(host(PLC), unit(7), ChildProof::Answered);
+    let known = world.second;
+    world.second += 7_200;
+    world.asks(host(SCADA), host(PLC), Some(unit(7)), |_| {});
+    world.asks(host(SCADA), host(PLC), Some(unit(1)), |activity| activity.direction = Direction::Response);
+    let answered = world.second;
+    let rows = world.finish();
+    let last = |key: &str| {
+        let child = rows.assets().into_iter().find(|row| row.child_key.as_deref() == Some(key)).expect("it has a row");
+        (child.last_seen, child.observed_hours)
+    };
+    assert_eq!(last("7"), (at(known), Some(1.0)));
+    assert_eq!(last("1"), (at(answered + 1), Some(2.0)));
 }
 
 #[test]

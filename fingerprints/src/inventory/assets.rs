@@ -334,14 +334,17 @@ impl<'a> Asset<'a> {
         keys.into_iter().collect()
     }
 
-    /// Its own addresses, with their contexts, in order.
+    /// Its own addresses in order, each with the first context in which it has it.
     pub(super) fn ips(&self) -> Vec<(Host, Seen)> {
+        let mut ips: Vec<(Host, Seen)> = Vec::new();
         let hosts = self.homes.iter().filter(|home| home.key.child.is_none());
-        let mut ips: Vec<(Host, Seen)> = hosts
-            .filter(|home| matches!(home.key.host.address, Address::Ip(_)))
-            .map(|home| (home.key.host, home.seen))
-            .collect();
-        ips.sort_by_key(|(host, _)| (host.address, host.context));
+        for home in hosts.filter(|home| matches!(home.key.host.address, Address::Ip(_))) {
+            match ips.iter_mut().find(|(host, _)| host.address == home.key.host.address) {
+                Some((_, seen)) => seen.add(home.seen),
+                None => ips.push((home.key.host, home.seen)),
+            }
+        }
+        ips.sort_by_key(|(host, _)| host.address);
         ips
     }
 

@@ -130,9 +130,8 @@ impl Ground<'_> {
         let operations = operations(between, &joined.control);
         let mut details = BTreeMap::from([("messages".to_owned(), messages.to_string())]);
         details.extend(counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n.to_string())));
-        if !operations.is_empty() {
-            details.insert("operations".to_owned(), operations);
-        }
+        let operations = if operations.is_empty() { format!("{messages} in all") } else { operations };
+        details.insert("operations".to_owned(), operations);
         if !deeds.targets.is_empty() {
             details.insert("targets".to_owned(), deeds.targets.join(", "));
         }

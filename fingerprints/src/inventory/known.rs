@@ -151,9 +151,8 @@ impl Known {
         match self.macs.iter_mut().find(|bound| bound.mac == mac) {
             Some(bound) if bound.proof < proof => (bound.proof, bound.seen) = (proof, seen),
             Some(bound) if bound.proof == proof => bound.seen.add(seen),
-            Some(_) => {}
             None if has_room => self.macs.push(Bound { mac, proof, seen }),
-            None => {}
+            _ => {}
         }
     }
 

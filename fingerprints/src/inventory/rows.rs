@@ -55,9 +55,6 @@ pub(super) fn asset(assets: &Assets<'_>, asset: &Asset<'_>, protocols: &Protocol
         two_way = two_way.saturating_add(known.flows_two_way);
         lost = lost.saturating_add(known.lost_bytes);
     }
-    let ips = asset.ips();
-    let mut addresses: Vec<String> = ips.iter().filter_map(|(host, _)| ip(*host)).collect();
-    addresses.dedup();
     AssetRow {
         as_of,
         asset_id: asset.id.clone(),
@@ -68,7 +65,7 @@ pub(super) fn asset(assets: &Assets<'_>, asset: &Asset<'_>, protocols: &Protocol
         child_key: asset.child().map(|(_, child)| child.to_string()),
         name: Some(asset.title()),
         macs: asset.macs.iter().map(|carried| carried.mac.to_string()).collect(),
-        ips: addresses,
+        ips: asset.ips().into_iter().filter_map(|(host, _)| ip(host)).collect(),
         context: asset.homes.first().and_then(|home| context(home.key.host.context)),
         hostname: value(Attribute::Hostname),
         vendor: value(Attribute::Vendor),
