@@ -324,18 +324,21 @@ impl Inventory {
         }
     }
 
-    /// The run has ended: every row, by table and key. `captures` are named by their place in the run.
+    /// The run has ended: the last state, each key once, and all sums, in the order of tables and keys. `captures` are
+    /// named by their place in the run.
     pub fn finish(&mut self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
-        let (state, sums) = self.last_rows(now);
-        let mut records = self.history.close(state);
+        let (mut records, sums) = self.last_rows(now);
+        self.history.close(&mut records);
         records.extend(sums);
         records.extend(self.coverage.rows().into_iter().map(Record::from));
         self.coverage.clear();
-        records.sort_by_key(|record| TABLES.iter().position(|table| *table == record.table()));
-        for record in &mut records {
-            rows::name_captures(record, captures);
-        }
-        records
+        in_order(records, captures)
+    }
+
+    /// After the end: the rows of state that were told at midnights of packet time, where something had changed. They
+    /// belong into the lake, before the last ones, and into no summary.
+    pub fn earlier(&mut self, captures: &[CaptureName]) -> Vec<Record> {
+        in_order(self.history.take(), captures)
     }
 
     /// The rows of state and of sums; the sums start anew.
@@ -401,6 +404,15 @@ const NANOS_PER_DAY: i64 = 24 * NANOS_PER_HOUR;
 
 /// The tables, in the order in which records are handed out.
 const TABLES: [&str; 7] = ["assets", "claims", "services", "activity", "operations", "findings", "coverage"];
+
+/// The records by table, with their captures named.
+fn in_order(mut records: Vec<Record>, captures: &[CaptureName]) -> Vec<Record> {
+    records.sort_by_key(|record| TABLES.iter().position(|table| *table == record.table()));
+    for record in &mut records {
+        rows::name_captures(record, captures);
+    }
+    records
+}
 
 fn key_of(subject: &Subject, protocol: &'static str) -> Key {
     Key { host: subject.host, child: subject.child.clone().map(|child| (protocol, child)) }

@@ -427,9 +427,10 @@ fn midnight_tells_the_state_that_changed_and_the_end_all_of_it() {
         }
         world.talks(host(SCADA), host(PLC), Some("modbus"), true);
     }
-    let rows = world.finish();
-    let id = rows.asset(PLC).asset_id.clone();
-    let plc = rows.assets().into_iter().filter(|row| row.asset_id == id);
+    let last = world.finish();
+    let id = last.asset(PLC).asset_id.clone();
+    let earlier = world.earlier();
+    let plc = earlier.assets().into_iter().chain(last.assets()).filter(|row| row.asset_id == id);
     let told: Vec<_> = plc.map(|row| (row.as_of, row.revision, row.firmware.clone().unwrap_or_default())).collect();
     let two_seventy = || "2.70".to_owned();
     assert_eq!(
@@ -441,7 +442,8 @@ fn midnight_tells_the_state_that_changed_and_the_end_all_of_it() {
         ],
         "to be seen again is no change"
     );
-    assert!(rows.assets().iter().filter(|row| row.ips == [SCADA]).count() == 2);
+    assert_eq!((earlier.assets().len(), last.assets().len()), (3, 2), "the end tells each once");
+    assert!(earlier.0.iter().all(|record| ["assets", "claims", "findings"].contains(&record.table())));
 }
 
 #[test]

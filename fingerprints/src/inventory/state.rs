@@ -47,19 +47,21 @@ impl History {
         }
     }
 
-    /// The last rows of a run, whatever they say, after what was told of the same assets and findings before. What was
-    /// told of an id that has become an alias since is left out: the newest of each key is the truth.
-    pub(super) fn close(&mut self, mut rows: Vec<Record>) -> Vec<Record> {
-        for record in &mut rows {
+    /// The last rows of a run are written, whatever they say. What was told before of an id that has become an alias
+    /// since is forgotten: the newest of each key is the truth.
+    pub(super) fn close(&mut self, rows: &mut [Record]) {
+        for record in rows.iter_mut() {
             // Runs within one day have no history, and need not look for it.
             let before = if self.revisions.is_empty() { None } else { self.revisions.get(&key(record)) };
             set_revision(record, before.map_or(0, |(_, revision)| *revision) + 1);
         }
         let ids: BTreeSet<&str> = rows.iter().filter_map(id).collect();
-        let mut told = std::mem::take(&mut self.told);
-        told.retain(|record| id(record).is_some_and(|id| ids.contains(id)));
-        told.extend(rows);
-        told
+        self.told.retain(|record| id(record).is_some_and(|id| ids.contains(id)));
+    }
+
+    /// Takes what was told before the end.
+    pub(super) fn take(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.told)
     }
 }
 

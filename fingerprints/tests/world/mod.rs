@@ -189,8 +189,11 @@ impl World {
     }
 
     pub(crate) fn finish(&mut self) -> Rows {
-        let captures = [CaptureName { path: "site.pcap".to_owned(), capture_id: "c-1".to_owned() }];
-        Rows(self.inventory.finish(at(self.second + 1), &captures))
+        Rows(self.inventory.finish(at(self.second + 1), &captures()))
+    }
+
+    pub(crate) fn earlier(&mut self) -> Rows {
+        Rows(self.inventory.earlier(&captures()))
     }
 }
 
@@ -204,6 +207,10 @@ pub(crate) fn evidence(second: i64, from: Host, to: Host, port: u16, protocol: &
     };
     let frame = u64::try_from(second).ok();
     Evidence { capture: 0, frame, time: at(second), protocol, flow }
+}
+
+fn captures() -> [CaptureName; 1] {
+    [CaptureName { path: "site.pcap".to_owned(), capture_id: "c-1".to_owned() }]
 }
 
 /// What came out.
