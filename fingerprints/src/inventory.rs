@@ -26,8 +26,8 @@ use assets::Assets;
 use coverage::Coverage;
 use dealings::{DealingKey, Dealings};
 use dissectors::observation::{
-    Activity, Attempts, Binding, ChildProof, Control, Evidence, Host, Mac, RolesFrom, Subject, Traffic, Transport,
-    Value,
+    Activity, Address, Attempts, Binding, ChildProof, Control, Evidence, Host, Mac, RolesFrom, Subject, Traffic,
+    Transport, Value,
 };
 use dissectors::{Direction, Field, Observation, Timestamp, observation::Fact};
 use findings::{Findings, Ground};
@@ -35,6 +35,7 @@ use known::{Key, Known, Part, Seen, Standing};
 use registry::Registry;
 use state::History;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey};
 
 /// What an inventory is told once.
@@ -203,7 +204,7 @@ impl Inventory {
             return;
         }
         if !answered {
-            return self.registry.meet(Key::host(server), standing, seen);
+            return self.meet(server, standing, seen);
         }
         let standing = if traffic.protocol.is_some() { Standing::Proven } else { standing };
         let Some(known) = self.registry.see(Key::host(server), standing, seen) else { return };
@@ -236,7 +237,7 @@ impl Inventory {
         if activity.direction == Direction::Response {
             self.answers(server, activity.protocol, seen);
         } else {
-            self.registry.meet(Key::host(server.host), Standing::Rumour, seen);
+            self.meet(server.host, Standing::Rumour, seen);
         }
         let key = dealing_key(server, activity.client, activity.protocol, activity.server_port);
         if self.dealings.see(key, activity, &evidence) {
@@ -263,7 +264,7 @@ impl Inventory {
         }
         let seen = Seen::once(sums::at(evidence, control.first));
         for host in [server.host, control.client].into_iter().filter(|host| host.address.is_host()) {
-            self.registry.meet(Key::host(host), Standing::Rumour, seen);
+            self.meet(host, Standing::Rumour, seen);
         }
         let key = dealing_key(server, control.client, control.protocol, control.server_port);
         self.dealings.act(key, control, &evidence);
@@ -293,6 +294,15 @@ impl Inventory {
     fn attempt(&mut self, key: ServiceKey, service: Service) {
         if let Some((key, service)) = self.attempts.add(key, service, Service::add) {
             self.attempts.add_anyway(key.of_the_rest(), service, Service::add);
+        }
+    }
+
+    /// A host was spoken to. One that has not sent anything, at the end of a /24, is a subnet's broadcast address whose
+    /// frames were rewritten, far oftener than a device.
+    fn meet(&mut self, host: Host, standing: Standing, seen: Seen) {
+        let ends_subnet = matches!(host.address, Address::Ip(IpAddr::V4(ip)) if ip.octets()[3] == 255);
+        if !ends_subnet {
+            self.registry.meet(Key::host(host), standing, seen);
         }
     }
 

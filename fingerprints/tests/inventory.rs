@@ -123,11 +123,13 @@ fn a_server_that_never_answers_is_an_asset_and_is_not_seen() {
     let first = world.second;
     world.asks(host(SCADA), host(PLC), None, |_| {});
     world.talks(host(SCADA), host("10.0.0.9"), None, false);
+    world.talks(host(SCADA), host("10.0.0.255"), Some("bacnet"), false);
     let rows = world.finish();
     let plc = rows.asset(PLC);
     assert_eq!((plc.last_seen, plc.role.as_deref()), (at(first + 1), None), "to be spoken to is not to be seen");
     assert!(plc.protocols.is_empty() && plc.listening_ports.is_empty());
     assert!(!rows.has("10.0.0.9"), "nobody spoke a named protocol to it");
+    assert!(!rows.has("10.0.0.255"), "a broadcast in rewritten frames");
 }
 
 #[test]
