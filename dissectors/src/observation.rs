@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 use arrayvec::ArrayVec;
 use compact_str::{CompactString, ToCompactString};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// One new fact. Owns its values; moves to the inventory.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +102,13 @@ pub enum Address {
     Ip(IpAddr),
     /// Ethernet, of a host that speaks without IP.
     Mac(Mac),
+}
+
+impl Default for Address {
+    /// The unspecified address.
+    fn default() -> Self {
+        Self::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
 }
 
 impl Address {

@@ -168,9 +168,10 @@ impl Told {
         if let Some(server) = self.server.take() {
             flow.serves(server);
         }
-        for (count, place) in self.counts.drain(..) {
-            flow.count(&count, place);
+        for (count, place) in &self.counts {
+            flow.count(count, *place);
         }
+        self.counts.clear();
         if !self.actions.is_empty() {
             self.actions.drain(..).for_each(|action| flow.act(action));
         }

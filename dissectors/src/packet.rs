@@ -9,7 +9,7 @@ mod link;
 mod transport;
 
 use crate::observation::{Address, Context, Host, Mac, Place, Transport};
-use crate::reader::{Reader, Stop};
+use crate::reader::Stop;
 pub use transport::{TcpFlags, TcpHeader};
 
 /// How frames of a capture begin (the LINKTYPE registry of pcap).
@@ -53,7 +53,7 @@ pub struct Link {
 }
 
 /// What stands on the network layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layer {
     /// TCP.
     Tcp(TcpHeader),
@@ -67,13 +67,14 @@ pub enum Layer {
     /// Another IP protocol, by its number.
     Other(u8),
     /// A fragment of an IP packet: its payload alone says nothing.
+    #[default]
     Fragment,
     /// No IP: a frame of this EtherType (below 1536: the length of an 802.3 frame).
     Frame(u16),
 }
 
 /// What the headers of a packet say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     /// VLANs and tunnels on the way in.
     pub context: Context,
@@ -153,15 +154,49 @@ pub enum Unread {
 /// Takes a frame apart. `wire_length` is its length on the wire, of which `frame` may hold only the front.
 ///
 /// Returns the headers and the innermost payload, or why there is none.
-#[inline]
 pub fn decode(link_type: LinkType, frame: &[u8], wire_length: u32) -> Result<(Headers, &[u8]), Unread> {
-    let mut reader = Reader::closed(frame);
-    let cut = wire_length.saturating_sub(u32::try_from(frame.len()).unwrap_or(u32::MAX));
-    match link_type {
-        LinkType::Ethernet => link::ethernet(&mut reader, wire_length, cut).map_err(Unread::Damaged),
-        LinkType::Raw => ip::any(&mut reader, Context::default(), None, cut).map_err(Unread::Damaged),
-        LinkType::Other(_) => Err(Unread::LinkType),
-    }
+    let mut headers = Headers::default();
+    let payload = decode_into(&mut headers, link_type, frame, wire_length)?;
+    Ok((headers, payload))
+}
+
+/// [`decode`] into headers that have their place already: what is decoded once a packet is not moved once a packet.
+#[inline]
+pub fn decode_into<'a>(
+    headers: &mut Headers,
+    link_type: LinkType,
+    frame: &'a [u8],
+    wire_length: u32,
+) -> Result<&'a [u8], Unread> {
+    headers.context = Context::default();
+    headers.link = None;
+    headers.deeper_tags = 0;
+    let cut = wire_length.saturating_sub(length_of(frame));
+    let packet = match link_type {
+        LinkType::Raw => frame,
+        LinkType::Ethernet => {
+            let (ether_type, packet) = link::ethernet(headers, frame).map_err(Unread::Damaged)?;
+            if !link::is_ip(ether_type) {
+                headers.layer = Layer::Frame(ether_type);
+                headers.wire_bytes = wire_length;
+                headers.cut_bytes = cut;
+                return Ok(packet);
+            }
+            packet
+        }
+        LinkType::Other(_) => return Err(Unread::LinkType),
+    };
+    ip::any(headers, packet, cut).map_err(Unread::Damaged)
+}
+
+fn length_of(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+/// The stop of a header that the frame ends in.
+#[cold]
+const fn ends_in(what: &'static str) -> Stop {
+    Stop::Malformed { what, at: 0 }
 }
 
 #[cfg(test)]

@@ -307,7 +307,8 @@ fn fill(feed: &mut Feed, ordinals: Range<usize>, batches: &mut [Batch], books: &
     for ordinal in ordinals {
         let Some(next) = feed.next_frame() else { return true };
         let Some(bytes) = feed.bytes() else { continue };
-        let Some((headers, payload)) = decode(&next, bytes, books) else { continue };
+        let mut headers = Headers::default();
+        let Some(payload) = decode(&mut headers, &next, bytes, books) else { continue };
         let lane = lane_of(&headers);
         let workers = batches.len();
         let batch = &mut batches[lane % workers];
@@ -448,13 +449,13 @@ fn place_of(fed: &Fed) -> Place {
 
 /// Decodes a frame's headers; what cannot be decoded is counted.
 #[inline]
-fn decode<'a>(fed: &Fed, bytes: &'a [u8], books: &mut Books) -> Option<(Headers, &'a [u8])> {
+fn decode<'a>(headers: &mut Headers, fed: &Fed, bytes: &'a [u8], books: &mut Books) -> Option<&'a [u8]> {
     books.turn_to(fed.clock);
     let hour = &mut books.hour;
     hour.packets += 1;
     hour.bytes += u64::from(fed.frame.wire_length);
     let frame = bytes.get(fed.frame.bytes.clone())?;
-    match packet::decode(fed.frame.link_type, frame, fed.frame.wire_length) {
+    match packet::decode_into(headers, fed.frame.link_type, frame, fed.frame.wire_length) {
         Ok(decoded) => {
             hour.used += 1;
             Some(decoded)

@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with its extension headers.
 
-use super::{Headers, Layer, Link, transport};
-use crate::observation::{Address, Context};
+use super::{Headers, Layer, ends_in, length_of, transport};
+use crate::observation::Address;
 use crate::reader::{Reader, Stop};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,108 +11,92 @@ const IPV6_HEADER: u32 = 40;
 const MOST_EXTENSIONS: u8 = 16;
 
 /// What an IP header says of what follows it.
-struct Inner {
-    source: IpAddr,
-    destination: IpAddr,
+struct Inner<'a> {
     protocol: u8,
     is_fragment: bool,
-    /// Length of the whole packet on the wire.
-    wire_bytes: u32,
     /// Length of what follows the headers on the wire.
     payload_bytes: u32,
+    /// What follows the headers in the frame, its padding too.
+    rest: &'a [u8],
 }
 
-/// An IP packet of either version. `cut` bytes of the frame were not captured.
-#[inline(always)]
-pub(super) fn any<'a>(
-    reader: &mut Reader<'a>,
-    context: Context,
-    link: Option<Link>,
-    cut: u32,
-) -> Result<(Headers, &'a [u8]), Stop> {
-    let first = reader.peek(1)?.first().copied().unwrap_or_default();
-    let inner = match first >> 4 {
-        4 => v4(reader, cut)?,
-        6 => v6(reader, cut)?,
-        _ => return Err(reader.malformed("the IP version is neither 4 nor 6")),
+/// An IP packet of either version: its payload. `cut` bytes of the frame were not captured.
+#[inline]
+pub(super) fn any<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
+    let inner = match packet.first().map(|first| first >> 4) {
+        Some(4) => v4(headers, packet, cut)?,
+        Some(6) => v6(headers, packet, cut)?,
+        Some(_) => return Err(ends_in("the IP version is neither 4 nor 6")),
+        None => return Err(ends_in("the frame ends before its IP header")),
     };
-    let wanted = inner.payload_bytes as usize;
-    let captured = reader.rest().get(..wanted).unwrap_or(reader.rest());
-    let cut_bytes = inner.payload_bytes.saturating_sub(u32::try_from(captured.len()).unwrap_or(u32::MAX));
-    let (layer, payload) = if inner.is_fragment {
-        (Layer::Fragment, captured)
-    } else {
-        transport::any(inner.protocol, captured, cut_bytes)?
-    };
-    let headers = Headers {
-        context,
-        link,
-        source: Address::Ip(inner.source),
-        destination: Address::Ip(inner.destination),
-        layer,
-        wire_bytes: inner.wire_bytes,
-        cut_bytes,
-        deeper_tags: 0,
-    };
-    Ok((headers, payload))
+    let captured = inner.rest.get(..inner.payload_bytes as usize).unwrap_or(inner.rest);
+    headers.cut_bytes = inner.payload_bytes.saturating_sub(length_of(captured));
+    if inner.is_fragment {
+        headers.layer = Layer::Fragment;
+        return Ok(captured);
+    }
+    transport::any(headers, inner.protocol, captured)
 }
 
-/// What is left in the frame and what the snap length cut off: the length of packets that do not know their own
-/// (offloaded segments carry 0).
-fn to_the_end(reader: &Reader<'_>, cut: u32) -> u32 {
-    u32::try_from(reader.remaining()).unwrap_or(u32::MAX).saturating_add(cut)
+/// What is in the frame and what the snap length cut off: the length of packets that do not know their own (offloaded
+/// segments carry 0).
+fn to_the_end(packet: &[u8], cut: u32) -> u32 {
+    length_of(packet).saturating_add(cut)
 }
 
-#[inline(always)]
-fn v4(reader: &mut Reader<'_>, cut: u32) -> Result<Inner, Stop> {
-    let whole = to_the_end(reader, cut);
-    let [version_and_length, _, high, low, _, _, offset_high, offset_low, _, protocol, _, _] = reader.array()?;
-    let source = IpAddr::V4(Ipv4Addr::from(reader.array::<4>()?));
-    let destination = IpAddr::V4(Ipv4Addr::from(reader.array::<4>()?));
-    let header_bytes = u16::from(version_and_length & 0x0f).saturating_mul(4);
-    let options = header_bytes
-        .checked_sub(IPV4_HEADER)
-        .ok_or_else(|| reader.malformed("the IPv4 header is shorter than 20 bytes"))?;
-    reader.skip(usize::from(options))?;
-    let wire_bytes = match u32::from(u16::from_be_bytes([high, low])) {
-        0 => whole,
+#[inline]
+fn v4<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>, Stop> {
+    let Some((header, rest)) = packet.split_first_chunk::<20>() else {
+        return Err(ends_in("the frame ends in its IPv4 header"));
+    };
+    let header_bytes = u16::from(header[0] & 0x0f).saturating_mul(4);
+    let rest = match header_bytes.checked_sub(IPV4_HEADER) {
+        Some(0) => rest,
+        Some(options) => {
+            rest.get(usize::from(options)..).ok_or_else(|| ends_in("the frame ends in its IPv4 options"))?
+        }
+        None => return Err(ends_in("the IPv4 header is shorter than 20 bytes")),
+    };
+    let wire_bytes = match u32::from(u16::from_be_bytes([header[2], header[3]])) {
+        0 => to_the_end(packet, cut),
         told => told,
     };
-    let payload_bytes = wire_bytes
-        .checked_sub(u32::from(header_bytes))
-        .ok_or_else(|| reader.malformed("the IPv4 length is shorter than its header"))?;
-    let fragment = u16::from_be_bytes([offset_high, offset_low]);
-    Ok(Inner { source, destination, protocol, is_fragment: fragment & 0x3fff != 0, wire_bytes, payload_bytes })
+    let Some(payload_bytes) = wire_bytes.checked_sub(u32::from(header_bytes)) else {
+        return Err(ends_in("the IPv4 length is shorter than its header"));
+    };
+    headers.source = Address::Ip(IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])));
+    headers.destination = Address::Ip(IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])));
+    headers.wire_bytes = wire_bytes;
+    Ok(Inner {
+        protocol: header[9],
+        is_fragment: u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0,
+        payload_bytes,
+        rest,
+    })
 }
 
-fn v6(reader: &mut Reader<'_>, cut: u32) -> Result<Inner, Stop> {
-    let whole = to_the_end(reader, cut);
+fn v6<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>, Stop> {
+    let mut reader = Reader::closed(packet);
     reader.skip(4)?;
     let length = u32::from(reader.u16()?);
     let mut protocol = reader.u8()?;
     reader.skip(1)?;
-    let source = Ipv6Addr::from(reader.array::<16>()?);
-    let destination = Ipv6Addr::from(reader.array::<16>()?);
+    headers.source = Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?)));
+    headers.destination = Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?)));
     // RFC 2675: a jumbogram has length 0; so have packets that offloading has not cut yet.
-    let mut payload_bytes = if length == 0 { whole.saturating_sub(IPV6_HEADER) } else { length };
-    let wire_bytes = payload_bytes.saturating_add(IPV6_HEADER);
+    let whole = to_the_end(packet, cut).saturating_sub(IPV6_HEADER);
+    let mut payload_bytes = if length == 0 { whole } else { length };
+    headers.wire_bytes = payload_bytes.saturating_add(IPV6_HEADER);
     let mut is_fragment = false;
     for _ in 0..MOST_EXTENSIONS {
-        let Some((next, bytes, fragment)) = extension(reader, protocol)? else { break };
+        let Some((next, bytes, fragment)) = extension(&mut reader, protocol)? else { break };
         payload_bytes = payload_bytes
             .checked_sub(bytes)
             .ok_or_else(|| reader.malformed("the IPv6 length is shorter than its extension headers"))?;
         protocol = next;
         is_fragment |= fragment;
     }
-    Ok(Inner {
-        source: IpAddr::V6(source),
-        destination: IpAddr::V6(destination),
-        protocol,
-        is_fragment,
-        wire_bytes,
-        payload_bytes,
-    })
+    Ok(Inner { protocol, is_fragment, payload_bytes, rest: reader.rest() })
 }
 
 /// Passes over an extension header (RFC 8200, section 4; RFC 4302 for authentication): what follows, its own length in

@@ -1,7 +1,7 @@
 //! TCP (RFC 9293, section 3.1) and UDP (RFC 768).
 
-use super::Layer;
-use crate::reader::{Reader, Stop};
+use super::{Headers, Layer, ends_in};
+use crate::reader::Stop;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -53,47 +53,53 @@ impl TcpFlags {
 }
 
 /// What an IP packet carries. A transport header that the snap length cut leaves nothing to read.
-#[inline(always)]
-pub(super) fn any(protocol: u8, bytes: &[u8], cut_bytes: u32) -> Result<(Layer, &[u8]), Stop> {
+#[inline]
+pub(super) fn any<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
     match protocol {
-        TCP => tcp(bytes),
-        UDP => udp(bytes, cut_bytes),
-        other => Ok((Layer::Other(other), bytes)),
+        TCP => tcp(headers, bytes),
+        UDP => udp(headers, bytes),
+        other => {
+            headers.layer = Layer::Other(other);
+            Ok(bytes)
+        }
     }
 }
 
-#[inline(always)]
-fn tcp(bytes: &[u8]) -> Result<(Layer, &[u8]), Stop> {
-    let mut reader = Reader::closed(bytes);
-    let header = TcpHeader {
-        source: reader.u16()?,
-        destination: reader.u16()?,
-        sequence: reader.u32()?,
-        acknowledgement: reader.u32()?,
-        flags: TcpFlags::default(),
+#[inline]
+fn tcp<'a>(headers: &mut Headers, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
+    let Some((header, rest)) = bytes.split_first_chunk::<20>() else {
+        return Err(ends_in("the packet ends in its TCP header"));
     };
-    let header_bytes = usize::from(reader.u8()? >> 4).saturating_mul(4);
-    let flags = TcpFlags(reader.u8()?);
-    reader.skip(6)?;
-    let options = header_bytes
-        .checked_sub(TCP_HEADER)
-        .ok_or_else(|| reader.malformed("the TCP header is shorter than 20 bytes"))?;
-    reader.skip(options)?;
-    Ok((Layer::Tcp(TcpHeader { flags, ..header }), reader.rest()))
+    let header_bytes = usize::from(header[12] >> 4).saturating_mul(4);
+    let payload = match header_bytes.checked_sub(TCP_HEADER) {
+        Some(options) => rest.get(options..).ok_or_else(|| ends_in("the packet ends in its TCP options"))?,
+        None => return Err(ends_in("the TCP header is shorter than 20 bytes")),
+    };
+    headers.layer = Layer::Tcp(TcpHeader {
+        source: u16::from_be_bytes([header[0], header[1]]),
+        destination: u16::from_be_bytes([header[2], header[3]]),
+        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+        acknowledgement: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
+        flags: TcpFlags(header[13]),
+    });
+    Ok(payload)
 }
 
-#[inline(always)]
-fn udp(bytes: &[u8], cut_bytes: u32) -> Result<(Layer, &[u8]), Stop> {
-    let mut reader = Reader::closed(bytes);
-    let (source, destination) = (reader.u16()?, reader.u16()?);
-    let length = u32::from(reader.u16()?);
-    reader.skip(2)?;
-    let layer = Layer::Udp { source, destination };
+#[inline]
+fn udp<'a>(headers: &mut Headers, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
+    let Some((header, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(ends_in("the packet ends in its UDP header"));
+    };
+    let length = u32::from(u16::from_be_bytes([header[4], header[5]]));
+    headers.layer = Layer::Udp {
+        source: u16::from_be_bytes([header[0], header[1]]),
+        destination: u16::from_be_bytes([header[2], header[3]]),
+    };
     // Length 0 is a jumbogram's (RFC 2675) or an offloaded packet's: then the IP length holds.
     let told = if length == 0 { u32::MAX } else { length };
-    let payload = told.checked_sub(UDP_HEADER).ok_or_else(|| reader.malformed("the UDP length is below 8"))? as usize;
-    if cut_bytes == 0 && length != 0 && payload > reader.remaining() {
-        return Err(reader.malformed("the UDP length is longer than its packet"));
+    let Some(payload) = told.checked_sub(UDP_HEADER) else { return Err(ends_in("the UDP length is below 8")) };
+    if headers.cut_bytes == 0 && length != 0 && payload as usize > rest.len() {
+        return Err(ends_in("the UDP length is longer than its packet"));
     }
-    Ok((layer, reader.rest().get(..payload).unwrap_or(reader.rest())))
+    Ok(rest.get(..payload as usize).unwrap_or(rest))
 }

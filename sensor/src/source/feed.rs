@@ -196,6 +196,9 @@ impl Feed {
     }
 }
 
+/// A few small packets: the hardware foresees less when other work comes between them.
+const PREFETCH_AHEAD: usize = 1024;
+
 /// As many captures stay open although they are not due yet.
 const KEPT_OPEN: usize = 64;
 
@@ -209,9 +212,12 @@ impl Open {
         match self.file.walk.step(&self.file.bytes) {
             Step::Frame(frame) => {
                 self.done = frame.bytes.end;
-                // The next record's header and the headers of its frame: they come while this packet is read.
-                if let Some(next) = self.file.bytes.get(self.done..) {
-                    prefetch(next, 2);
+                // The next record's header and its frame's, and what follows some small packets further: they come
+                // while this packet is read.
+                for ahead in [0, PREFETCH_AHEAD] {
+                    if let Some(next) = self.file.bytes.get(self.done + ahead..) {
+                        prefetch(next, 2);
+                    }
                 }
                 Some(frame)
             }
