@@ -168,11 +168,16 @@ fn a_mac_that_carries_several_is_a_router_s_and_says_nothing() {
     assert_eq!(rows.asset("10.0.0.2").mac_vendor, None, "more came by the same MAC");
     assert_eq!((rows.asset("10.0.0.2").macs.len(), rows.assets().len()), (0, 3));
 
+    // An address of the internet comes from a router's MAC, be it the only one.
+    world.binding(host("93.184.215.14"), mac(2), Binding::Frame);
+    let rows = world.finish();
+    assert!(rows.asset("93.184.215.14").macs.is_empty());
+
     // The router tells two addresses of its own, too: still nothing joins.
     world.binding(host("10.0.0.254"), mac(1), Binding::Told);
     world.binding(host("10.0.0.253"), mac(1), Binding::Told);
     let rows = world.finish();
-    assert_eq!(rows.assets().len(), 5);
+    assert_eq!(rows.assets().len(), 6);
     assert_eq!(rows.asset("10.0.0.254").macs.len(), 1);
 }
 

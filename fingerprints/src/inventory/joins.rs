@@ -6,6 +6,7 @@
 //! contradict each other (two serial numbers of a vendor, two instances of a network, two children of a host) joins
 //! none of them; nor does a key of which one bearer has several.
 
+use super::coverage::is_global;
 use super::known::{Bound, Key, Known};
 use super::registry::{Registry, Slot};
 use crate::asset::{Attribute, Claim, winner};
@@ -120,9 +121,13 @@ impl Carriers {
         carriers
     }
 
-    /// The one MAC from which all of a host's packets came, when nobody else's did.
+    /// The one MAC from which all of a host's packets came, when nobody else's did. An address of the internet comes
+    /// from a router's, even where it is the only one.
     pub(super) fn alone<'a>(&self, known: &'a Known, registry: &Registry) -> Option<&'a Bound> {
         let [bound] = known.macs.as_slice() else { return None };
+        if matches!(known.key.host.address, Address::Ip(ip) if is_global(ip)) {
+            return None;
+        }
         let is_alone = self.hosts.get(&bound.mac) == Some(&1) && !registry.has_lost(bound.mac);
         (bound.proof == Binding::Frame && is_alone && !is_shared(bound.mac)).then_some(bound)
     }
