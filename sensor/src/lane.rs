@@ -154,13 +154,18 @@ impl Lane {
         }
     }
 
-    /// Looks a packet's flow up, some packets before it is their turn.
+    /// What a packet's flow is looked up by.
     #[inline]
-    pub(crate) fn look_up(&self, headers: &Headers) -> Found {
+    pub(crate) fn key(&self, headers: &Headers) -> Found {
         let key = FlowKey::of(headers);
         let hash = key.hash(&self.hasher);
-        let slot = self.flows.find(hash, |flow| flow.key.side_of(&key).is_some());
-        Found { key, hash, slot }
+        Found { key, hash, slot: None }
+    }
+
+    /// Looks a packet's flow up, some packets before it is their turn.
+    #[inline]
+    pub(crate) fn look_up(&self, found: &mut Found) {
+        found.slot = self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some());
     }
 
     /// Asks for the memory of a flow's conversation.

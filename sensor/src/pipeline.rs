@@ -372,8 +372,9 @@ impl Worker {
     fn take(&mut self, batch: &Batch, notes: &mut Vec<Note>) {
         let flows: usize = self.lanes.iter().map(Lane::flows).sum();
         for items in batch.items.chunks(CHUNK) {
-            let found: ArrayVec<Found, CHUNK> =
-                items.iter().map(|item| self.lane(item).look_up(&item.headers)).collect();
+            let mut found: ArrayVec<Found, CHUNK> =
+                items.iter().map(|item| self.lane(item).key(&item.headers)).collect();
+            items.iter().zip(&mut found).for_each(|(item, found)| self.lane(item).look_up(found));
             if flows > FLOWS_IN_CACHE {
                 let both = || items.iter().zip(&found);
                 both().for_each(|(item, found)| self.lane(item).prefetch_conversation(found));
