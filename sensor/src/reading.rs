@@ -32,8 +32,10 @@ pub struct Job {
 /// What captures told.
 #[derive(Debug)]
 pub struct Reading {
-    /// Every row of every table.
+    /// Every row of every table, states as they are at the end.
     pub records: Vec<Record>,
+    /// States as they were at midnights: history for the lake.
+    pub earlier: Vec<Record>,
     /// What was read and counted.
     pub totals: Totals,
     /// The run, as a lake keeps it.
@@ -127,10 +129,11 @@ impl Prepared {
         let totals = pipeline::read(self.feed, self.job.settings, &mut listener, progress);
         let Listener(mut inventory) = listener;
         let mut records = inventory.finish(totals.clock, &self.captures);
+        let earlier = inventory.earlier(&self.captures);
         let assets = records.iter().filter(|record| matches!(record, Record::Assets(_))).count();
         records.extend(totals.accounts.iter().zip(&self.captures).map(|(account, name)| capture_row(account, name)));
         records.extend(health_rows(&totals, &inventory.counters(), assets));
-        Reading { records, totals, run: self.run, captures: self.captures, passed_over: self.passed_over }
+        Reading { records, earlier, totals, run: self.run, captures: self.captures, passed_over: self.passed_over }
     }
 }
 

@@ -6,7 +6,7 @@ use dissectors::protocols;
 use outputs::Lake;
 use outputs::schema::{self, Dialect};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SchemaArguments {
@@ -45,20 +45,33 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<u8> {
                 Sql::Spark => Dialect::Spark,
                 Sql::Trino => Dialect::Trino,
             };
-            let lake = Lake::open(&arguments.lake).ok();
+            let (lake, path) = named_lake(&arguments.lake)?;
             let has_files = |table: &outputs::Table| {
                 lake.as_ref().is_none_or(|lake| lake.files(table).is_ok_and(|files| !files.is_empty()))
             };
-            schema::sql(dialect, &arguments.lake.to_string_lossy(), has_files)
+            schema::sql(dialect, &path, has_files)
         }
     };
     writeln!(std::io::stdout().lock(), "{}", text.trim_end())?;
     Ok(READ)
 }
 
+/// A lake of this machine with its full path, for every engine resolves a relative one in its own way; or the address of
+/// a lake elsewhere, which is believed to hold every table.
+fn named_lake(path: &Path) -> Result<(Option<Lake>, String)> {
+    let address = path.to_string_lossy();
+    if address.contains("://") {
+        return Ok((None, address.into_owned()));
+    }
+    let path = std::path::absolute(path)?;
+    Ok((Some(Lake::open(&path)?), path.to_string_lossy().into_owned()))
+}
+
 pub(super) fn fields(arguments: &ListArguments) -> Result<u8> {
-    let rows: Vec<[String; 2]> =
-        protocols::fields().map(|field| [field.name.to_owned(), field.doc.to_owned()]).collect();
+    let rows: Vec<[String; 2]> = protocols::fields()
+        .chain(fingerprints::rules::FIELDS.iter().copied())
+        .map(|field| [field.name, field.doc].map(str::to_owned))
+        .collect();
     list(["field", "meaning"], &rows, arguments)
 }
 

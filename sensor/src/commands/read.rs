@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     }
     let reading = with_progress(prepared);
     for mut sink in sinks {
-        reading.records.iter().try_for_each(|record| sink.record(record))?;
+        reading.records.iter().chain(&reading.earlier).try_for_each(|record| sink.record(record))?;
         sink.finish()?;
     }
     let out: &mut dyn Write =
