@@ -2,6 +2,8 @@
 
 use crate::pipeline::{Pipeline, Told};
 use crate::{capture::Frames, floor};
+use sensor::source::Bytes;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -33,7 +35,7 @@ pub struct Figures {
 /// # Panics
 ///
 /// When the sensor or the floor has not read every packet: such figures would mean nothing.
-pub fn measure(capture: &[u8], workers: usize, runs: usize) -> io::Result<Figures> {
+pub fn measure(capture: &Arc<Bytes>, workers: usize, runs: usize) -> io::Result<Figures> {
     let pipeline = Pipeline::new(workers);
     let told = pipeline.read(capture);
     let memory_bytes = peak_bytes()?.saturating_sub(capture.len() as u64);

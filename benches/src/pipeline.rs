@@ -1,17 +1,21 @@
 //! The sensor under measurement. This file alone knows how it is called.
-//!
-//! Until the pipeline stands, its first step stands in for it: each frame's headers are decoded, nothing is told.
 
-use crate::capture::Frames;
-use dissectors::packet::{LinkType, decode};
-use std::hint::black_box;
+use dissectors::{Observation, Timestamp};
+use fingerprints::inventory::{self, Inventory};
+use fingerprints::rules::Rules;
+use sensor::pipeline::{self, Witness};
+use sensor::source::{Bytes, Feed, Input};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What is measured here, in the words that stand under the table.
-pub const WHAT: &str = "headers decoded only, on one thread whatever the number of workers: the pipeline is to come";
+pub const WHAT: &str =
+    "captures walked, dissected and taken into the inventory, rows made at the end; no files written";
 
-/// The sensor, started: what happens once per start (rules, tables, buffers) happens in `new` and is not measured.
-#[derive(Debug)]
-pub struct Pipeline;
+/// The sensor, started: what happens once per start (the rules) happens in `new` and is not measured.
+pub struct Pipeline {
+    workers: usize,
+}
 
 /// What one capture gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,20 +26,37 @@ pub struct Told {
     pub observations: u64,
 }
 
+/// The inventory, as the lanes' witness.
+struct Listener(Inventory);
+
+impl Witness for Listener {
+    fn observe(&mut self, observation: Observation) {
+        self.0.observe(observation);
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        self.0.advance(now);
+    }
+}
+
 impl Pipeline {
     /// A sensor with so many workers.
-    pub fn new(_workers: usize) -> Self {
-        Self
+    pub fn new(workers: usize) -> Self {
+        Self { workers }
     }
 
     /// Reads a capture from its first byte to its last, as one run of its own: no state is left from the run before.
-    pub fn read(&self, capture: &[u8]) -> Told {
-        let mut told = Told::default();
-        for frame in Frames::of(capture) {
-            told.packets += 1;
-            let length = frame.bytes.len() as u32;
-            let _ = black_box(decode(LinkType::Ethernet, frame.bytes, length));
-        }
-        told
+    ///
+    /// # Panics
+    ///
+    /// When the bytes are no capture.
+    pub fn read(&self, capture: &Arc<Bytes>) -> Told {
+        let input = Input { path: PathBuf::from("workload"), name: "workload".into(), held: Some(Arc::clone(capture)) };
+        let feed = Feed::new(vec![input]).expect("a workload is a capture");
+        let settings = pipeline::Settings { workers: self.workers, ..pipeline::Settings::default() };
+        let mut listener = Listener(Inventory::new(inventory::Settings::default(), Rules::builtin()));
+        let totals = pipeline::read(feed, settings, &mut listener, &mut |_| {});
+        drop(listener.0.finish(totals.clock, &[]));
+        Told { packets: totals.sum().packets, observations: totals.observations }
     }
 }

@@ -35,7 +35,7 @@ pub const ALL: &[Workload] = &[
     Workload {
         name: "modbus",
         what: "50 masters poll each of 200 servers: FC 1, 3, 16, exceptions; pipelined, coalesced, cut",
-        packets: 4_000_000,
+        packets: 10_000_000,
         cast: modbus::workload,
     },
     Workload {

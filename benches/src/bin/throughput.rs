@@ -21,10 +21,12 @@ use benches::measure::{Figures, measure};
 use benches::pipeline;
 use benches::workload::{ALL, Workload};
 use clap::Parser;
+use sensor::source::Bytes;
 use std::error::Error;
 use std::io::{Read, Write, stdin};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::{env, fs};
 
 /// How fast the sensor reads each workload, in floors: what this machine can do with a capture at the very most.
@@ -115,7 +117,7 @@ fn row(length: usize, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut capture = vec![0; length];
     stdin().lock().read_exact(&mut capture)?;
     let workers = *arguments.workers.first().ok_or("a row has a number of workers")?;
-    let figures = measure(&capture, workers, arguments.runs)?;
+    let figures = measure(&Arc::new(Bytes::Held(capture)), workers, arguments.runs)?;
     let line = if arguments.json { json } else { text };
     println!("{}", line(&arguments.workload, workers, &figures));
     Ok(())
