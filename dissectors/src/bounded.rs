@@ -23,7 +23,8 @@ struct Entry<T> {
 /// A hash table of at most `cap` entries.
 pub struct Bounded<T> {
     entries: Vec<Option<Entry<T>>>,
-    index: HashTable<Slot>,
+    /// Each entry's hash and slot: a look-up touches no entry but the one that it finds.
+    index: HashTable<(u64, Slot)>,
     free: Vec<Slot>,
     /// Who came last, with the hash: the slot may be another's by now.
     newcomers: VecDeque<(Slot, u64)>,
@@ -54,8 +55,20 @@ impl<T> Bounded<T> {
     /// The slot of the entry with this hash that `is` accepts.
     #[inline]
     pub fn find(&self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<Slot> {
-        let is_it = |slot: &Slot| self.entry(*slot).is_some_and(|entry| entry.hash == hash && is(&entry.value));
-        self.index.find(hash, is_it).copied()
+        let is_it = |(other, slot): &(u64, Slot)| *other == hash && self.get(*slot).is_some_and(&mut is);
+        self.index.find(hash, is_it).map(|(_, slot)| *slot)
+    }
+
+    /// The slot of an entry with this hash, without a look at the entry: most likely the one that is meant.
+    #[inline]
+    pub fn guess(&self, hash: u64) -> Option<Slot> {
+        self.index.find(hash, |(other, _)| *other == hash).map(|(_, slot)| *slot)
+    }
+
+    /// The memory of a slot, to be asked for before it is read.
+    #[inline]
+    pub fn memory_of(&self, slot: Slot) -> Option<&impl Sized> {
+        self.entries.get(slot as usize)
     }
 
     /// The entry in a slot.
@@ -93,8 +106,7 @@ impl<T> Bounded<T> {
             Some(place) => *place = entry,
             None => self.entries.push(entry),
         }
-        let entries = &self.entries;
-        self.index.insert_unique(hash, slot, |slot| hash_of(entries, *slot));
+        self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
         self.newcomers.push_back((slot, hash));
         (slot, evicted)
     }
@@ -102,7 +114,7 @@ impl<T> Bounded<T> {
     /// Takes an entry out.
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
-        if let Ok(found) = self.index.find_entry(entry.hash, |candidate| *candidate == slot) {
+        if let Ok(found) = self.index.find_entry(entry.hash, |(_, candidate)| *candidate == slot) {
             found.remove();
         }
         self.free.push(slot);
@@ -179,10 +191,6 @@ impl<T> Bounded<T> {
         }
         None
     }
-}
-
-fn hash_of<T>(entries: &[Option<Entry<T>>], slot: Slot) -> u64 {
-    entries.get(slot as usize).and_then(Option::as_ref).map_or(0, |entry| entry.hash)
 }
 
 #[cfg(test)]

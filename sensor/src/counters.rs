@@ -4,6 +4,8 @@ use crate::source::prefetch;
 use dissectors::observation::{Child, Operation, Place};
 use dissectors::out::Tallies;
 use dissectors::{Action, Count, Direction, Mark, Side, Timestamp};
+use foldhash::fast::FixedState;
+use std::hash::BuildHasher;
 
 /// Different operations that one flow counts apart; what is beyond is counted as lost.
 const MOST_OPERATIONS: usize = 4096;
@@ -110,6 +112,8 @@ pub(crate) struct Counters {
     /// What each tally is of, in the same order.
     operations: Vec<OperationCount>,
     pub(crate) actions: Vec<ActionCount>,
+    /// A hash of each action, so that a repeat is found without touching all the others.
+    action_hashes: Vec<u64>,
     /// Messages and actions beyond the caps.
     pub(crate) over_cap: u64,
     /// Where the last message was counted: polls repeat in cycles, so the next one's place is near.
@@ -129,6 +133,7 @@ impl Counters {
         self.tallies.clear();
         self.operations.clear();
         self.actions.clear();
+        self.action_hashes.clear();
         self.hint = 0;
     }
 
@@ -189,10 +194,13 @@ impl Tallies for Counters {
     }
 
     fn act(&mut self, action: Action) {
-        if let Some(known) = self.actions.iter_mut().find(|known| known.is_of(&action)) {
-            known.count += 1;
+        let hash = FixedState::default().hash_one((&action.target, &action.operation, action.outcome, action.sender));
+        let mut same_hash = self.action_hashes.iter().enumerate().filter(|(_, other)| **other == hash);
+        if let Some((known, _)) = same_hash.find(|(at, _)| self.actions[*at].is_of(&action)) {
+            self.actions[known].count += 1;
         } else if self.actions.len() < MOST_ACTIONS {
             self.actions.push(ActionCount { action, count: 1 });
+            self.action_hashes.push(hash);
         } else {
             self.over_cap += 1;
         }

@@ -162,10 +162,14 @@ impl Lane {
         Found { key, hash, slot: None }
     }
 
-    /// Looks a packet's flow up, some packets before it is their turn.
+    /// Looks a packet's flow up, some packets before it is their turn, and asks for its memory. That it is the right one
+    /// is only checked when the packet is taken.
     #[inline]
     pub(crate) fn look_up(&self, found: &mut Found) {
-        found.slot = self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some());
+        found.slot = self.flows.guess(found.hash);
+        if let Some(memory) = found.slot.and_then(|slot| self.flows.memory_of(slot)) {
+            prefetch(memory, usize::MAX);
+        }
     }
 
     /// Asks for the memory of a flow's conversation.

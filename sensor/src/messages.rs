@@ -48,18 +48,16 @@ enum Standing {
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     left: Vec<u8>,
-    /// How far the last reader searched in `left`.
-    searched: usize,
-    /// How many bytes `left` must have before the dissector is asked again.
-    wanted: usize,
     pending: Pending,
+    /// How far the last reader searched in `left`.
+    searched: u32,
+    /// How many bytes `left` must have before the dissector is asked again.
+    wanted: u32,
+    /// Whole messages read; saturates.
+    pub(crate) whole: u32,
+    /// Messages that were malformed; saturates.
+    pub(crate) malformed: u32,
     standing: Standing,
-    /// Whole messages read.
-    pub(crate) whole: u64,
-    /// Messages that were malformed.
-    pub(crate) malformed: u64,
-    /// Bytes that nothing was made of: they came while the footing was sought.
-    pub(crate) unread: u64,
 }
 
 impl Messages {
@@ -72,7 +70,6 @@ impl Messages {
         desk: &mut Desk<'_, T>,
     ) -> Fate {
         if self.standing == Standing::Seeking && !self.regain(bytes, protocol, desk.scene) {
-            self.unread += bytes.len() as u64;
             return Fate::On;
         }
         if self.left.is_empty() {
@@ -81,7 +78,7 @@ impl Messages {
             return fate;
         }
         self.left.extend_from_slice(bytes);
-        if self.left.len() < self.wanted {
+        if self.left.len() < self.wanted as usize {
             return Fate::On;
         }
         let mut left = std::mem::take(&mut self.left);
@@ -112,7 +109,7 @@ impl Messages {
                     self.pending = Pending::Message;
                 }
                 Err(_) => {
-                    self.malformed += 1;
+                    self.malformed = self.malformed.saturating_add(1);
                     debug_assert!(rest.len() <= bytes.len(), "{}", protocol.name);
                     return if self.whole == 0 { Fate::Malformed } else { Fate::On };
                 }
@@ -149,7 +146,6 @@ impl Messages {
 
     /// Drops what waits, as if it had been lost.
     pub(crate) fn lose_footing(&mut self) {
-        self.unread += self.left.len() as u64;
         self.left = Vec::new();
         self.searched = 0;
         self.wanted = 0;
@@ -188,7 +184,7 @@ impl Messages {
             if rest.is_empty() {
                 return (used, Fate::On);
             }
-            let mut reader = Reader::open(rest, self.searched);
+            let mut reader = Reader::open(rest, self.searched as usize);
             match self.message(side, &mut reader, dissector, desk) {
                 Ok(next) => {
                     used += rest.len() - reader.remaining();
@@ -200,8 +196,9 @@ impl Messages {
                     self.expect(next);
                 }
                 Err(Stop::Short { missing }) if rest.len() < protocol.max_message => {
-                    self.searched = reader.searched();
-                    self.wanted = rest.len() + missing.max(1);
+                    // Both are bounded by the protocol's longest message.
+                    self.searched = u32::try_from(reader.searched()).unwrap_or(0);
+                    self.wanted = u32::try_from(rest.len() + missing.max(1)).unwrap_or(u32::MAX);
                     return (used, Fate::On);
                 }
                 Err(_) => return (bytes.len(), self.stumble()),
@@ -211,7 +208,7 @@ impl Messages {
 
     /// Malformed bytes: nothing of what is here makes sense until a later segment does.
     fn stumble(&mut self) -> Fate {
-        self.malformed += 1;
+        self.malformed = self.malformed.saturating_add(1);
         self.lose_footing();
         if self.whole == 0 { Fate::Malformed } else { Fate::On }
     }
@@ -231,7 +228,7 @@ impl Messages {
         });
         match result {
             Ok(_) => {
-                self.whole += 1;
+                self.whole = self.whole.saturating_add(1);
                 desk.told.commit(desk.tallies);
             }
             Err(_) => desk.told.roll_back(),

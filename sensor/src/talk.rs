@@ -18,7 +18,7 @@ const MOST_STUMBLES: u64 = 64;
 
 /// Where a talk stands.
 enum Stage {
-    Probing(Probing),
+    Probing(Box<Probing>),
     Speaking(&'static Protocol, Box<dyn Dissector>),
     Quiet,
 }
@@ -80,7 +80,7 @@ impl Talk {
             counters: Counters::default(),
             lost: 0,
             unknown: 0,
-            stage: Stage::Probing(Probing::default()),
+            stage: Stage::Probing(Box::default()),
             messages: Sides::default(),
             excluded: 0,
             stumbles: 0,
@@ -148,7 +148,8 @@ impl Talk {
 
     /// How many messages were malformed since the last call, for the counters of its protocol.
     pub(crate) fn take_malformed(&mut self) -> u64 {
-        Side::BOTH.iter().map(|side| std::mem::take(&mut self.messages.of_mut(*side).malformed)).sum()
+        let take = |side: &Side| u64::from(std::mem::take(&mut self.messages.of_mut(*side).malformed));
+        Side::BOTH.iter().map(take).sum()
     }
 
     /// Drops what it holds back, as if it had been lost.
@@ -221,15 +222,18 @@ impl Talk {
             self.excluded |= bit_of(protocol);
             self.scene.protocol = "";
             self.messages = Sides::default();
-            self.stage = Stage::Probing(Probing::default());
+            self.stage = Stage::Probing(Box::default());
         }
     }
 
     fn quiet(&mut self) {
         self.stage = Stage::Quiet;
-        let malformed = self.take_malformed();
-        self.messages = Sides::default();
-        self.messages.a.malformed = malformed;
+        for side in Side::BOTH {
+            let messages = self.messages.of_mut(side);
+            let malformed = messages.malformed;
+            *messages = Messages::default();
+            messages.malformed = malformed;
+        }
     }
 
     /// A panic costs this flow and a counter, never the sensor.
