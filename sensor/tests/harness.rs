@@ -5,6 +5,7 @@
 mod harness {
     mod cuts;
     mod negative;
+    mod replay;
     mod support;
     mod tshark;
     mod workers;

@@ -4,6 +4,7 @@ use dissectors::observation::{Activity, Control, Fact, Traffic};
 use dissectors::{Observation, Subject, Timestamp};
 use etherparse::PacketBuilder;
 use sensor::pipeline::{self, Settings, Totals, Witness};
+use sensor::reading::{self, Job, Reading};
 use sensor::source::{self, Feed, Input};
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,12 @@ pub(crate) fn read(inputs: Vec<Input>, settings: Settings) -> (Notebook, Totals)
     let mut notebook = Notebook::default();
     let totals = pipeline::read(feed, settings, &mut notebook, &mut |_| {});
     (notebook, totals)
+}
+
+/// All rows that captures and folders of them give, as the commands read them.
+pub(crate) fn records_of(paths: &[PathBuf], settings: Settings) -> Reading {
+    let job = Job { paths: paths.to_vec(), site: "default".to_owned(), sensor: "otoscope".to_owned(), settings };
+    reading::prepare(job).expect("the captures can be read").read(&mut |_| {})
 }
 
 /// What was told, without frames, times and packet counts: the same however TCP was cut.
