@@ -62,36 +62,48 @@ impl fmt::Display for Tag {
 }
 
 /// The path of VLANs and tunnels in which an address holds: 10.0.0.1 in VLAN 5 is not 10.0.0.1 in VLAN 6.
+///
+/// Sixteen bytes, because every packet's is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Context([Option<Tag>; Self::DEPTH]);
+pub struct Context {
+    tags: [u32; Self::DEPTH],
+}
 
 impl Context {
     /// How many tags a context holds; what is nested deeper is counted and belongs to the deepest context.
     pub const DEPTH: usize = 4;
+    /// Above the 24 bits of an id: that there is one, and of which kind.
+    const VLAN: u32 = 1 << 24;
+    const ID: u32 = Self::VLAN.wrapping_sub(1);
 
     /// The context one tag further in, or `None` when it is full.
     #[must_use]
     pub fn within(mut self, tag: Tag) -> Option<Self> {
-        let free = self.0.iter_mut().find(|slot| slot.is_none())?;
-        *free = Some(tag);
+        let free = self.tags.iter_mut().find(|slot| **slot == 0)?;
+        *free = match tag {
+            Tag::Vlan(id) => Self::VLAN | u32::from(id),
+        };
         Some(self)
     }
 
     /// Whether there was no tag at all.
     pub fn is_root(&self) -> bool {
-        self.0.first().is_none_or(Option::is_none)
+        self.tags.first() == Some(&0)
+    }
+
+    /// The tags, the outermost first.
+    pub fn tags(&self) -> impl Iterator<Item = Tag> {
+        let packed = self.tags.iter().take_while(|packed| **packed != 0);
+        packed.map(|packed| Tag::Vlan(u16::try_from(packed & Self::ID).unwrap_or(u16::MAX)))
     }
 }
 
 impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, tag) in self.0.iter().flatten().enumerate() {
-            if index > 0 {
-                f.write_str("/")?;
-            }
-            tag.fmt(f)?;
-        }
-        Ok(())
+        self.tags().enumerate().try_for_each(|(index, tag)| {
+            let separator = if index == 0 { "" } else { "/" };
+            write!(f, "{separator}{tag}")
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// A jump further than this needs a second packet that confirms it.
 const BELIEVED: Duration = Duration::from_hours(1);
+const BELIEVED_NANOS: i64 = 3_600_000_000_000;
 
 /// The running maximum of packet times, slow to believe a leap.
 #[derive(Clone, Debug, Default)]
@@ -19,18 +20,24 @@ impl Clock {
     #[inline]
     pub(crate) fn advance(&mut self, time: Timestamp) -> Timestamp {
         let now = self.now.unwrap_or(time);
-        if time <= now {
-            self.now = Some(now);
-            return now;
+        if time > now && (self.claimed.is_some() || time.nanos().saturating_sub(now.nanos()) > BELIEVED_NANOS) {
+            return self.leap(now, time);
         }
+        let now = now.max(time);
+        self.now = Some(now);
+        now
+    }
+
+    /// A leap is believed when the packet before has claimed it too.
+    #[cold]
+    fn leap(&mut self, now: Timestamp, time: Timestamp) -> Timestamp {
         let is_leap = time.since(now) > BELIEVED;
         let is_confirmed =
             self.claimed.is_some_and(|claimed| time.since(claimed) <= BELIEVED && claimed.since(time) <= BELIEVED);
         self.claimed = if is_leap && !is_confirmed { Some(time) } else { None };
-        if self.claimed.is_none() {
-            self.now = Some(time);
-        }
-        self.now()
+        let now = if self.claimed.is_some() { now } else { time };
+        self.now = Some(now);
+        now
     }
 
     /// It is this late at the least.

@@ -4,18 +4,97 @@ use crate::conversation::Conversation;
 use crate::talk::{Lent, Talk, is_usual_port};
 use dissectors::observation::{Address, Context, Host, RolesFrom, Tally, Transport};
 use dissectors::packet::{Headers, Layer, TcpFlags, TcpHeader};
-use dissectors::{Packet, Scene, Side, Sides, Timestamp};
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::net::IpAddr;
+use dissectors::{Mac, Packet, Scene, Side, Sides, Timestamp};
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// One end of a flow, packed so that comparing and hashing it costs a few instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    /// The address's bits: an IPv6 address, or an IPv4 or MAC address in the lowest bits.
+    high: u64,
+    low: u64,
+}
+
+/// What kind of address the ends have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+    Mac,
+}
+
+impl End {
+    #[inline]
+    fn of(address: &Address) -> (Self, Family) {
+        match address {
+            Address::Ip(IpAddr::V4(ip)) => (Self { high: 0, low: u64::from(ip.to_bits()) }, Family::V4),
+            Address::Ip(IpAddr::V6(ip)) => {
+                let bits = ip.to_bits();
+                (Self { high: (bits >> 64) as u64, low: bits as u64 }, Family::V6)
+            }
+            Address::Mac(Mac(bytes)) => {
+                (Self { high: 0, low: bytes.iter().fold(0, |low, byte| low << 8 | u64::from(*byte)) }, Family::Mac)
+            }
+        }
+    }
+
+    fn address(self, family: Family) -> Address {
+        match family {
+            Family::V4 => Address::Ip(IpAddr::V4(Ipv4Addr::from_bits(self.low as u32))),
+            Family::V6 => {
+                Address::Ip(IpAddr::V6(Ipv6Addr::from_bits(u128::from(self.high) << 64 | u128::from(self.low))))
+            }
+            Family::Mac => {
+                let [_, _, bytes @ ..] = self.low.to_be_bytes();
+                Address::Mac(Mac(bytes))
+            }
+        }
+    }
+}
 
 /// The two ends of a flow as the first packet named them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlowKey {
-    pub(crate) context: Context,
-    pub(crate) a: Address,
-    pub(crate) b: Address,
+    a: End,
+    b: End,
+    context: Context,
     pub(crate) ports: Sides<u16>,
     pub(crate) transport: Transport,
+    family: Family,
+}
+
+/// Seeds of the flow hash, drawn anew for each lane: nobody can prepare packets whose flows collide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowHasher {
+    ends: u64,
+    flow: u64,
+}
+
+impl FlowHasher {
+    pub(crate) fn new() -> Self {
+        let random = std::hash::RandomState::new();
+        // Odd, so that no bit is lost by multiplication.
+        Self { ends: random.hash_one(0) | 1, flow: random.hash_one(1) | 1 }
+    }
+
+    #[inline]
+    fn mix(left: u64, right: u64) -> u64 {
+        let product = u128::from(left) * u128::from(right);
+        (product >> 64) as u64 ^ product as u64
+    }
+
+    #[inline]
+    fn end(self, end: End, port: u16) -> u64 {
+        Self::mix(end.low ^ u64::from(port).rotate_left(40) ^ self.flow, end.high ^ self.ends)
+    }
+
+    /// The same for both directions.
+    #[inline]
+    pub(crate) fn hash(self, key: &FlowKey) -> u64 {
+        let ends = self.end(key.a, key.ports.a).wrapping_add(self.end(key.b, key.ports.b));
+        Self::mix(ends ^ self.ends, self.flow)
+    }
 }
 
 impl FlowKey {
@@ -26,56 +105,32 @@ impl FlowKey {
             Layer::Frame(ether_type) => (ether_type, ether_type),
             _ => headers.ports(),
         };
-        Self {
-            context: headers.context,
-            a: headers.source,
-            b: headers.destination,
-            ports: Sides::new(source, destination),
-            transport: headers.transport(),
-        }
-    }
-
-    /// A hash that is the same for both directions.
-    #[inline]
-    pub(crate) fn hash(&self, hasher: &impl BuildHasher) -> u64 {
-        let end = |address: &Address, port: u16| {
-            let mut state = hasher.build_hasher();
-            match address {
-                Address::Ip(IpAddr::V4(ip)) => {
-                    state.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(port));
-                }
-                other => {
-                    other.hash(&mut state);
-                    state.write_u16(port);
-                }
-            }
-            state.finish()
-        };
-        end(&self.a, self.ports.a).wrapping_add(end(&self.b, self.ports.b))
+        let (a, family) = End::of(&headers.source);
+        let (b, _) = End::of(&headers.destination);
+        let ports = Sides::new(source, destination);
+        Self { a, b, context: headers.context, ports, transport: headers.transport(), family }
     }
 
     /// Which side of this flow sent the packet that `other` is the key of; `None` if it belongs to another flow.
     #[inline]
     pub(crate) fn side_of(&self, other: &Self) -> Option<Side> {
-        if self == other {
-            return Some(Side::A);
+        let is_same_kind =
+            self.transport == other.transport && self.family == other.family && self.context == other.context;
+        let (a, b) = ((self.a, self.ports.a), (self.b, self.ports.b));
+        match is_same_kind {
+            true if a == (other.a, other.ports.a) && b == (other.b, other.ports.b) => Some(Side::A),
+            true if a == (other.b, other.ports.b) && b == (other.a, other.ports.a) => Some(Side::B),
+            _ => None,
         }
-        let is_reverse = self.a == other.b
-            && self.b == other.a
-            && self.ports.a == other.ports.b
-            && self.ports.b == other.ports.a
-            && self.transport == other.transport
-            && self.context == other.context;
-        is_reverse.then_some(Side::B)
     }
 
     /// The host on a side.
     pub(crate) fn host(&self, side: Side) -> Host {
-        let address = match side {
+        let end = match side {
             Side::A => self.a,
             Side::B => self.b,
         };
-        Host { context: self.context, address }
+        Host { context: self.context, address: end.address(self.family) }
     }
 }
 
@@ -294,6 +349,33 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_directions_are_one_flow_and_nothing_else_is() {
+        let host = |text: &str| Address::Ip(text.parse().expect("it is an address"));
+        let headers = |source: Address, destination: Address, ports: (u16, u16)| Headers {
+            source,
+            destination,
+            layer: Layer::Udp { source: ports.0, destination: ports.1 },
+            ..Headers::default()
+        };
+        let hasher = FlowHasher::new();
+        for (one, other) in [("10.0.0.1", "10.0.0.2"), ("fe80::1", "2001:db8::2")] {
+            let key = FlowKey::of(&headers(host(one), host(other), (1, 2)));
+            let answer = FlowKey::of(&headers(host(other), host(one), (2, 1)));
+            assert_eq!((key.side_of(&key), key.side_of(&answer)), (Some(Side::A), Some(Side::B)));
+            assert_eq!(hasher.hash(&key), hasher.hash(&answer));
+            assert_eq!((key.host(Side::A).address, key.host(Side::B).address), (host(one), host(other)));
+            let crossed = FlowKey::of(&headers(host(other), host(one), (1, 2)));
+            assert_eq!(key.side_of(&crossed), None);
+        }
+        let mapped = FlowKey::of(&headers(host("::a00:1"), host("::a00:2"), (1, 2)));
+        let plain = FlowKey::of(&headers(host("10.0.0.1"), host("10.0.0.2"), (1, 2)));
+        assert_eq!(plain.side_of(&mapped), None, "an IPv6 address with the bits of an IPv4 address is another");
+        let mac = Address::Mac(Mac([2, 3, 4, 5, 6, 7]));
+        let frame = Headers { source: mac, destination: mac, layer: Layer::Frame(0x0806), ..Headers::default() };
+        assert_eq!(FlowKey::of(&frame).host(Side::B).address, mac);
+    }
 
     #[test]
     fn a_flow_is_small() {

@@ -3,7 +3,7 @@
 //! All state belongs to a lane, never to a worker: its flows, what its dissectors have told, its sums and caps. Who runs
 //! a lane decides nothing, so any number of workers writes the same bytes.
 
-use crate::flow::{Flow, FlowKey, Life};
+use crate::flow::{Flow, FlowHasher, FlowKey, Life};
 use crate::source::prefetch;
 use crate::sums::Sums;
 use crate::talk::Lent;
@@ -11,7 +11,6 @@ use dissectors::bounded::{Bounded, Slot};
 use dissectors::observation::{Address, Binding, Host, Transport};
 use dissectors::packet::{Headers, Layer};
 use dissectors::{Carrier, Mac, Observation, Out, Packet, Place, Side, Timestamp, Told, protocols};
-use foldhash::fast::FixedState;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -119,7 +118,7 @@ pub(crate) struct Found {
 /// One of the lanes.
 pub struct Lane {
     flows: Bounded<Flow>,
-    hasher: FixedState,
+    hasher: FlowHasher,
     told: Told,
     sums: Sums,
     caps: Caps,
@@ -139,7 +138,7 @@ impl Lane {
         let last_place = Place { time: Timestamp::default(), capture: 0, frame: None };
         Self {
             flows: Bounded::new(caps.flows, caps.newcomers),
-            hasher: FixedState::default(),
+            hasher: FlowHasher::new(),
             told: Told::new(caps.known),
             sums: Sums::default(),
             caps,
@@ -158,7 +157,7 @@ impl Lane {
     #[inline]
     pub(crate) fn key(&self, headers: &Headers) -> Found {
         let key = FlowKey::of(headers);
-        let hash = key.hash(&self.hasher);
+        let hash = self.hasher.hash(&key);
         Found { key, hash, slot: None }
     }
 

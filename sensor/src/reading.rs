@@ -143,7 +143,7 @@ fn capture_row(account: &Account, name: &CaptureName) -> Record {
         path: name.path.clone(),
         sha256: None,
         bytes: count(account.bytes),
-        link_types: account.link_types.iter().map(|(link_type, _)| link_name(link_type.number())).collect(),
+        link_types: link_names(account),
         snaplen: (account.snaplen > 0).then_some(i64::from(account.snaplen)),
         first_packet: account.first,
         last_packet: account.last,
@@ -153,6 +153,12 @@ fn capture_row(account: &Account, name: &CaptureName) -> Record {
         damage_offset: account.damage.map(|damage| count(damage.at as u64)),
     };
     row.into()
+}
+
+fn link_names(account: &Account) -> Vec<String> {
+    let mut numbers: Vec<u32> = account.link_types.iter().map(|(link_type, _)| link_type.number()).collect();
+    numbers.sort_unstable();
+    numbers.into_iter().map(link_name).collect()
 }
 
 /// A link type as people know it, or its number in the registry.

@@ -67,7 +67,7 @@ pub enum SourceError {
         what: &'static str,
     },
     /// A folder without captures.
-    #[error("{path}: no capture in this folder ({files} other files)")]
+    #[error("{path}: no capture in this folder ({files} other files); pcap and pcapng files are read")]
     Empty {
         /// Which.
         path: PathBuf,

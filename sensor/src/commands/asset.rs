@@ -83,15 +83,11 @@ fn why(claims: &Rows, id: &str, out: &mut dyn Write) -> Result<()> {
         let mark = if of(row, "chosen") == "yes" { "*" } else { " " };
         let rule = of(row, "rule");
         let by = if rule.is_empty() { String::new() } else { format!(" by rule {rule}") };
-        writeln!(
-            out,
-            " {mark} {}  ({} % sure: {}{by}; {} frame {})",
-            of(row, "value"),
-            of(row, "confidence"),
-            of(row, "field"),
-            of(row, "capture"),
-            of(row, "frame"),
-        )?;
+        let [capture, frame] = [of(row, "capture"), of(row, "frame")];
+        let place = if frame.is_empty() { capture } else { format!("{capture} frame {frame}") };
+        let place = if place.is_empty() { place } else { format!("; {place}") };
+        let [value, confidence, field] = ["value", "confidence", "field"].map(|column| of(row, column));
+        writeln!(out, " {mark} {value}  ({confidence} % sure: {field}{by}{place})")?;
     }
     Ok(())
 }

@@ -82,7 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
 /// Reads, with a bar on a terminal and a plain line elsewhere.
 pub(super) fn with_progress(prepared: Prepared) -> Reading {
     if !std::io::stderr().is_terminal() {
-        eprintln!("reading {} captures, {}", prepared.captures(), summary::bytes(prepared.bytes()));
+        let captures = summary::plural(prepared.captures(), "capture");
+        eprintln!("reading {captures}, {}", summary::bytes(prepared.bytes()));
         return prepared.read(&mut |_| {});
     }
     let bar = ProgressBar::new(prepared.bytes());

@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Rows of the asset list, of the finding list, of what could not be seen: 24 lines with the rest.
-const ASSETS_SHOWN: usize = 8;
-const FINDINGS_SHOWN: usize = 3;
-const BLIND_SHOWN: usize = 4;
+/// A small terminal, with a line left for the prompt.
 const WIDTH: usize = 80;
+const LINES: usize = 23;
+
+/// Findings and lines of what could not be seen; assets take what is left, which is never less than a few.
+const FINDINGS_SHOWN: usize = 3;
+const BLIND_SHOWN: usize = 3;
+const ASSETS_LEAST: usize = 3;
 
 /// Prints the summary of a reading.
 pub(super) fn print(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf], out: &mut dyn Write) -> Result<()> {
@@ -29,34 +32,43 @@ pub(super) fn print(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf], o
         Record::Services(row) => Some(row.as_ref()),
         _ => None,
     });
-    head(reading, out)?;
-    asset_list(&assets, out)?;
-    finding_list(reading, findings, out)?;
-    blind(reading, &services, out)?;
-    next_steps(lake, paths, out)
+    let head = head(reading);
+    let rest = [finding_list(reading, findings), blind(reading, &services), next_steps(lake, paths)];
+    let taken: usize = rest.iter().filter(|lines| !lines.is_empty()).map(|lines| lines.len() + 1).sum();
+    let room = LINES.saturating_sub(taken + 2);
+    writeln!(out, "{head}")?;
+    for lines in std::iter::once(asset_list(&assets, room)).chain(rest).filter(|lines| !lines.is_empty()) {
+        writeln!(out)?;
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    }
+    Ok(())
 }
 
 fn rows<'a, T>(reading: &'a Reading, pick: impl Fn(&'a Record) -> Option<&'a T>) -> Vec<&'a T> {
     reading.records.iter().filter_map(pick).collect()
 }
 
-fn head(reading: &Reading, out: &mut dyn Write) -> Result<()> {
+fn head(reading: &Reading) -> String {
     let sum = reading.totals.sum();
     let first = reading.totals.accounts.iter().filter_map(|account| account.first).min();
     let last = reading.totals.accounts.iter().filter_map(|account| account.last).max();
     let captures = plural(reading.captures.len(), "capture");
     let packets = plural(usize::try_from(sum.packets).unwrap_or(usize::MAX), "packet");
-    write!(out, "{captures}, {packets}, {}", bytes(sum.bytes))?;
-    if let (Some(first), Some(last)) = (first, last) {
-        let short = |time| rfc3339(time).get(..19).unwrap_or_default().replace('T', " ");
-        write!(out, ", {} to {} UTC", short(first), short(last))?;
-    }
-    writeln!(out)?;
-    Ok(())
+    let line = format!("{captures}, {packets}, {}", bytes(sum.bytes));
+    let (Some(first), Some(last)) = (first, last) else { return line };
+    let [first, last] = [first, last].map(|time| rfc3339(time).replace('T', " "));
+    let until = if first[..DAY] == last[..DAY] { DAY + 1 } else { 0 };
+    // To the second, the minute or the day, as it fits.
+    let spans = [(19, until), (16, until), (DAY, 0)];
+    let lines = spans.map(|(end, until)| format!("{line}, {} to {} UTC", &first[..end], &last[until..end]));
+    lines.iter().find(|line| line.len() <= WIDTH).unwrap_or(&line).clone()
 }
 
-/// Assets: those that are known best and matter most first.
-fn asset_list(assets: &[&AssetRow], out: &mut dyn Write) -> Result<()> {
+/// The letters of a day, as in 2026-11-24.
+const DAY: usize = 10;
+
+/// Assets: those that are known best and matter most first, in so many lines.
+fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
     let mut roles: BTreeMap<&str, usize> = BTreeMap::new();
     for asset in assets {
         *roles.entry(asset.role.as_deref().unwrap_or("of no known role")).or_default() += 1;
@@ -64,43 +76,53 @@ fn asset_list(assets: &[&AssetRow], out: &mut dyn Write) -> Result<()> {
     let mut roles: Vec<(&str, usize)> = roles.into_iter().collect();
     roles.sort_by_key(|(role, count)| (*role == "of no known role", std::cmp::Reverse(*count), *role));
     let roles: Vec<String> = roles.iter().map(|(role, count)| format!("{count} {role}")).collect();
-    writeln!(out, "\n{}: {}", plural(assets.len(), "asset"), fit(&roles.join(", "), WIDTH - 14))?;
+    let hosts: BTreeMap<&str, &str> = assets
+        .iter()
+        .filter_map(|asset| Some((asset.asset_id.as_str(), asset.ips.first().or(asset.macs.first())?.as_str())))
+        .collect();
     let mut sorted = assets.to_vec();
-    sorted.sort_by_key(|asset| {
+    sorted.sort_by_cached_key(|asset| {
         let known = [&asset.role, &asset.vendor, &asset.model, &asset.firmware];
         let known = known.iter().filter(|value| value.is_some()).count();
-        (std::cmp::Reverse(known), asset.role.clone(), address_of(asset), asset.asset_id.clone())
+        (std::cmp::Reverse(known), asset.role.clone(), address_of(asset, &hosts), asset.asset_id.clone())
     });
-    for asset in sorted.iter().take(ASSETS_SHOWN) {
+    let mut lines = vec![fit(&format!("{}: {}", plural(assets.len(), "asset"), roles.join(", ")), WIDTH)];
+    lines.extend(sorted.iter().map(|asset| {
         let name = asset.model.as_deref().or(asset.name.as_deref()).unwrap_or("-");
         let vendor = asset.vendor.as_deref().or(asset.mac_vendor.as_deref()).unwrap_or("-");
-        writeln!(
-            out,
+        format!(
             "  {} {} {} {} {}",
             padded(asset.role.as_deref().unwrap_or("-"), 16),
-            padded(&address_of(asset), 18),
-            padded(vendor, 17),
+            padded(&address_of(asset, &hosts), 18),
+            padded(vendor, 16),
             padded(name, 16),
             fit(asset.firmware.as_deref().unwrap_or("-"), 8)
-        )?;
-    }
-    if sorted.len() > ASSETS_SHOWN {
-        writeln!(out, "  and {} more", sorted.len() - ASSETS_SHOWN)?;
-    }
-    Ok(())
+        )
+    }));
+    shortened(lines, room.max(2 + ASSETS_LEAST), "")
 }
 
-/// `10.0.0.5`, `10.0.0.5/17` for a child, the MAC where there is no IP.
-fn address_of(asset: &AssetRow) -> String {
-    let address = asset.ips.first().or(asset.macs.first()).cloned().unwrap_or_default();
+/// A heading and what stands below it, in so many lines; what is left out is counted.
+fn shortened(mut lines: Vec<String>, room: usize, where_else: &str) -> Vec<String> {
+    if lines.len() > room {
+        let left_out = lines.split_off(room - 1);
+        lines.push(format!("  and {} more{where_else}", left_out.len()));
+    }
+    lines
+}
+
+/// `10.0.0.5`, `10.0.0.5/17` for a child behind it, the MAC where there is no IP.
+fn address_of(asset: &AssetRow, hosts: &BTreeMap<&str, &str>) -> String {
+    let of = |id: &str| hosts.get(id).copied();
+    let host = of(&asset.asset_id).or_else(|| of(asset.parent_asset_id.as_deref()?)).unwrap_or_default();
     match &asset.child_key {
-        Some(child) => format!("{address}/{child}"),
-        None => address,
+        Some(child) => format!("{host}/{child}"),
+        None => host.to_owned(),
     }
 }
 
 /// The worst findings, each with the line that shows its proof.
-fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>, out: &mut dyn Write) -> Result<()> {
+fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>) -> Vec<String> {
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.score), finding.finding_id.clone()));
     let mut severities: Vec<(String, usize)> = Vec::new();
     for finding in &findings {
@@ -110,18 +132,17 @@ fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>, out: &mut dyn
         }
     }
     let severities: Vec<String> = severities.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
-    writeln!(out, "\n{}: {}", plural(findings.len(), "finding"), severities.join(", "))?;
+    let mut lines = vec![format!("{}: {}", plural(findings.len(), "finding"), severities.join(", "))];
     for finding in findings.iter().take(FINDINGS_SHOWN) {
         let severity = padded(&finding.severity, 8);
-        writeln!(out, "  {severity} {}", fit(finding.summary.as_deref().unwrap_or(&finding.title), WIDTH - 11))?;
-        if let Some(line) = proof(reading, finding) {
-            writeln!(out, "           {line}")?;
-        }
+        let summary = fit(finding.summary.as_deref().unwrap_or(&finding.title), WIDTH - 11);
+        lines.push(format!("  {severity} {summary}"));
+        lines.extend(proof(reading, finding).map(|line| format!("           {line}")));
     }
     if findings.len() > FINDINGS_SHOWN {
-        writeln!(out, "  and {} more", findings.len() - FINDINGS_SHOWN)?;
+        lines.push(format!("  and {} more", findings.len() - FINDINGS_SHOWN));
     }
-    Ok(())
+    lines
 }
 
 /// `wireshark -r FILE -g FRAME`, to be pasted.
@@ -136,7 +157,7 @@ fn proof(reading: &Reading, finding: &FindingRow) -> Option<String> {
 }
 
 /// What could not be seen, without which no absence proves anything.
-fn blind(reading: &Reading, services: &[&ServiceRow], out: &mut dyn Write) -> Result<()> {
+fn blind(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     let sum = reading.totals.sum();
     let mut lines = Vec::new();
     for (account, input) in reading.totals.accounts.iter().zip(&reading.totals.inputs) {
@@ -168,30 +189,26 @@ fn blind(reading: &Reading, services: &[&ServiceRow], out: &mut dyn Write) -> Re
         lines.push(format!("{} that are no captures, passed over", plural(reading.passed_over.len(), "file")));
     }
     if lines.is_empty() {
-        return Ok(());
+        return lines;
     }
-    writeln!(out, "\nnot seen:")?;
-    let more = lines.len().saturating_sub(BLIND_SHOWN);
-    for line in lines.iter().take(BLIND_SHOWN) {
-        writeln!(out, "  {}", fit(line, WIDTH - 2))?;
-    }
-    if more > 0 {
-        writeln!(out, "  and {more} more: `otoscope health`, `otoscope coverage`, `otoscope captures`")?;
-    }
-    Ok(())
+    let lines = lines.iter().map(|line| format!("  {}", fit(line, WIDTH - 2)));
+    let lines = std::iter::once("not seen:".to_owned()).chain(lines).collect();
+    shortened(lines, 2 + BLIND_SHOWN, ": `otoscope health`, `otoscope coverage`, `otoscope captures`")
 }
 
-fn next_steps(lake: Option<&Path>, paths: &[PathBuf], out: &mut dyn Write) -> Result<()> {
+/// What to type next: on one line where that fits.
+fn next_steps(lake: Option<&Path>, paths: &[PathBuf]) -> Vec<String> {
     let source = match lake {
         Some(lake) => lake.display().to_string(),
         None => paths.first().map(|path| path.display().to_string()).unwrap_or_default(),
     };
-    writeln!(out, "\nnext: otoscope findings {source}   otoscope asset ADDRESS {source} --why")?;
-    Ok(())
+    let [findings, asset] = [format!("otoscope findings {source}"), format!("otoscope asset ADDRESS {source} --why")];
+    let line = format!("next: {findings}   {asset}");
+    if line.chars().count() <= WIDTH { vec![line] } else { vec![format!("next: {findings}"), format!("      {asset}")] }
 }
 
 /// `1 capture`, `2 captures`.
-fn plural(count: usize, noun: &str) -> String {
+pub(super) fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 

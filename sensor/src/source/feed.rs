@@ -236,14 +236,28 @@ impl Account {
     #[inline]
     fn take(&mut self, frame: &Frame) {
         self.packets += 1;
-        self.first = Some(self.first.map_or(frame.time, |first| first.min(frame.time)));
-        self.last = Some(self.last.map_or(frame.time, |last| last.max(frame.time)));
-        if (frame.wire_length as usize) > frame.bytes.len() {
-            self.cut += 1;
+        self.cut += u64::from((frame.wire_length as usize) > frame.bytes.len());
+        if self.first.is_none_or(|first| frame.time < first) {
+            self.first = Some(frame.time);
         }
-        match self.link_types.iter_mut().find(|(link_type, _)| *link_type == frame.link_type) {
-            Some((_, count)) => *count += 1,
-            None => self.link_types.push((frame.link_type, 1)),
+        if self.last.is_none_or(|last| frame.time > last) {
+            self.last = Some(frame.time);
+        }
+        match self.link_types.first_mut() {
+            Some((link_type, count)) if *link_type == frame.link_type => *count += 1,
+            _ => self.count_link(frame.link_type),
+        }
+    }
+
+    /// Counts a link type, and lets it stand first: the next frame has it too, most likely.
+    #[cold]
+    fn count_link(&mut self, link_type: LinkType) {
+        match self.link_types.iter().position(|(known, _)| *known == link_type) {
+            Some(at) => self.link_types.swap(0, at),
+            None => self.link_types.insert(0, (link_type, 0)),
+        }
+        if let Some((_, count)) = self.link_types.first_mut() {
+            *count += 1;
         }
     }
 }
