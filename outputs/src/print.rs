@@ -45,11 +45,20 @@ fn json(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
 
 fn csv(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(columns.iter().map(|&i| rows.table.columns[i].name))?;
+    writer.write_record(columns.iter().map(|&i| rows.table.columns[i].name)).map_err(io_error)?;
     for row in &rows.rows {
-        writer.write_record(columns.iter().map(|&i| harmless(plain(rows.table.columns[i].kind, &row[i]), &row[i])))?;
+        let cells = columns.iter().map(|&i| harmless(plain(rows.table.columns[i].kind, &row[i]), &row[i]));
+        writer.write_record(cells).map_err(io_error)?;
     }
     writer.flush()
+}
+
+/// The error below the writer's own, by whose kind a caller knows a pipe that was closed.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 /// A cell for programs, in full.
