@@ -132,7 +132,8 @@ fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>) -> Vec<String
         }
     }
     let severities: Vec<String> = severities.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
-    let mut lines = vec![format!("{}: {}", plural(findings.len(), "finding"), severities.join(", "))];
+    let colon = if severities.is_empty() { "" } else { ": " };
+    let mut lines = vec![format!("{}{colon}{}", plural(findings.len(), "finding"), severities.join(", "))];
     for finding in findings.iter().take(FINDINGS_SHOWN) {
         let severity = padded(&finding.severity, 8);
         let summary = fit(finding.summary.as_deref().unwrap_or(&finding.title), WIDTH - 11);
