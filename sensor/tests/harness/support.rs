@@ -37,6 +37,19 @@ pub(crate) fn pcaps() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps")
 }
 
+/// The folder that holds all crates, and from which the commands of the documentation are typed.
+pub(crate) fn workspace() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    path.expect("the crate lies in its workspace").to_owned()
+}
+
+/// The program, as if typed in the workspace.
+pub(crate) fn otoscope() -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_otoscope"));
+    command.current_dir(workspace()).env_remove("RUST_BACKTRACE");
+    command
+}
+
 /// The captures of public collections, where they are.
 pub(crate) fn public_captures() -> Option<PathBuf> {
     std::env::var_os("OTOSCOPE_CAPTURES").map(PathBuf::from)

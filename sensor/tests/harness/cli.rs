@@ -1,0 +1,333 @@
+//! What is typed, what is said, with which exit code.
+
+use super::support::{otoscope, pcaps, workspace};
+use assert_cmd::assert::Assert;
+use outputs::schema::TABLES;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, is_match};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// Exit codes.
+const READ: i32 = 0;
+const FAILED: i32 = 1;
+const WRONG_USE: i32 = 2;
+const DAMAGED: i32 = 3;
+
+/// A terminal of the smallest size that people still use.
+const COLUMNS: usize = 80;
+const LINES: usize = 24;
+
+fn run(arguments: &[&str]) -> Assert {
+    otoscope().args(arguments).assert()
+}
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = run(arguments).code(READ).get_output().stdout.clone();
+    String::from_utf8(output).expect("what is printed is text")
+}
+
+/// A folder for what a test writes.
+fn scratch() -> TempDir {
+    tempfile::tempdir().expect("a folder of its own")
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().expect("the paths of tests are text")
+}
+
+/// A file within a folder, with its content.
+fn file(folder: &TempDir, name: &str, content: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, content).expect("the file can be written");
+    path
+}
+
+/// The objects of a JSON array.
+fn rows(json: &str) -> Vec<Value> {
+    serde_json::from_str(json).expect("an array of objects")
+}
+
+#[test]
+fn a_whole_capture_is_read_and_one_that_is_cut_is_damaged() {
+    let polling = fs::read(pcaps().join("modbus/polling.pcap")).expect("the capture can be read");
+    run(&["read", "pcaps/modbus/polling.pcap"]).code(READ).stdout(contains("damage").not());
+    let folder = scratch();
+    let half = file(&folder, "half.pcap", &polling[..polling.len() / 2]);
+    let end = last_whole_record(&polling, polling.len() / 2);
+    let record = format!("the last record is cut short at byte {end}");
+    run(&["read", shown(&half)]).code(DAMAGED).stdout(contains(format!("half.pcap: {record}")));
+    let json = run(&["read", "--json", shown(&half)]).code(DAMAGED).stderr(contains(record));
+    let told = String::from_utf8_lossy(&json.get_output().stdout).into_owned();
+    let columns = format!(r#""damage":"the last record is cut short","damage_offset":{end}}}"#);
+    assert!(told.contains(&columns), "{told}");
+}
+
+/// Where the last record ends that fits a length of a pcap file.
+fn last_whole_record(capture: &[u8], length: usize) -> usize {
+    let mut at = 24;
+    loop {
+        let size = capture[at + 8..at + 12].try_into().expect("four bytes");
+        let next = at + 16 + u32::from_le_bytes(size) as usize;
+        if next > length {
+            return at;
+        }
+        at = next;
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_what_where_and_what_helps() {
+    let folder = scratch();
+    let text = file(&folder, "notes.txt", b"no packets here\n");
+    let empty = file(&folder, "empty.pcap", b"");
+    let gzip = file(&folder, "trace.pcap.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+    let captures = "pcap and pcapng files are read";
+    for (path, what, help) in [
+        (Path::new("no/such/place"), "No such file or directory", ""),
+        (text.as_path(), "not a capture (it is text)", captures),
+        (empty.as_path(), "not a capture (it is empty)", captures),
+        (gzip.as_path(), "not a capture (it is compressed by gzip: unpack it first)", captures),
+        (folder.path(), "no capture in this folder (3 other files)", captures),
+    ] {
+        for command in ["read", "assets"] {
+            let said = contains(format!("otoscope: {}: {what}", shown(path))).and(contains(help));
+            run(&[command, shown(path)]).code(FAILED).stdout("").stderr(said);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_says_where() {
+    let folder = scratch();
+    let file = file(&folder, "file", b"in the way");
+    let lake = file.join("lake");
+    run(&["read", "pcaps/modbus", "--out", shown(&lake)]).code(FAILED).stderr(contains(shown(&lake)));
+}
+
+#[test]
+fn a_misspelt_column_is_answered_with_the_nearest() {
+    for (option, value) in [("--where", "vendr = ABB"), ("--columns", "asset_id,vendr"), ("--sort", "-vendr")] {
+        run(&["assets", "pcaps/modbus", option, value])
+            .code(FAILED)
+            .stdout("")
+            .stderr("otoscope: assets has no column vendr; did you mean vendor?\n");
+    }
+}
+
+#[test]
+fn wrong_use_is_told_from_failure() {
+    for arguments in [
+        &[] as &[&str],
+        &["reed", "pcaps"],
+        &["read"],
+        &["read", "pcaps", "--workers", "0"],
+        &["read", "pcaps", "--workers", "65"],
+        &["read", "pcaps", "--append"],
+        &["assets", "pcaps", "--format", "xml"],
+        &["schema", "--json", "--sql", "duckdb"],
+    ] {
+        run(arguments).code(WRONG_USE).stdout("").stderr(contains("Usage").or(contains("--help")));
+    }
+    run(&["read", "pcaps", "--workers", "0"]).stderr(contains("0 is not in 1..=64"));
+    run(&["reed", "pcaps"]).stderr(contains("'read'"));
+}
+
+/// A question that is wrong is answered before captures are read.
+#[test]
+fn a_question_is_checked_first() {
+    run(&["assets", "no/such/place", "--where", "vendr = ABB"]).code(FAILED).stderr(contains("did you mean vendor?"));
+}
+
+#[test]
+fn the_summary_fits_a_small_screen() {
+    let one_by_one = super::support::captures_in(&pcaps());
+    let one_by_one = one_by_one.iter().map(|input| format!("pcaps/{}", input.name));
+    for path in one_by_one.chain(["pcaps".to_owned(), "pcaps/modbus".to_owned()]) {
+        let summary = stdout(&["read", &path]);
+        let lines: Vec<&str> = summary.lines().collect();
+        assert!(lines.len() <= LINES, "{path}: {} lines\n{summary}", lines.len());
+        for line in lines {
+            assert!(line.chars().count() <= COLUMNS, "{path}: {} columns\n{line}", line.chars().count());
+        }
+    }
+}
+
+#[test]
+fn the_summary_says_what_is_there_and_what_to_type_next() {
+    let summary = stdout(&["read", "pcaps"]);
+    assert!(summary.starts_with("24 captures, 2161 packets, "), "{summary}");
+    for part in ["assets: ", " plc", "findings: ", "not seen:", "next: otoscope findings pcaps"] {
+        assert!(summary.contains(part), "{part} in\n{summary}");
+    }
+    let proof = summary.lines().find_map(|line| line.trim().strip_prefix("wireshark -r ")).expect("a line to paste");
+    let (path, frame) = proof.split_once(" -g ").expect("file and frame");
+    assert!(workspace().join(path).is_file() && frame.parse::<u64>().is_ok_and(|frame| frame > 0), "{proof}");
+}
+
+#[test]
+fn nothing_moves_the_cursor_of_a_pipe() {
+    let lake = lake();
+    let lake = shown(lake.path());
+    for arguments in [
+        &["read", "pcaps"] as &[&str],
+        &["read", "pcaps", "--json"],
+        &["assets", "pcaps"],
+        &["findings", lake],
+        &["asset", "10.20.0.110", lake, "--why"],
+        &["read", "pcaps/nothing"],
+        &["read", "--workers", "0"],
+        &["--help"],
+    ] {
+        let output = otoscope().args(arguments).output().expect("the program starts");
+        for bytes in [output.stdout, output.stderr] {
+            let moves = |byte: &u8| byte.is_ascii_control() && *byte != b'\n';
+            assert!(!bytes.iter().any(moves), "{arguments:?}: {}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+#[test]
+fn json_lines_have_the_columns_of_the_schema() {
+    let lines = stdout(&["read", "pcaps", "--json"]);
+    let mut tables = std::collections::BTreeSet::new();
+    for line in lines.lines() {
+        let row: Value = serde_json::from_str(line).expect("one object on each line");
+        let name = row["table"].as_str().expect("a row names its table");
+        let table = TABLES.into_iter().find(|table| table.name == name).expect("a table of the schema");
+        assert!(line.starts_with(&format!(r#"{{"table":"{name}","#)), "{line}");
+        let keys: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut columns: Vec<&str> = table.columns.iter().map(|column| column.name).chain(["table"]).collect();
+        columns.sort_unstable();
+        assert_eq!(keys, columns, "{name}");
+        tables.insert(name.to_owned());
+    }
+    assert_eq!(tables.len(), TABLES.len(), "{tables:?}");
+    run(&["read", "pcaps", "--json"]).stderr(contains("24 captures, 2161 packets, "));
+}
+
+/// A lake of `pcaps`.
+fn lake() -> TempDir {
+    let lake = scratch();
+    run(&["read", "pcaps", "--out", shown(lake.path())]).code(READ);
+    lake
+}
+
+/// The run is known by what was read and for which site, so that even its id is the same.
+#[test]
+fn a_lake_and_its_captures_give_the_same_rows() {
+    let lake = lake();
+    for table in TABLES {
+        for format in ["json", "csv", "table"] {
+            let [of_lake, of_captures] =
+                [shown(lake.path()), "pcaps"].map(|source| stdout(&[table.name, source, "--format", format]));
+            assert!(of_lake == of_captures, "{} as {format}:\n{of_lake}\n{of_captures}", table.name);
+        }
+        assert!(!rows(&stdout(&[table.name, "pcaps", "--format", "json"])).is_empty(), "{}", table.name);
+    }
+}
+
+#[test]
+fn questions_choose_rows_and_columns() {
+    let asked = stdout(&[
+        "assets",
+        "pcaps",
+        "--where",
+        "role = plc and vendor ~ Schneider",
+        "--columns",
+        "model,vendor",
+        "--sort",
+        "-model",
+        "--limit",
+        "1",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(asked, "[\n{\"model\":\"BMX P34 2020\",\"vendor\":\"Schneider Electric\"}\n]\n");
+}
+
+#[test]
+fn why_names_frame_and_rule() {
+    let lake = lake();
+    for source in [shown(lake.path()), "pcaps"] {
+        let why = stdout(&["asset", "10.20.0.110", source, "--why"]);
+        assert!(why.contains("Delta Controls") && why.contains("10.20.0.110"), "{why}");
+        let line = r"(?m)^ \* DSC-1616E  \(\d+ % sure: bacnet\.\w+ by rule [\w-]+; [\w/]+\.pcap frame \d+\)$";
+        assert!(predicates::Predicate::eval(&is_match(line).expect("a pattern"), &why), "{why}");
+    }
+    let plain = stdout(&["asset", "10.20.0.110", "pcaps"]);
+    assert!(!plain.contains("by rule"), "{plain}");
+    let id = plain.lines().find_map(|line| line.strip_prefix("asset_id")).expect("an id").trim();
+    assert_eq!(stdout(&["asset", &id[..12], "pcaps"]), plain, "the front of an id will do");
+    run(&["asset", "10.99.0.1", "pcaps"]).code(FAILED).stderr(contains("no asset is called 10.99.0.1"));
+}
+
+#[test]
+fn the_program_knows_itself() {
+    let promised = fs::read_to_string(workspace().join("outputs/tests/schema.txt")).expect("the contract");
+    assert_eq!(stdout(&["schema"]).trim_end(), promised.trim_end());
+    let json: Value = serde_json::from_str(&stdout(&["schema", "--json"])).expect("JSON");
+    assert!(json["$schema"].as_str().is_some_and(|schema| schema.contains("json-schema.org")), "{json}");
+    let lake = lake();
+    for dialect in ["duckdb", "spark", "trino"] {
+        let sql = stdout(&["schema", "--sql", dialect, "--lake", shown(lake.path())]);
+        let has_view = |table: &outputs::Table| sql.contains(&format!("VIEW {}", table.name));
+        assert!(TABLES.into_iter().all(has_view) && sql.contains("assets_now"), "{sql}");
+        assert!(sql.contains(shown(lake.path())), "{sql}");
+    }
+    assert!(stdout(&["fields"]).contains("modbus.vendor_name"));
+    let names =
+        |rows: Vec<Value>, key: &str| rows.iter().filter_map(|row| Some(row[key].as_str()?.to_owned())).collect();
+    let protocols: Vec<String> = names(rows(&stdout(&["protocols", "--json"])), "protocol");
+    assert!(["arp", "bacnet", "http", "modbus"].iter().all(|name| protocols.iter().any(|it| it == name)));
+    assert_eq!(stdout(&["--version"]), format!("otoscope {}\n", env!("CARGO_PKG_VERSION")));
+    let help = stdout(&["--help"]);
+    for command in ["read", "asset", "schema", "fields", "protocols"].into_iter().chain(TABLES.map(|it| it.name)) {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command} in {help}");
+    }
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+}
+
+/// `otoscope assets pcaps | head -1`, and a reader that goes before the first byte.
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let lake = lake();
+    let lake = shown(lake.path());
+    for arguments in [
+        &["assets", lake] as &[&str],
+        &["claims", lake, "--format", "json"],
+        &["claims", lake, "--format", "csv"],
+        &["activity", "pcaps"],
+        &["asset", "10.20.0.110", lake, "--why"],
+        &["read", "pcaps"],
+        &["read", "pcaps", "--json"],
+        &["schema"],
+        &["schema", "--json"],
+        &["schema", "--sql", "duckdb", "--lake", lake],
+        &["fields"],
+        &["protocols", "--json"],
+        &["--help"],
+    ] {
+        for lines in [0, 1] {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_otoscope"));
+            command.args(arguments).current_dir(workspace()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().expect("the program starts");
+            let mut pipe = BufReader::with_capacity(1, child.stdout.take().expect("a pipe"));
+            let mut line = String::new();
+            (0..lines).for_each(|_| drop(pipe.read_line(&mut line)));
+            drop(pipe);
+            let mut said = String::new();
+            let mut errors = child.stderr.take().expect("a pipe");
+            errors.read_to_string(&mut said).expect("what is said is text");
+            let status = child.wait().expect("the program ends");
+            assert!(status.success(), "{arguments:?} after {lines} lines: {status} {said}");
+            let is_quiet =
+                |line: &str| !line.contains("otoscope: ") && !line.contains("pipe") && !line.contains("panic");
+            assert!(said.lines().all(is_quiet), "{arguments:?} after {lines} lines: {said}");
+        }
+    }
+}
