@@ -5,6 +5,7 @@ use crate::pipeline::Settings;
 use crate::reading::{Job, Prepared, Reading, prepare};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use outputs::lake::DEFAULT_SITE;
 use outputs::{Lake, Lines, Overlap, Sink};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -53,12 +54,13 @@ impl Whom {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+    let site = site(arguments)?;
+    let prepared = prepare(arguments.whom.job(&arguments.paths, &site))?;
+    // What cannot be read leaves no lake behind.
     let lake = match &arguments.out {
         Some(path) => Some(Lake::create(path, arguments.whom.site.as_deref())?),
         None => None,
     };
-    let site = lake.as_ref().map(Lake::site).or(arguments.whom.site.as_deref()).unwrap_or("default").to_owned();
-    let prepared = prepare(arguments.whom.job(&arguments.paths, &site))?;
     let overlap = if arguments.append { Overlap::Append } else { Overlap::Refuse };
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(lake) = &lake {
@@ -77,6 +79,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     summary::print(&reading, arguments.out.as_deref(), &arguments.paths, out)
         .context("the summary cannot be written")?;
     Ok(exit_code(&reading))
+}
+
+/// The site that was asked for, or the lake's.
+fn site(arguments: &Arguments) -> Result<String> {
+    match (&arguments.whom.site, &arguments.out) {
+        (Some(site), _) => Ok(site.clone()),
+        (None, Some(path)) if Lake::is_lake(path) => Ok(Lake::open(path)?.site().to_owned()),
+        _ => Ok(DEFAULT_SITE.to_owned()),
+    }
 }
 
 /// Reads, with a bar on a terminal and a plain line elsewhere.
