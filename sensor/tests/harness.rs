@@ -5,6 +5,7 @@
 mod harness {
     mod cli;
     mod cuts;
+    mod lake;
     mod negative;
     mod replay;
     mod support;

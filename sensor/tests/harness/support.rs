@@ -151,4 +151,9 @@ impl Recording {
     pub(crate) fn input(self, name: &str) -> Input {
         Input::held(name, self.bytes)
     }
+
+    /// The whole file.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
 }

@@ -39,7 +39,7 @@ fn our_captures_as_one_timeline() {
 fn every_cap_overflows() {
     let caps = Caps { flows: 3, newcomers: 2, known: 2, waiting_bytes: 16 };
     let mut inputs = captures_in(&pcaps());
-    inputs.push(flood());
+    inputs.push(flooding().input("flood.pcap"));
     let lanes = same_for_all(&inputs, Settings { caps, epoch_packets: 100, ..Settings::default() }).lanes;
     for (name, count) in [
         ("flows", lanes.flows_evicted),
@@ -54,11 +54,11 @@ fn every_cap_overflows() {
 #[test]
 fn one_host_pair_with_eight_workers_and_queues_of_length_one() {
     let settings = Settings { epochs_in_flight: 1, epoch_packets: 1, ..Settings::default() };
-    same_for_all(&[flood()], settings);
+    same_for_all(&[flooding().input("flood.pcap")], settings);
 }
 
 /// One connection that asks more different things than a flow counts apart, and many that ask in pieces.
-fn flood() -> Input {
+pub(crate) fn flooding() -> Recording {
     let mut recording = Recording::new();
     let (master, slave) = ((1, 40_000), (2, 502));
     let mut sequence = 1;
@@ -75,5 +75,5 @@ fn flood() -> Input {
         recording.tcp((1, 41_000 + port), slave, 1, 1, &[request.as_slice(), &[0, 200]].concat());
         recording.tcp((1, 41_000 + port), slave, 40, 1, &[7; 64]);
     }
-    recording.input("flood.pcap")
+    recording
 }
