@@ -147,9 +147,14 @@ def program_and_views(command, lake, title):
 
 
 def older_file(lake, table):
-    """A file as an older schema would have written it: without the newest columns."""
+    """A file as an older schema would have written it: without the newest columns, by another run.
+
+    Its states are as of the same moments, so that which of two rows is the newest hangs on the run alone.
+    """
     path = pathlib.Path(files(lake, table)[0])
     whole = pyarrow.parquet.ParquetFile(path).read()
+    run = whole.schema.get_field_index("run_id")
+    whole = whole.set_column(run, whole.schema.field(run), pyarrow.array(["old"] * whole.num_rows))
     old = lake / table / "p_site=s-old" / "p_day=2020-01-01" / "sensor-old-0000.parquet"
     old.parent.mkdir(parents=True)
     pyarrow.parquet.write_table(whole.select(whole.column_names[:-NEW_COLUMNS]), old, compression="zstd")

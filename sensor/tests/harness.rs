@@ -5,6 +5,7 @@
 mod harness {
     mod cli;
     mod cuts;
+    mod engines;
     mod lake;
     mod negative;
     mod replay;
