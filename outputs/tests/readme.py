@@ -4,8 +4,8 @@
 
 COMMAND is the program (`otoscope`): its `schema --sql duckdb --lake LAKE` makes the views. A block is ```sql with SQL
 of DuckDB, and after it, blank lines aside, ```text with the rows: a line of column names, then a line for each row, as
-`--print` prints them. Columns stand two spaces apart, `-` is null, a list is its elements with commas between them, a
-time is UTC. SQL without ```text after it is not run. Write the SQL with an ORDER BY that leaves nothing open, run
+`--print` prints them. Columns stand two spaces apart, `-` is null or a list of nothing, a list is its elements with commas
+between them, a time is UTC. SQL without ```text after it is not run. Write the SQL with an ORDER BY that leaves nothing open, run
 
     otoscope read pcaps --out lake && readme.py lake README.md otoscope --print
 
@@ -26,7 +26,7 @@ BLOCK = re.compile(rf"^```sql\n{LINES}```\n\s*^```text\n{LINES}```$", re.MULTILI
 
 
 def shown(value):
-    if value is None:
+    if value is None or value == [] or value == {}:
         return "-"
     if isinstance(value, bool):
         return str(value).lower()
@@ -53,11 +53,12 @@ def blocks(text):
 
 
 def result(connection, sql):
+    """What the SQL gives, and whether it gives rows at all."""
     try:
         relation = connection.sql(sql)
-        return printed(relation) if relation else "the SQL gives no rows\n"
+        return (printed(relation), True) if relation else ("no rows: it is no query\n", False)
     except duckdb.Error as error:
-        return f"{error}\n"
+        return f"{error}\n", False
 
 
 def main():
@@ -77,15 +78,14 @@ def main():
     found, wrong = 0, 0
     for line, sql, expected in blocks(arguments.readme.read_text()):
         found += 1
-        seen = result(connection, sql)
-        if arguments.print:
+        seen, is_query = result(connection, sql)
+        if arguments.print and is_query:
             print(f"```sql\n{sql}```\n\n```text\n{seen}```\n")
-        elif seen != expected:
+        elif not is_query or seen != expected:
             wrong += 1
             print(f"{arguments.readme}:{line}: the block says\n{expected}and it gives\n{seen}")
-    if arguments.print:
-        return
-    print(f"{found} blocks, {wrong} wrong")
+    if not arguments.print:
+        print(f"{found} blocks, {wrong} wrong")
     if found < arguments.at_least:
         print(f"at least {arguments.at_least} are expected")
     sys.exit(1 if wrong or found < arguments.at_least else 0)
