@@ -372,6 +372,7 @@ pub struct HealthRow {
     pub assets: i64,
     pub memory_bytes: Option<i64>,
     pub latencies: Vec<LatencyRow>,
+    pub unread: i64,
 }
 
 /// How long one stage took.

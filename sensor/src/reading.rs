@@ -205,6 +205,7 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
         bytes: count(hour.bytes),
         used: count(hour.used),
         damaged: count(hour.damaged),
+        unread: count(hour.unread_links.values().sum()),
         parse_errors,
         lost_bytes: count(*lost_bytes),
         flows_active: count(*flows_active),

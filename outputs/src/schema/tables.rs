@@ -436,7 +436,7 @@ table! {
     key: ["window_start"],
     bloom: [],
     shown: [
-        "window_start", "packets", "bytes", "used", "duplicates", "damaged", "lost_bytes", "flows_active", "assets",
+        "window_start", "packets", "bytes", "used", "unread", "damaged", "lost_bytes", "flows_active", "assets",
     ],
     ranked: None,
     since 1 {
@@ -447,7 +447,7 @@ table! {
         used: i64 = "Packets that were looked into.";
         filtered: i64 = "Packets that the filter left out.";
         duplicates: i64 = "Packets that were seen before and left out.";
-        damaged: i64 = "Packets that could not be read.";
+        damaged: i64 = "Packets whose headers are cut or contradict themselves.";
         dropped_kernel: Option<i64> = "Packets that the kernel dropped; null when reading.";
         dropped_interface: Option<i64> = "Packets that the interface dropped; null when reading.";
         dropped_queue: Option<i64> = "Packets that a full queue dropped; null when reading.";
@@ -459,6 +459,7 @@ table! {
         assets: i64 = "Assets known at the end of the window.";
         memory_bytes: Option<i64> = "Memory in use at the end of the window; null when reading.";
         latencies: Vec<LatencyRow> = "How long the stages took; empty when reading.";
+        unread: i64 = "Packets of a link type that is not read. packets = used + filtered + duplicates + damaged + unread.";
     }
 }
 
