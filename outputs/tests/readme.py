@@ -4,8 +4,9 @@
 
 COMMAND is the program (`otoscope`): its `schema --sql duckdb --lake LAKE` makes the views. A block is ```sql with SQL
 of DuckDB, and after it, blank lines aside, ```text with the rows: a line of column names, then a line for each row, as
-`--print` prints them. Columns stand two spaces apart, `-` is null or a list of nothing, a list is its elements with commas
-between them, a time is UTC. SQL without ```text after it is not run. Write the SQL with an ORDER BY that leaves nothing open, run
+`--print` prints them. Columns stand two spaces apart, `-` is null or a list of nothing, a list is its elements with
+commas between them, a time is UTC. SQL without ```text after it is not run. Write the SQL with an ORDER BY that leaves
+nothing open, run
 
     otoscope read pcaps --out lake && readme.py lake README.md otoscope --print
 
