@@ -66,6 +66,9 @@ pub struct Kind {
     pub weight: u8,
     /// How sure such a finding is, in percent.
     pub confidence: u8,
+    /// How often it has to be seen before it is one.
+    #[serde(default = "once")]
+    pub at_least: u64,
     /// One line; holds words in braces.
     pub title: String,
     /// What was seen; holds words in braces.
@@ -91,6 +94,10 @@ impl Kind {
     pub fn score(&self) -> i32 {
         20 * self.severity as i32 + i32::from(self.weight.min(Self::MAX_WEIGHT))
     }
+}
+
+const fn once() -> u64 {
+    1
 }
 
 /// All kinds of findings.

@@ -143,7 +143,7 @@ impl Ground<'_> {
 
     fn unanswered(&self, between: &Between, joined: &Joined) -> Option<FindingRow> {
         let unanswered = joined.unanswered.count;
-        if unanswered == 0 {
+        if unanswered < self.kinds.of(UNANSWERED)?.at_least {
             return None;
         }
         let requests = joined.requests.max(unanswered);
