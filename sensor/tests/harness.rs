@@ -6,6 +6,7 @@ mod harness {
     mod cli;
     mod cuts;
     mod engines;
+    mod facts;
     mod lake;
     mod negative;
     mod replay;

@@ -1,19 +1,89 @@
-//! Ordinary IT traffic gives no OT protocol.
+//! Ordinary IT traffic gives no OT protocol, no device of a plant, and nothing to be done about one.
 
-use super::support::{captures_in, public_captures, read};
+use super::support::{captures_in, public_captures, read, records_of};
+use fingerprints::record::{AssetRow, Record};
 use sensor::pipeline::Settings;
+use sensor::source::Input;
+use std::collections::BTreeMap;
 
 /// Protocols that only operational technology speaks.
 const OT: [&str; 2] = ["modbus", "bacnet"];
 
-#[test]
-fn it_traffic_names_no_ot_protocol() {
-    let Some(folder) = public_captures() else { return };
+/// What stands in a plant or a building and not in an office.
+const OT_ROLES: [&str; 16] = [
+    "bms_controller",
+    "bms_frontend",
+    "drive",
+    "engineering_workstation",
+    "environment_monitor",
+    "gateway",
+    "historian",
+    "hmi",
+    "ied",
+    "inverter",
+    "io",
+    "lighting",
+    "meter",
+    "plc",
+    "rtu",
+    "scada_server",
+];
+
+/// Findings that speak of devices by what they say in a protocol.
+const KINDS: [&str; 3] = ["protocol.unauthenticated_control", "asset.unidentified", "communication.unanswered"];
+
+/// The captures of ordinary traffic, where they are.
+fn it_traffic() -> Vec<Input> {
+    let Some(folder) = public_captures() else { return Vec::new() };
     let inputs = captures_in(&folder.join("it"));
     assert!(inputs.len() > 100, "{} captures", inputs.len());
-    for input in inputs {
+    inputs
+}
+
+#[test]
+fn it_traffic_names_no_ot_protocol() {
+    for input in it_traffic() {
         let (notebook, _) = read(vec![input.clone()], Settings::default());
         let named = notebook.observations.iter().find(|told| OT.contains(&told.evidence.protocol));
         assert!(named.is_none(), "{}: {named:?}", input.name);
+    }
+}
+
+#[test]
+fn it_traffic_gives_no_row_about_operational_technology() {
+    let mut assets = 0;
+    for input in it_traffic() {
+        let records = records_of(std::slice::from_ref(&input.path), Settings::default()).records;
+        let protocols: BTreeMap<&str, &AssetRow> = records
+            .iter()
+            .filter_map(|record| if let Record::Assets(row) = record { Some(row.as_ref()) } else { None })
+            .map(|asset| (asset.asset_id.as_str(), asset))
+            .collect();
+        assets += protocols.len();
+        let wrong = records.iter().find(|record| is_of_ot(record, &protocols));
+        assert!(wrong.is_none(), "{}: {wrong:?}", input.name);
+    }
+    assert!(public_captures().is_none() || assets > 500, "{assets} assets");
+}
+
+fn is_of_ot(record: &Record, assets: &BTreeMap<&str, &AssetRow>) -> bool {
+    let speaks = |protocol: Option<&str>| protocol.is_some_and(|protocol| OT.contains(&protocol));
+    let has_part = |asset: &AssetRow| {
+        let has_role = asset.role.as_deref().is_some_and(|role| OT_ROLES.contains(&role));
+        has_role || asset.protocols.iter().any(|protocol| speaks(Some(protocol)))
+    };
+    match record {
+        Record::Assets(row) => has_part(row),
+        Record::Claims(row) => {
+            speaks(row.protocol.as_deref()) || (row.attribute == "role" && OT_ROLES.contains(&row.value.as_str()))
+        }
+        Record::Services(row) => speaks(row.protocol.as_deref()),
+        Record::Activity(row) => speaks(Some(&row.protocol)),
+        Record::Operations(row) => speaks(Some(&row.protocol)),
+        Record::Findings(row) => {
+            let about = row.asset_id.as_deref().and_then(|id| assets.get(id)).is_some_and(|asset| has_part(asset));
+            KINDS.contains(&row.kind.as_str()) && (about || speaks(row.protocol.as_deref()))
+        }
+        _ => false,
     }
 }

@@ -1,0 +1,171 @@
+//! What a human sees in the public captures of Modbus and BACnet, by the table beside them, is told with its frame.
+
+use super::support::{public_captures, records_of};
+use fingerprints::record::{AssetRow, ClaimRow, OperationRow, Record};
+use sensor::pipeline::Settings;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Rows that are not read yet: the capture, the frame, and what would read them.
+const NOT_YET: [(&str, i64, &str); 4] = [
+    ("modbus/iti-modicon_test.pcap", 6, "UMAS"),
+    ("modbus/iti-modicon_test.pcap", 12, "UMAS"),
+    ("bacnet/malcolm-BACnet_device_control.pcap", 12, "the contents of ReadPropertyMultiple"),
+    ("bacnet/malcolm-BACnet_device_control.pcap", 77, "ReinitializeDevice that starts a backup, and its password"),
+];
+
+const VENDORS: &str = include_str!("../../../fingerprints/data/tables/bacnet_vendors.tsv");
+
+/// A row of the table.
+#[derive(Debug)]
+struct Seen<'a> {
+    capture: &'a str,
+    subject: &'a str,
+    child: &'a str,
+    attribute: &'a str,
+    /// What is seen, without the remark in parentheses.
+    value: &'a str,
+    /// All of the cell.
+    words: &'a str,
+    frame: i64,
+}
+
+impl<'a> Seen<'a> {
+    fn of(line: &'a str) -> Option<Self> {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [capture, subject, child, attribute, words, frame] = cells.try_into().ok()?;
+        let value = words.split_once(" (").map_or(words, |(value, _)| value);
+        Some(Self { capture, subject, child, attribute, value, words, frame: frame.parse().ok()? })
+    }
+
+    fn is_not_yet(&self, of: &(&str, i64, &str)) -> bool {
+        self.capture == of.0 && self.frame == of.1
+    }
+}
+
+#[test]
+fn every_fact_is_told_or_known_to_be_missing() {
+    let Some(folder) = public_captures() else { return };
+    let table = std::fs::read_to_string(folder.join("FACTS.md")).expect("the facts stand beside the captures");
+    let all: Vec<Seen> = table.lines().filter_map(Seen::of).collect();
+    let ours = |seen: &&Seen| ["modbus/", "bacnet/"].iter().any(|protocol| seen.capture.starts_with(protocol));
+    let ours: Vec<&Seen> = all.iter().filter(ours).collect();
+    assert!(ours.len() >= 20, "{} facts", ours.len());
+    let mut readings: BTreeMap<&str, Told> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for seen in &ours {
+        let told = readings.entry(seen.capture).or_insert_with(|| Told::of(&folder.join(seen.capture)));
+        let why = NOT_YET.iter().find(|of| seen.is_not_yet(of)).map(|(_, _, why)| why);
+        match (told.says(seen), why) {
+            (Ok(()), None) | (Err(_), Some(_)) => {}
+            (Ok(()), Some(why)) => wrong.push(format!("{why}: it is read now, take it off the list: {seen:?}")),
+            (Err(what), None) => wrong.push(format!("{what}: {seen:?}")),
+        }
+    }
+    let stale = NOT_YET.iter().filter(|of| !ours.iter().any(|seen| seen.is_not_yet(of)));
+    wrong.extend(stale.map(|of| format!("no such fact: {of:?}")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a capture told.
+struct Told(Vec<Record>);
+
+impl Told {
+    fn of(capture: &Path) -> Self {
+        Self(records_of(&[capture.to_owned()], Settings::default()).records)
+    }
+
+    fn assets(&self) -> impl Iterator<Item = &AssetRow> {
+        self.0.iter().filter_map(|record| if let Record::Assets(row) = record { Some(row.as_ref()) } else { None })
+    }
+
+    fn claims<'a>(&'a self, asset: &'a AssetRow) -> impl Iterator<Item = &'a ClaimRow> {
+        let claims =
+            self.0.iter().filter_map(|record| if let Record::Claims(row) = record { Some(row.as_ref()) } else { None });
+        claims.filter(|claim| claim.asset_id == asset.asset_id)
+    }
+
+    fn operations(&self) -> impl Iterator<Item = &OperationRow> {
+        self.0.iter().filter_map(|record| if let Record::Operations(row) = record { Some(row.as_ref()) } else { None })
+    }
+
+    /// The asset that a row is about: at an address, or behind it.
+    fn asset(&self, seen: &Seen) -> Result<&AssetRow, String> {
+        let has_address = |asset: &AssetRow| asset.ips.iter().any(|ip| ip == seen.subject);
+        let host = self.assets().find(|asset| has_address(asset)).ok_or("no such host")?;
+        let is_behind = |asset: &&AssetRow| {
+            asset.asset_id == host.asset_id || asset.parent_asset_id.as_ref() == Some(&host.asset_id)
+        };
+        let is_child = |asset: &&AssetRow| {
+            let instance = format!("/{}", seen.child);
+            let is_device = |key: &String| key.starts_with("bacnet:") && key.ends_with(&instance);
+            asset.child_key.as_deref() == Some(seen.child) || asset.identity_keys.iter().any(is_device)
+        };
+        // A sole unit is shown as its host.
+        let found = self.assets().filter(is_behind).find(is_child);
+        Ok(found.unwrap_or(host))
+    }
+
+    /// Whether a row is told; if not, what is missing.
+    fn says(&self, seen: &Seen) -> Result<(), String> {
+        let asset = self.asset(seen)?;
+        let child = Some(seen.child).filter(|child| child.contains(':'));
+        if child.is_some() && asset.child_key.as_deref() != child {
+            return Err("no such child".to_owned());
+        }
+        let names = |value: &str| value == seen.value;
+        let shown = |column: &Option<String>| column.as_deref() == Some(seen.value);
+        let protocol = seen.capture.split('/').next().unwrap_or_default();
+        match (protocol, seen.attribute) {
+            ("modbus", "scheme") if seen.words.ends_with("no identity may come of it") => {
+                match self.claims(asset).find(|claim| claim.field.starts_with("modbus.")) {
+                    Some(claim) => Err(format!("an identity came of it: {claim:?}")),
+                    None => Ok(()),
+                }
+            }
+            // What a server says of itself in free text is shown as its model, with little confidence.
+            ("modbus", "name") => self.claimed(asset, "modbus.server_id_text", names, seen),
+            ("bacnet", "name") if shown(&asset.name) => self.claimed(asset, "bacnet.object_name", names, seen),
+            ("bacnet", "vendor") if shown(&asset.vendor) => self.claimed(asset, "bacnet.vendor_name", names, seen),
+            ("bacnet", "model") if shown(&asset.model) => self.claimed(asset, "bacnet.model_name", names, seen),
+            ("bacnet", "firmware") if shown(&asset.firmware) => {
+                self.claimed(asset, "bacnet.firmware_revision", names, seen)
+            }
+            // Told by its name, whose spelling leaves the legal form out.
+            ("bacnet", "vendor_id") => {
+                let number = VENDORS.lines().find_map(|line| line.strip_prefix(&format!("{}\t", seen.value)));
+                let name = number.ok_or("no vendor has this number")?;
+                self.claimed(asset, "bacnet.vendor_id", |value| name.starts_with(value), seen)
+            }
+            ("bacnet", "scheme") => self.acted(asset, seen),
+            _ => Err(format!("not told of {} {}", asset.asset_id, asset.name.as_deref().unwrap_or_default())),
+        }
+    }
+
+    /// A claim of a field: in this frame, or in an earlier one that said the same.
+    fn claimed(&self, asset: &AssetRow, field: &str, is_it: impl Fn(&str) -> bool, seen: &Seen) -> Result<(), String> {
+        let is_told = |claim: &&ClaimRow| {
+            let is_due = claim.frame == Some(seen.frame)
+                || (seen.attribute == "vendor_id" && claim.frame.is_some_and(|frame| frame < seen.frame));
+            claim.field == field && is_it(&claim.value) && is_due
+        };
+        let claims: Vec<&ClaimRow> = self.claims(asset).filter(|claim| claim.field == field).collect();
+        let found = claims.iter().copied().find(is_told);
+        found.map(|_| ()).ok_or_else(|| format!("no such claim of {field} among {claims:?}"))
+    }
+
+    /// A control action of this frame, with its outcome. The password of it is never told.
+    fn acted(&self, asset: &AssetRow, seen: &Seen) -> Result<(), String> {
+        let refused = ["refused", "password-failure"].iter().any(|word| seen.words.contains(word));
+        let outcome = if refused { "rejected" } else { "accepted" };
+        let is_it = |operation: &&OperationRow| {
+            let name = operation.operation_name.as_deref().unwrap_or_default().to_lowercase();
+            operation.frame == Some(seen.frame)
+                && operation.outcome.as_deref() == Some(outcome)
+                && operation.child_key == asset.child_key
+                && operation.server_ip.as_deref() == Some(seen.subject)
+                && seen.words.to_lowercase().starts_with(&name)
+        };
+        self.operations().find(is_it).map(|_| ()).ok_or_else(|| format!("no action that was {outcome}"))
+    }
+}
