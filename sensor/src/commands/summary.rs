@@ -5,6 +5,7 @@ use anyhow::Result;
 use fingerprints::record::{AssetRow, FindingRow, Record, ServiceRow};
 use outputs::print::visible;
 use outputs::rfc3339;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -74,7 +75,7 @@ fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
         *roles.entry(asset.role.as_deref().unwrap_or("of no known role")).or_default() += 1;
     }
     let mut roles: Vec<(&str, usize)> = roles.into_iter().collect();
-    roles.sort_by_key(|(role, count)| (*role == "of no known role", std::cmp::Reverse(*count), *role));
+    roles.sort_by_key(|(role, count)| (*role == "of no known role", Reverse(*count), *role));
     let roles: Vec<String> = roles.iter().map(|(role, count)| format!("{count} {role}")).collect();
     let hosts: BTreeMap<&str, &str> = assets
         .iter()
@@ -84,7 +85,7 @@ fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
     sorted.sort_by_cached_key(|asset| {
         let known = [&asset.role, &asset.vendor, &asset.model, &asset.firmware];
         let known = known.iter().filter(|value| value.is_some()).count();
-        (std::cmp::Reverse(known), asset.role.clone(), address_of(asset, &hosts), asset.asset_id.clone())
+        (Reverse(known), asset.role.clone(), address_of(asset, &hosts), asset.asset_id.clone())
     });
     let mut lines = vec![fit(&format!("{}: {}", plural(assets.len(), "asset"), roles.join(", ")), WIDTH)];
     lines.extend(sorted.iter().map(|asset| {
@@ -123,7 +124,7 @@ fn address_of(asset: &AssetRow, hosts: &BTreeMap<&str, &str>) -> String {
 
 /// The worst findings, each with the line that shows its proof.
 fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>) -> Vec<String> {
-    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.score), finding.finding_id.clone()));
+    findings.sort_by_cached_key(|finding| (Reverse(finding.score), Reverse(finding.count), finding.finding_id.clone()));
     let mut severities: Vec<(String, usize)> = Vec::new();
     for finding in &findings {
         match severities.iter_mut().find(|(severity, _)| *severity == finding.severity) {
@@ -133,15 +134,13 @@ fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>) -> Vec<String
     }
     let severities: Vec<String> = severities.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
     let colon = if severities.is_empty() { "" } else { ": " };
-    let mut lines = vec![format!("{}{colon}{}", plural(findings.len(), "finding"), severities.join(", "))];
+    let hidden = findings.len().saturating_sub(FINDINGS_SHOWN);
+    let more = if hidden > 0 { format!(" ({hidden} not shown)") } else { String::new() };
+    let mut lines = vec![format!("{}{colon}{}{more}", plural(findings.len(), "finding"), severities.join(", "))];
     for finding in findings.iter().take(FINDINGS_SHOWN) {
         let severity = padded(&finding.severity, 8);
-        let summary = fit(finding.summary.as_deref().unwrap_or(&finding.title), WIDTH - 11);
-        lines.push(format!("  {severity} {summary}"));
+        lines.push(format!("  {severity} {}", fit(&finding.title, WIDTH - 11)));
         lines.extend(proof(reading, finding).map(|line| format!("           {line}")));
-    }
-    if findings.len() > FINDINGS_SHOWN {
-        lines.push(format!("  and {} more", findings.len() - FINDINGS_SHOWN));
     }
     lines
 }
