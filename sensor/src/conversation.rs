@@ -1,7 +1,7 @@
 //! One flow's conversation: its segments put in order, and the talk that they carry.
 
 use crate::stream::{Delivery, Stream};
-use crate::talk::{Lent, Talk};
+use crate::talk::{Lent, Life, Talk};
 use dissectors::packet::TcpHeader;
 use dissectors::{Place, Scene, Side, Sides};
 
@@ -41,12 +41,12 @@ impl Conversation {
     }
 
     /// No more packets come: what waits in the streams is taken behind its gaps.
-    pub(crate) fn finish(&mut self, place: Place, lent: &mut Lent<'_>) {
+    pub(crate) fn finish(&mut self, life: Life, place: Place, lent: &mut Lent<'_>) {
         let Self { talk, streams } = self;
         for side in Side::BOTH {
             streams.of_mut(side).finish(|delivery| deliver(talk, side, &delivery, place, lent));
         }
-        talk.finish(place, lent);
+        talk.finish(life, place, lent);
     }
 
     /// How many bytes it holds back.

@@ -1,7 +1,7 @@
 //! A flow: who talks to whom, how much, and the box in which the talk itself stands.
 
 use crate::conversation::Conversation;
-use crate::talk::{Lent, Talk, is_usual_port};
+use crate::talk::{Lent, Life, Talk, is_usual_port};
 use dissectors::observation::{Address, Context, Host, RolesFrom, Tally, Transport};
 use dissectors::packet::{Headers, Layer, TcpFlags, TcpHeader};
 use dissectors::{Mac, Packet, Scene, Side, Sides, Timestamp};
@@ -132,15 +132,6 @@ impl FlowKey {
         };
         Host { context: self.context, address: end.address(self.family) }
     }
-}
-
-/// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// Packets may come.
-    Open,
-    /// Both ends have said goodbye, or one has broken it off.
-    Closed,
 }
 
 /// A flow in its lane's table. What all packets touch stands here, in two cache lines; the rest in a box.

@@ -3,10 +3,10 @@
 //! All state belongs to a lane, never to a worker: its flows, what its dissectors have told, its sums and caps. Who runs
 //! a lane decides nothing, so any number of workers writes the same bytes.
 
-use crate::flow::{Flow, FlowHasher, FlowKey, Life};
+use crate::flow::{Flow, FlowHasher, FlowKey};
 use crate::source::prefetch;
 use crate::sums::Sums;
-use crate::talk::Lent;
+use crate::talk::{Lent, Life};
 use dissectors::bounded::{Bounded, Slot};
 use dissectors::observation::{Address, Binding, Host, Transport};
 use dissectors::packet::{Headers, Layer};
@@ -368,7 +368,7 @@ impl Lane {
     fn finish_flow(&mut self, mut flow: Flow, place: Place) {
         if let Some(conversation) = &mut flow.conversation {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(conversation.waiting());
-            conversation.finish(place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
+            conversation.finish(flow.life, place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
         }
         settle(&mut flow, self.window, &mut self.sums, &mut self.count);
     }

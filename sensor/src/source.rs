@@ -51,7 +51,7 @@ pub struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A path that cannot be opened.
-    #[error("{path}: {error}")]
+    #[error("{path}: {}", in_words(error))]
     Io {
         /// Which.
         path: PathBuf,
@@ -74,6 +74,15 @@ pub enum SourceError {
         /// How many files it holds.
         files: usize,
     },
+}
+
+/// What is wrong with a path, and what helps.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder; is the path right?".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it; change its rights or read as another".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 impl SourceError {

@@ -4,7 +4,7 @@ use crate::counters::Counters;
 use crate::messages::{Desk, Fate, Messages};
 use crate::source::prefetch;
 use dissectors::observation::Transport;
-use dissectors::{Carrier, Dissector, Place, Protocol, Scene, Side, Sides, Told, Verdict, protocols};
+use dissectors::{Carrier, Dissector, Place, Protocol, Scene, Side, Sides, Timestamp, Told, Verdict, protocols};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// As many bits name a protocol at once.
@@ -15,6 +15,15 @@ const MOST_KEPT: usize = 1024;
 const MOST_TRIES: u32 = 16;
 /// Malformed messages in a row of a named flow, without a whole one between them, before it goes quiet.
 const MOST_STUMBLES: u64 = 64;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Packets may come.
+    Open,
+    /// Both ends have said goodbye, or one has broken it off.
+    Closed,
+}
 
 /// Where a talk stands.
 enum Stage {
@@ -126,12 +135,13 @@ impl Talk {
         }
     }
 
-    /// No more packets come.
-    pub(crate) fn finish(&mut self, place: Place, lent: &mut Lent<'_>) {
+    /// No more packets come. When the connection was closed, what pends will never be answered.
+    pub(crate) fn finish(&mut self, life: Life, place: Place, lent: &mut Lent<'_>) {
         if let Stage::Probing(probing) = &self.stage {
             self.unknown += probing.kept.iter().map(|kept| kept.bytes.len() as u64).sum::<u64>();
         }
-        self.tick(place, lent);
+        let time = if life == Life::Closed { Timestamp::MAX } else { place.time };
+        self.tick(Place { time, ..place }, lent);
     }
 
     /// What was counted so far has been told.

@@ -1,6 +1,6 @@
 //! `otoscope asset`: all of one asset, and why it is called so.
 
-use super::{READ, table};
+use super::table;
 use anyhow::{Result, bail};
 use outputs::print::shown;
 use outputs::{Cell, Row, Rows, Table};
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let (Some(assets), Some(claims)) = (Table::named("assets"), Table::named("claims")) else {
         bail!("the schema has no assets")
     };
-    let [assets, claims] = arguments.source.rows([assets, claims])?;
+    let ([assets, claims], code) = arguments.source.rows([assets, claims])?;
     let row = the_one(&assets, &arguments.asset)?;
     let mut out = std::io::stdout().lock();
     for (column, cell) in assets.table.columns.iter().zip(row) {
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         let id = shown("", cell(&assets, row, "asset_id"));
         why(&claims, &id, &mut out)?;
     }
-    Ok(READ)
+    Ok(code)
 }
 
 /// The asset that was asked for: named exactly, or by the front of its id.
@@ -51,8 +51,10 @@ fn the_one<'a>(assets: &'a Rows, asked: &str) -> Result<&'a Row> {
         [one] => Ok(one),
         [] => bail!("no asset is called {asked}; `otoscope assets` lists them"),
         several => {
-            let ids: Vec<String> = several.iter().map(|row| shown("", cell(assets, row, "asset_id"))).collect();
-            bail!("{} assets are called {asked}: {}", several.len(), ids.join(", "))
+            let of = |row: &Row, column| shown("", cell(assets, row, column));
+            let line = |row: &&Row| [of(row, "asset_id"), of(row, "name"), of(row, "context")].join("  ");
+            let lines: Vec<String> = several.iter().map(|row| line(row).trim_end().to_owned()).collect();
+            bail!("{} assets are called {asked}; ask by id:\n  {}", several.len(), lines.join("\n  "))
         }
     }
 }

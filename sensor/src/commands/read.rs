@@ -107,8 +107,17 @@ pub(super) fn with_progress(prepared: Prepared) -> Reading {
     reading
 }
 
+/// Says which captures could not be read whole, where no summary says it; gives the exit code that they deserve.
+pub(super) fn tell_damage(reading: &Reading) -> u8 {
+    let code = exit_code(reading);
+    if code == DAMAGED {
+        eprintln!("not everything could be read: `otoscope read` says what, `otoscope captures` and `health` where");
+    }
+    code
+}
+
 /// Whether everything could be read.
-pub(super) fn exit_code(reading: &Reading) -> u8 {
+fn exit_code(reading: &Reading) -> u8 {
     let sum = reading.totals.sum();
     let is_damaged = reading.totals.accounts.iter().any(|account| account.damage.is_some());
     if is_damaged || sum.damaged > 0 || !sum.unread_links.is_empty() { DAMAGED } else { READ }

@@ -54,7 +54,7 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
         limit: arguments.limit,
     };
     let query = Query::new(table, asked)?;
-    let [rows] = arguments.source.rows([table])?;
+    let ([rows], code) = arguments.source.rows([table])?;
     let rows = query.apply(rows);
     let format = match arguments.format {
         Printed::Table => Format::Table(terminal_width()),
@@ -62,12 +62,12 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
         Printed::Csv => Format::Csv,
     };
     outputs::print(&rows, query.columns(), format, &mut std::io::stdout().lock())?;
-    Ok(READ)
+    Ok(code)
 }
 
 impl Source {
-    /// What holds now in some tables.
-    pub(super) fn rows<const N: usize>(&self, tables: [&'static Table; N]) -> Result<[Rows; N]> {
+    /// What holds now in some tables, and the exit code that the captures deserve.
+    pub(super) fn rows<const N: usize>(&self, tables: [&'static Table; N]) -> Result<([Rows; N], u8)> {
         if let [path] = self.paths.as_slice()
             && Lake::is_lake(path)
         {
@@ -77,11 +77,12 @@ impl Source {
             for table in read {
                 rows.push(table?.newest());
             }
-            return Ok(rows.try_into().expect("one for each table"));
+            return Ok((rows.try_into().expect("one for each table"), READ));
         }
         let site = self.whom.site.as_deref().unwrap_or("default");
         let reading = read::with_progress(prepare(self.whom.job(&self.paths, site))?);
-        Ok(tables.map(|table| Rows::of(table, &reading.records, &reading.run.provenance).newest()))
+        let code = read::tell_damage(&reading);
+        Ok((tables.map(|table| Rows::of(table, &reading.records, &reading.run.provenance).newest()), code))
     }
 }
 
