@@ -198,8 +198,8 @@ mod tests {
     use super::*;
 
     /// Values that are their own hashes; all but the last are proven.
-    fn table_of(values: &[u64], cap: usize) -> Bounded<u64> {
-        let mut table = Bounded::new(cap, cap);
+    fn table_of(values: &[u64], cap: usize, most_newcomers: usize) -> Bounded<u64> {
+        let mut table = Bounded::new(cap, most_newcomers);
         for value in values {
             let (slot, _) = table.insert(*value, *value);
             table.touch(slot, |value| u8::from(Some(value) != values.last()));
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn entries_are_found_changed_and_removed() {
-        let mut table = table_of(&[10, 20, 30], 64);
+        let mut table = table_of(&[10, 20, 30], 64, 8);
         let slot = table.find(20, |value| *value == 20).expect("20 is there");
         *table.get_mut(slot).expect("20 is there") = 21;
         assert_eq!(table.remove(slot), Some(21));
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_least_proven_entry_yields_first() {
-        let mut table = table_of(&[1, 2, 3], 3);
+        let mut table = table_of(&[1, 2, 3], 3, 1);
         assert_eq!(table.insert(4, 4).1, Some(3), "3 was never proven");
         assert_eq!(table.insert(5, 5).1, Some(4), "a newcomer without chances goes before the proven");
         assert_eq!(table.evicted(), 2);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_full_table_of_proven_entries_still_takes_newcomers() {
-        let mut table = table_of(&[1, 2], 2);
+        let mut table = table_of(&[1, 2], 2, 2);
         for slot in [0, 1] {
             table.touch(slot, |_| u8::MAX);
         }
