@@ -88,7 +88,7 @@ fn what_cannot_be_read_says_what_where_and_what_helps() {
     let gzip = file(&folder, "trace.pcap.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
     let captures = "pcap and pcapng files are read";
     for (path, what, help) in [
-        (Path::new("no/such/place"), "No such file or directory", ""),
+        (Path::new("no/such/place"), "there is no such file or folder", "is the path right?"),
         (text.as_path(), "not a capture (it is text)", captures),
         (empty.as_path(), "not a capture (it is empty)", captures),
         (gzip.as_path(), "not a capture (it is compressed by gzip: unpack it first)", captures),
