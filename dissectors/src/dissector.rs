@@ -162,6 +162,15 @@ pub enum Next {
     Enough,
 }
 
+/// Why no more messages come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The conversation was closed: what pends will never be answered.
+    Closed,
+    /// The capture shows no more of it: what pends may have been answered.
+    Unseen,
+}
+
 /// Where a dissector goes on after bytes were lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Footing {
@@ -186,6 +195,9 @@ pub trait Dissector: Send {
 
     /// Is called every few seconds of packet time: what pends for too long can be given up and told.
     fn tick(&mut self, _now: Timestamp, _out: &mut Out<'_>) {}
+
+    /// No more messages come: what pends is told as far as it is known.
+    fn finish(&mut self, _ending: Ending, _out: &mut Out<'_>) {}
 }
 
 /// A row of the table of protocols.

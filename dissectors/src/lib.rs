@@ -27,7 +27,7 @@ mod rig;
 pub mod secret;
 pub mod time;
 
-pub use dissector::{Carrier, Direction, Dissector, Field, Footing, Next, Protocol, Side, Sides, Verdict};
+pub use dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides, Verdict};
 pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};
 pub use out::{Action, Count, Mark, Out, Scene, Told};
 pub use packet::Packet;

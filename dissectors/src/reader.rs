@@ -17,6 +17,13 @@ pub enum Stop {
         /// How many bytes from the start of the message it stands.
         at: usize,
     },
+    /// The message is not what the standard says, but it is known where it ends: what follows it can be read.
+    Bad {
+        /// What was wrong, in the standard's terms.
+        what: &'static str,
+        /// How long the message is, at least one byte.
+        length: usize,
+    },
 }
 
 impl fmt::Display for Stop {
@@ -24,6 +31,7 @@ impl fmt::Display for Stop {
         match self {
             Self::Short { missing } => write!(f, "{missing} more bytes are needed"),
             Self::Malformed { what, at } => write!(f, "{what} at byte {at}"),
+            Self::Bad { what, length } => write!(f, "{what} in a message of {length} bytes"),
         }
     }
 }

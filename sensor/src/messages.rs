@@ -108,6 +108,10 @@ impl Messages {
                     rest = read.get(body..).unwrap_or_default();
                     self.pending = Pending::Message;
                 }
+                Err(Stop::Bad { length, .. }) if length > 0 => {
+                    self.malformed = self.malformed.saturating_add(1);
+                    rest = rest.get(length..).unwrap_or_default();
+                }
                 Err(_) => {
                     self.malformed = self.malformed.saturating_add(1);
                     debug_assert!(rest.len() <= bytes.len(), "{}", protocol.name);
@@ -195,11 +199,17 @@ impl Messages {
                     }
                     self.expect(next);
                 }
-                Err(Stop::Short { missing }) if rest.len() < protocol.max_message => {
+                Err(Stop::Short { missing }) if rest.len() + missing.max(1) <= protocol.max_message => {
                     // Both are bounded by the protocol's longest message.
                     self.searched = u32::try_from(reader.searched()).unwrap_or(0);
                     self.wanted = u32::try_from(rest.len() + missing.max(1)).unwrap_or(u32::MAX);
                     return (used, Fate::On);
+                }
+                Err(Stop::Bad { length, .. }) if length > 0 => {
+                    self.malformed = self.malformed.saturating_add(1);
+                    self.searched = 0;
+                    self.wanted = 0;
+                    self.expect(Next::Skip(length as u64));
                 }
                 Err(_) => return (bytes.len(), self.stumble()),
             }

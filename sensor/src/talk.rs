@@ -4,7 +4,7 @@ use crate::counters::Counters;
 use crate::messages::{Desk, Fate, Messages};
 use crate::source::prefetch;
 use dissectors::observation::Transport;
-use dissectors::{Carrier, Dissector, Place, Protocol, Scene, Side, Sides, Timestamp, Told, Verdict, protocols};
+use dissectors::{Carrier, Dissector, Ending, Place, Protocol, Scene, Side, Sides, Told, Verdict, protocols};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// As many bits name a protocol at once.
@@ -140,8 +140,21 @@ impl Talk {
         if let Stage::Probing(probing) = &self.stage {
             self.unknown += probing.kept.iter().map(|kept| kept.bytes.len() as u64).sum::<u64>();
         }
-        let time = if life == Life::Closed { Timestamp::MAX } else { place.time };
-        self.tick(Place { time, ..place }, lent);
+        self.tick(place, lent);
+        let ending = if life == Life::Closed { Ending::Closed } else { Ending::Unseen };
+        self.end(ending, place, lent);
+    }
+
+    /// Whatever the dissector still has to say: it hears no more.
+    fn end(&mut self, ending: Ending, place: Place, lent: &mut Lent<'_>) {
+        let Stage::Speaking(_, dissector) = &mut self.stage else { return };
+        let mut out = dissectors::Out::new(lent.told, &self.scene, Side::A, place);
+        let ended = catch_unwind(AssertUnwindSafe(|| dissector.finish(ending, &mut out)));
+        if ended.is_ok() {
+            lent.told.commit(&mut self.counters);
+        } else {
+            self.panicked(lent);
+        }
     }
 
     /// What was counted so far has been told.
