@@ -1,6 +1,6 @@
 //! The one border at which dissectors are tested: bytes in, a story in lines out.
 
-use crate::dissector::{Dissector, Next, Protocol, Side, Sides};
+use crate::dissector::{Dissector, Ending, Next, Protocol, Side, Sides};
 use crate::observation::{Address, Context, Fact, Host, Observation, Place, Transport};
 use crate::out::{Action, Count, Mark, Out, Scene, Tallies, Told};
 use crate::reader::{Reader, Stop};
@@ -72,10 +72,7 @@ impl Rig {
             let mut reader = Reader::closed(rest);
             match self.message(side, &mut reader) {
                 Ok(_) => rest = reader.rest(),
-                Err(stop) => {
-                    self.story.0.push(format!("{side:?} stops: {stop}"));
-                    break;
-                }
+                Err(stop) => rest = self.behind(side, stop, rest),
             }
         }
         self
@@ -90,8 +87,9 @@ impl Rig {
             match self.message(side, &mut reader) {
                 Ok(next) => rest = self.after(side, next, reader.rest()),
                 Err(Stop::Short { .. }) => return rest.len(),
+                Err(stop @ Stop::Bad { .. }) => rest = self.behind(side, stop, rest),
                 Err(stop) => {
-                    self.story.0.push(format!("{side:?} stops: {stop}"));
+                    self.behind(side, stop, rest);
                     return rest.len();
                 }
             }
@@ -105,6 +103,16 @@ impl Rig {
         let place = self.place();
         let mut out = Out::new(&mut self.told, &self.scene, Side::A, place);
         self.dissector.tick(place.time, &mut out);
+        self.told.commit(&mut self.story);
+        self.take_ready();
+        self
+    }
+
+    /// No more messages come.
+    pub(crate) fn finish(&mut self, ending: Ending) -> &mut Self {
+        let place = self.place();
+        let mut out = Out::new(&mut self.told, &self.scene, Side::A, place);
+        self.dissector.finish(ending, &mut out);
         self.told.commit(&mut self.story);
         self.take_ready();
         self
@@ -139,6 +147,15 @@ impl Rig {
             Err(_) => self.told.roll_back(),
         }
         result
+    }
+
+    /// What can be read behind a message that stopped.
+    fn behind<'a>(&mut self, side: Side, stop: Stop, rest: &'a [u8]) -> &'a [u8] {
+        self.story.0.push(format!("{side:?} stops: {stop}"));
+        match stop {
+            Stop::Bad { length, .. } => &rest[length.max(1).min(rest.len())..],
+            Stop::Short { .. } | Stop::Malformed { .. } => &[],
+        }
     }
 
     fn after<'a>(&mut self, side: Side, next: Next, rest: &'a [u8]) -> &'a [u8] {

@@ -261,7 +261,7 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
     let adu = match Adu::read(&mut reader) {
         Ok(adu) => adu,
         Err(Stop::Short { .. }) => return Verdict::More,
-        Err(Stop::Malformed { .. }) => return Verdict::NotMine,
+        Err(Stop::Malformed { .. } | Stop::Bad { .. }) => return Verdict::NotMine,
     };
     let ends = reader.is_empty();
     match adu.pdu.fits() {

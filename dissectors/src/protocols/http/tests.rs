@@ -465,7 +465,7 @@ impl Wire {
                 half.searched = searched;
                 false
             }
-            Err(Stop::Malformed { .. }) => {
+            Err(Stop::Malformed { .. } | Stop::Bad { .. }) => {
                 *half = WireHalf { is_lost: true, ..WireHalf::default() };
                 self.told.roll_back();
                 false
