@@ -467,8 +467,8 @@ pub struct Activity {
     pub last_seen: Timestamp,
     /// The first message's place.
     pub first: Place,
-    /// The first unanswered request's place, if any.
-    pub first_unanswered: Option<Place>,
+    /// The first unanswered request's place and conversation, if any.
+    pub first_unanswered: Option<(Place, FlowId)>,
 }
 
 /// A frame of a capture. The earlier one is the smaller one.

@@ -10,6 +10,9 @@ const NANOS_PER_MICRO: i64 = 1_000;
 const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
 
 impl Timestamp {
+    /// The first moment that can be told.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// The last moment that can be told.
     pub const MAX: Self = Self(i64::MAX);
 

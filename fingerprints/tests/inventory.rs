@@ -344,7 +344,6 @@ fn silence_is_found_only_where_answers_would_have_been_seen() {
     let silence = |activity: &mut dissectors::observation::Activity| {
         activity.unanswered = 12;
         activity.server_silent = true;
-        activity.first_unanswered = Some(activity.first);
     };
     let mut world = World::new();
     world.asks(host(SCADA), host(PLC), None, silence);

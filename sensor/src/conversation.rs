@@ -29,11 +29,11 @@ impl Conversation {
         if tcp.flags.ack() {
             let other = side.other();
             let stream = streams.of_mut(other);
-            stream.acknowledge(tcp.acknowledgement, |delivery| deliver(talk, other, &delivery, place, lent));
+            stream.acknowledge(tcp.acknowledgement, |delivery| deliver(talk, other, &delivery, lent));
         }
         if !payload.is_empty() {
             let stream = streams.of_mut(side);
-            stream.push(tcp.sequence, payload, |delivery| deliver(talk, side, &delivery, place, lent));
+            stream.push(tcp.sequence, payload, place, |delivery| deliver(talk, side, &delivery, lent));
         }
         if talk.is_quiet() {
             *streams = Sides::default();
@@ -44,7 +44,7 @@ impl Conversation {
     pub(crate) fn finish(&mut self, life: Life, place: Place, lent: &mut Lent<'_>) {
         let Self { talk, streams } = self;
         for side in Side::BOTH {
-            streams.of_mut(side).finish(|delivery| deliver(talk, side, &delivery, place, lent));
+            streams.of_mut(side).finish(|delivery| deliver(talk, side, &delivery, lent));
         }
         talk.finish(life, place, lent);
     }
@@ -55,17 +55,19 @@ impl Conversation {
         self.streams.a.waiting() + self.streams.b.waiting() + self.talk.waiting()
     }
 
-    /// Drops what it holds back, as if it had been lost.
-    pub(crate) fn drop_waiting(&mut self) {
-        self.talk.lost += (self.streams.a.waiting() + self.streams.b.waiting()) as u64;
-        self.talk.drop_waiting();
-        self.streams = Sides::default();
+    /// Waits no longer: holes are given up, and what is left of messages is dropped as if it had been lost.
+    pub(crate) fn wait_no_longer(&mut self, lent: &mut Lent<'_>) {
+        let Self { talk, streams } = self;
+        for side in Side::BOTH {
+            streams.of_mut(side).finish(|delivery| deliver(talk, side, &delivery, lent));
+        }
+        talk.drop_waiting();
     }
 }
 
-fn deliver(talk: &mut Talk, side: Side, delivery: &Delivery<'_>, place: Place, lent: &mut Lent<'_>) {
+fn deliver(talk: &mut Talk, side: Side, delivery: &Delivery<'_>, lent: &mut Lent<'_>) {
     match delivery {
-        Delivery::Bytes(bytes) => talk.piece(side, bytes, place, lent),
+        Delivery::Bytes(bytes, place) => talk.piece(side, bytes, *place, lent),
         Delivery::Gap(lost) => talk.gap(side, *lost),
     }
 }

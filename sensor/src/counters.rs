@@ -7,7 +7,7 @@ use dissectors::{Action, Count, Direction, Mark, Side, Timestamp};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 
-/// Different operations that one flow counts apart; what is beyond is counted as lost.
+/// Different operations that one segment may add before they are summed up; what is beyond is counted as lost.
 const MOST_OPERATIONS: usize = 4096;
 /// Different control actions that one flow keeps apart within a window.
 const MOST_ACTIONS: usize = 1024;
@@ -44,6 +44,7 @@ impl OperationCount {
             && self.child == count.child
             && self.sender == count.sender
             && self.direction == count.direction
+            && self.is_control == count.is_control
     }
 }
 
@@ -65,9 +66,9 @@ impl Tally {
 
 const UNPACKED: u64 = u64::MAX;
 
-/// Sender, direction, operation and child in 64 bits, if all are numbers: an exact key, not a hash.
+/// Sender, direction, operation, child and whether it controls, in 64 bits, if all are numbers: an exact key, not a hash.
 fn packed(count: &Count) -> u64 {
-    const CODES: u32 = 1 << 22;
+    const CODES: u32 = 1 << 21;
     let (kind, code) = match &count.operation {
         Operation::Code(code) => (0, *code),
         Operation::Kind(kind, code) if kind.is_ascii() => (*kind as u32, *code),
@@ -83,7 +84,8 @@ fn packed(count: &Count) -> u64 {
     }
     let sender = u32::from(count.sender == Side::B);
     let direction = u32::from(count.direction == Direction::Response);
-    let high = sender << 31 | direction << 30 | has_child << 29 | kind << 22 | code;
+    let is_control = u32::from(count.is_control);
+    let high = sender << 31 | direction << 30 | has_child << 29 | is_control << 28 | kind << 21 | code;
     u64::from(high) << 32 | u64::from(child)
 }
 
@@ -128,12 +130,23 @@ impl Counters {
         self.operations.is_empty() && self.actions.is_empty()
     }
 
-    /// Starts a new window; what the messages said of the roles stays.
+    /// How many rows there are.
+    #[inline]
+    pub(crate) fn rows(&self) -> usize {
+        self.tallies.len() + self.actions.len()
+    }
+
+    /// Starts a new window; what the messages said of the roles stays. What has grown large is given back.
     pub(crate) fn clear(&mut self) {
+        const KEPT: usize = 64;
         self.tallies.clear();
         self.operations.clear();
         self.actions.clear();
         self.action_hashes.clear();
+        if self.tallies.capacity() > KEPT || self.actions.capacity() > KEPT {
+            (self.tallies, self.operations) = (Vec::new(), Vec::new());
+            (self.actions, self.action_hashes) = (Vec::new(), Vec::new());
+        }
         self.hint = 0;
     }
 
@@ -241,7 +254,7 @@ mod tests {
         let children = [None, Some(Child::Number(0)), Some(Child::Number(u32::MAX)), Some(station)];
         let operations = [
             Operation::Code(0),
-            Operation::Code(1 << 22),
+            Operation::Code(1 << 21),
             Operation::Kind('u', 0),
             Operation::Kind('n', 0),
             Operation::Kind('\u{fc}', 0),

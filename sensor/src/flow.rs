@@ -239,13 +239,19 @@ impl Flow {
         }
     }
 
-    /// Drops what waits, as if it had been lost; tells how much that was.
+    /// Waits no longer for what is missing; tells how many bytes fewer wait since.
     #[cold]
-    pub(crate) fn drop_waiting(&mut self) -> usize {
+    pub(crate) fn wait_no_longer(&mut self, lent: &mut Lent<'_>) -> usize {
         let Some(conversation) = &mut self.conversation else { return 0 };
         let waiting = conversation.waiting();
-        conversation.drop_waiting();
-        waiting
+        conversation.wait_no_longer(lent);
+        waiting.saturating_sub(conversation.waiting())
+    }
+
+    /// Whether a side is a group address, which is no device. One that answers is a device all the same: clusters share
+    /// a multicast MAC.
+    pub(crate) fn is_group(&self, side: Side) -> bool {
+        side == Side::B && self.to_group && !self.answered
     }
 
     /// Whether a SYN of `side` opens a new connection on the ports of this one.
@@ -291,6 +297,12 @@ impl Flow {
             Some(_) => 1,
             None => 0,
         }
+    }
+
+    /// How many rows its messages are counted in.
+    #[inline]
+    pub(crate) fn rows(&self) -> usize {
+        self.talk().map_or(0, |talk| talk.counters.rows())
     }
 
     /// What was said, if anything.

@@ -27,6 +27,10 @@ pub struct Caps {
     pub newcomers: usize,
     /// Properties that are known not to be new, per lane.
     pub known: usize,
+    /// Rows in which one flow counts its messages before they are summed up early.
+    pub flow_rows: usize,
+    /// The same of all flows of a lane.
+    pub rows: usize,
     /// Bytes that wait for the rest of their message or for their turn, per lane.
     pub waiting_bytes: usize,
 }
@@ -35,7 +39,7 @@ impl Default for Caps {
     /// A million flows and 64 MiB of waiting bytes in all lanes. The unanswered ones stay in the cache: an answer comes
     /// before 16,000 others were tried, or not at all.
     fn default() -> Self {
-        Self { flows: 16_384, newcomers: 256, known: 8_192, waiting_bytes: 1 << 20 }
+        Self { flows: 16_384, newcomers: 256, known: 8_192, flow_rows: 256, rows: 8_192, waiting_bytes: 1 << 20 }
     }
 }
 
@@ -65,8 +69,10 @@ pub struct LaneCount {
     pub known_forgotten: u64,
     /// Times that a flow's waiting bytes were dropped because the lane held too many.
     pub waiting_dropped: u64,
-    /// Operations and actions of a flow beyond its caps.
+    /// Operations and actions of one packet beyond what a flow can count.
     pub operations_over_cap: u64,
+    /// Times that a flow's counters were summed up before the hour's end, because they had grown large.
+    pub summed_early: u64,
     /// Flows at the end.
     pub flows_active: u64,
 }
@@ -81,6 +87,7 @@ impl LaneCount {
         self.known_forgotten += other.known_forgotten;
         self.waiting_dropped += other.waiting_dropped;
         self.operations_over_cap += other.operations_over_cap;
+        self.summed_early += other.summed_early;
         self.flows_active += other.flows_active;
         for (number, count) in &other.other_frames {
             *self.other_frames.entry(*number).or_default() += count;
@@ -126,9 +133,14 @@ pub struct Lane {
     counts: BTreeMap<Timestamp, LaneCount>,
     bound: Bound,
     waiting_bytes: usize,
-    window: Timestamp,
-    window_end: Timestamp,
+    /// Rows that the flows count in, all together.
+    rows: usize,
+    /// The hour that is counted; none before the first packet.
+    window: Option<Timestamp>,
+    last_round: Option<Timestamp>,
     next_round: Timestamp,
+    /// When the hour ends or the next round is.
+    due: Timestamp,
     last_place: Place,
 }
 
@@ -146,9 +158,11 @@ impl Lane {
             counts: BTreeMap::new(),
             bound: Bound::default(),
             waiting_bytes: 0,
-            window: Timestamp::default(),
-            window_end: Timestamp::default(),
-            next_round: Timestamp::default(),
+            rows: 0,
+            window: None,
+            last_round: None,
+            next_round: Timestamp::MIN,
+            due: Timestamp::MIN,
             last_place,
         }
     }
@@ -199,8 +213,8 @@ impl Lane {
     /// Takes a packet, whose flow was looked up; `clock` is the timeline's time.
     #[inline]
     pub(crate) fn packet(&mut self, packet: &Packet<'_>, found: &Found, clock: Timestamp) {
-        if clock >= self.window_end {
-            self.begin_window(clock);
+        if clock >= self.due {
+            self.keep_time(clock);
         }
         self.last_place = packet.place;
         match packet.headers.layer {
@@ -212,18 +226,29 @@ impl Lane {
         }
     }
 
-    /// The end of an epoch: what the packets told, and what packet time brings about.
+    /// The end of an epoch: what packet time brings about.
     pub fn end_epoch(&mut self, clock: Timestamp) {
-        if clock >= self.window_end {
-            self.begin_window(clock);
-        }
-        if clock >= self.next_round {
-            self.next_round = clock.after(ROUND);
-            self.go_round(clock);
+        if clock >= self.due && self.window.is_some() {
+            self.keep_time(clock);
         }
         if self.sums.are_full() {
             self.sums.tell(self.told.ready());
         }
+    }
+
+    /// Something is due: an hour has ended, or the flows have to be looked at.
+    #[cold]
+    fn keep_time(&mut self, clock: Timestamp) {
+        if self.window != Some(clock.hour()) {
+            self.begin_window(clock.hour());
+        }
+        // At the end of time the next round is always due; nothing passes between two of them.
+        if clock >= self.next_round && self.last_round != Some(clock) {
+            self.last_round = Some(clock);
+            self.next_round = clock.after(ROUND);
+            self.go_round(clock);
+        }
+        self.due = self.next_round.min(clock.hour().after(Duration::from_hours(1)));
     }
 
     /// The end of all packets: everything is told.
@@ -251,30 +276,30 @@ impl Lane {
         std::mem::take(&mut self.counts)
     }
 
-    /// Ends the count of this window.
+    /// Ends the count of this window, if one has begun.
     fn close_count(&mut self) {
+        let Some(window) = self.window else { return };
         let mut count = std::mem::take(&mut self.count);
         let before: (u64, u64) =
             self.counts.values().fold((0, 0), |sum, past| (sum.0 + past.flows_evicted, sum.1 + past.known_forgotten));
         count.flows_evicted = self.flows.evicted() - before.0;
         count.known_forgotten = self.told.forgotten() - before.1;
-        self.counts.entry(self.window).or_default().add(&count);
+        self.counts.entry(window).or_default().add(&count);
     }
 
-    /// Tells the sums of the hour that has passed.
-    #[cold]
-    fn begin_window(&mut self, clock: Timestamp) {
-        let (window, sums, count) = (self.window, &mut self.sums, &mut self.count);
-        for flow in self.flows.iter_mut() {
-            settle(flow, window, sums, count);
+    /// Tells the sums of the hour that has passed, and begins another.
+    fn begin_window(&mut self, window: Timestamp) {
+        if let Some(past) = self.window {
+            let (sums, count) = (&mut self.sums, &mut self.count);
+            for flow in self.flows.iter_mut() {
+                settle(flow, past, sums, count);
+            }
+            self.rows = 0;
+            self.sums.tell(self.told.ready());
+            self.told.tell_repeats();
         }
-        self.sums.tell(self.told.ready());
-        self.told.tell_repeats();
-        if self.window_end > Timestamp::default() {
-            self.close_count();
-        }
-        self.window = clock.hour();
-        self.window_end = self.window.after(Duration::from_hours(1));
+        self.close_count();
+        self.window = Some(window);
     }
 
     #[inline]
@@ -284,8 +309,9 @@ impl Lane {
             Some((slot, side)) if !self.is_reused(slot, side, headers) => (slot, side),
             known => (self.open(known.map(|(slot, _)| slot), found, packet), Side::A),
         };
-        let Self { flows, told, count, caps, waiting_bytes, bound, .. } = self;
+        let Self { flows, told, count, caps, waiting_bytes, bound, rows, sums, window, .. } = self;
         let Some(flow) = flows.touch(slot, Flow::chances) else { return };
+        let rows_before = flow.rows();
         if side == Side::B && !flow.answered {
             bind(bound, told, flow, side, packet);
         }
@@ -297,7 +323,7 @@ impl Lane {
                 if waiting != 0 {
                     *waiting_bytes = waiting_bytes.saturating_add_signed(waiting);
                     if *waiting_bytes > caps.waiting_bytes {
-                        *waiting_bytes = waiting_bytes.saturating_sub(flow.drop_waiting());
+                        *waiting_bytes = waiting_bytes.saturating_sub(flow.wait_no_longer(&mut lent));
                         count.waiting_dropped += 1;
                     }
                 }
@@ -306,6 +332,16 @@ impl Lane {
                 flow.datagram(side, packet, &mut Lent { told, panics: &mut count.panics });
             }
             _ => {}
+        }
+        let rows_now = flow.rows();
+        if rows_now > rows_before {
+            *rows += rows_now - rows_before;
+            if rows_now > caps.flow_rows || *rows > caps.rows {
+                // Nothing is lost: sums of one window add up.
+                settle(flow, window.unwrap_or_default(), sums, count);
+                count.summed_early += 1;
+                *rows = rows.saturating_sub(rows_now);
+            }
         }
     }
 
@@ -366,11 +402,12 @@ impl Lane {
     }
 
     fn finish_flow(&mut self, mut flow: Flow, place: Place) {
+        self.rows = self.rows.saturating_sub(flow.rows());
         if let Some(conversation) = &mut flow.conversation {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(conversation.waiting());
             conversation.finish(flow.life, place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
         }
-        settle(&mut flow, self.window, &mut self.sums, &mut self.count);
+        settle(&mut flow, self.window.unwrap_or_default(), &mut self.sums, &mut self.count);
     }
 }
 

@@ -4,11 +4,13 @@
 //! (the first copy holds); what never came is told as a gap, as soon as it is certain: when the receiver has
 //! acknowledged it although the capture has not shown it, or when too much waits behind it.
 
+use dissectors::Place;
+
 /// What a stream passes on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Delivery<'a> {
-    /// The next bytes.
-    Bytes(&'a [u8]),
+    /// The next bytes, and the packet on whose arrival they could be read.
+    Bytes(&'a [u8], Place),
     /// So many bytes were lost in capture.
     Gap(u64),
 }
@@ -18,7 +20,11 @@ pub(crate) enum Delivery<'a> {
 struct Early {
     sequence: u32,
     bytes: Vec<u8>,
+    place: Place,
 }
+
+/// What an early segment costs beyond its bytes.
+const EARLY_OVERHEAD: usize = 96;
 
 /// Early segments wait up to so many, and so many bytes in all.
 const MOST_EARLY: usize = 256;
@@ -49,21 +55,22 @@ fn length_of(bytes: &[u8]) -> u32 {
 }
 
 impl Stream {
-    /// The connection opens: the first byte follows this sequence number.
+    /// The connection opens: the first byte follows this sequence number. What is under way already is not moved, for
+    /// anybody can send one more SYN.
     pub(crate) fn open(&mut self, initial: u32) {
-        self.next = Some(initial.wrapping_add(1));
+        self.next.get_or_insert(initial.wrapping_add(1));
     }
 
     /// Takes a segment and passes on what is in order now.
     #[inline]
-    pub(crate) fn push(&mut self, sequence: u32, bytes: &[u8], mut deliver: impl FnMut(Delivery<'_>)) {
+    pub(crate) fn push(&mut self, sequence: u32, bytes: &[u8], place: Place, mut deliver: impl FnMut(Delivery<'_>)) {
         let next = *self.next.get_or_insert(sequence);
         if sequence == next && self.waiting.is_none() {
             self.next = Some(next.wrapping_add(length_of(bytes)));
-            deliver(Delivery::Bytes(bytes));
+            deliver(Delivery::Bytes(bytes, place));
             return;
         }
-        self.sort_in(next, sequence, bytes, &mut deliver);
+        self.sort_in(next, sequence, (bytes, place), &mut deliver);
     }
 
     /// The receiver has acknowledged all bytes before `sequence`: holes before them stay holes, if what follows them is
@@ -91,38 +98,45 @@ impl Stream {
     }
 
     #[cold]
-    fn sort_in(&mut self, next: u32, sequence: u32, bytes: &[u8], deliver: &mut impl FnMut(Delivery<'_>)) {
+    fn sort_in(
+        &mut self,
+        next: u32,
+        sequence: u32,
+        (bytes, place): (&[u8], Place),
+        deliver: &mut impl FnMut(Delivery<'_>),
+    ) {
         let distance = ahead(next, sequence);
         if distance <= 0 {
-            self.pass_on(sequence, bytes, deliver);
-            self.pass_on_early(deliver);
+            self.pass_on(sequence, bytes, place, deliver);
+            self.pass_on_early(Some(place), deliver);
             return;
         }
-        self.waiting.get_or_insert_default().keep(sequence, bytes);
+        self.waiting.get_or_insert_default().keep(sequence, bytes, place);
         while self.waiting.as_ref().is_some_and(|it| it.early.len() > MOST_EARLY || it.bytes > MOST_EARLY_BYTES) {
             self.skip_to_early(deliver);
         }
     }
 
     /// Passes on what of a segment is new, if it continues the stream.
-    fn pass_on(&mut self, sequence: u32, bytes: &[u8], deliver: &mut impl FnMut(Delivery<'_>)) {
+    fn pass_on(&mut self, sequence: u32, bytes: &[u8], place: Place, deliver: &mut impl FnMut(Delivery<'_>)) {
         let next = self.next.unwrap_or(sequence);
         let known = ahead(sequence, next).max(0).cast_unsigned() as usize;
         let fresh = bytes.get(known..).unwrap_or_default();
         if !fresh.is_empty() {
             self.next = Some(next.wrapping_add(length_of(fresh)));
-            deliver(Delivery::Bytes(fresh));
+            deliver(Delivery::Bytes(fresh, place));
         }
     }
 
-    /// Passes on early segments whose turn has come.
-    fn pass_on_early(&mut self, deliver: &mut impl FnMut(Delivery<'_>)) {
+    /// Passes on early segments whose turn has come: with the packet that filled the hole before them, or else with their
+    /// own.
+    fn pass_on_early(&mut self, filled: Option<Place>, deliver: &mut impl FnMut(Delivery<'_>)) {
         while let (Some(first), Some(next)) = (self.first_early(), self.next) {
             if ahead(next, first) > 0 {
                 return;
             }
             let Some(first) = self.waiting.as_mut().map(|waiting| waiting.take_first()) else { return };
-            self.pass_on(first.sequence, &first.bytes, deliver);
+            self.pass_on(first.sequence, &first.bytes, filled.unwrap_or(first.place), deliver);
         }
         self.waiting = None;
     }
@@ -143,14 +157,14 @@ impl Stream {
             self.next = Some(first);
             deliver(Delivery::Gap(u64::from(lost)));
         }
-        self.pass_on_early(deliver);
+        self.pass_on_early(None, deliver);
         true
     }
 }
 
 impl Waiting {
     /// Keeps of an early segment what no other has brought yet, in the order of sequence numbers.
-    fn keep(&mut self, sequence: u32, bytes: &[u8]) {
+    fn keep(&mut self, sequence: u32, bytes: &[u8], place: Place) {
         let end = length_of(bytes);
         let mut pieces = Vec::new();
         let mut at: u32 = 0;
@@ -169,15 +183,15 @@ impl Waiting {
         for piece in pieces {
             let bytes = bytes.get(piece.start as usize..piece.end as usize).unwrap_or_default().to_vec();
             let sequence = sequence.wrapping_add(piece.start);
-            self.bytes += bytes.len();
-            let place = self.early.partition_point(|early| ahead(early.sequence, sequence) >= 0);
-            self.early.insert(place, Early { sequence, bytes });
+            self.bytes += bytes.len() + EARLY_OVERHEAD;
+            let at = self.early.partition_point(|early| ahead(early.sequence, sequence) >= 0);
+            self.early.insert(at, Early { sequence, bytes, place });
         }
     }
 
     fn take_first(&mut self) -> Early {
         let first = self.early.remove(0);
-        self.bytes -= first.bytes.len();
+        self.bytes -= first.bytes.len() + EARLY_OVERHEAD;
         first
     }
 }
@@ -187,15 +201,48 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn place(frame: u64) -> Place {
+        Place { time: dissectors::Timestamp::default(), capture: 0, frame: Some(frame) }
+    }
+
+    #[test]
+    fn bytes_are_read_when_the_hole_before_them_is_filled_or_given_up() {
+        let mut stream = Stream::default();
+        let mut frames = Vec::new();
+        let mut tell = |delivery: Delivery<'_>| {
+            if let Delivery::Bytes(_, place) = delivery {
+                frames.push(place.frame.expect("frames are numbered"));
+            }
+        };
+        stream.push(10, b"a", place(1), &mut tell);
+        stream.push(12, b"c", place(2), &mut tell);
+        stream.push(11, b"b", place(3), &mut tell);
+        stream.push(20, b"x", place(4), &mut tell);
+        stream.acknowledge(21, &mut tell);
+        assert_eq!(frames, [1, 3, 3, 4]);
+    }
+
+    #[test]
+    fn one_more_opening_moves_nothing() {
+        let mut stream = Stream::default();
+        let mut bytes = 0;
+        stream.open(9);
+        for (sequence, segment) in [(10, b"ab"), (12, b"cd")] {
+            stream.push(sequence, segment, place(1), |_| bytes += 2);
+            stream.open(1_000_000);
+        }
+        assert_eq!(bytes, 4);
+    }
+
     fn story_of(segments: &[(u32, &[u8])]) -> String {
         let mut stream = Stream::default();
         let mut story = String::new();
         let mut tell = |delivery: Delivery<'_>| match delivery {
-            Delivery::Bytes(bytes) => story.push_str(std::str::from_utf8(bytes).expect("tests speak ASCII")),
+            Delivery::Bytes(bytes, _) => story.push_str(std::str::from_utf8(bytes).expect("tests speak ASCII")),
             Delivery::Gap(bytes) => story.extend(["<", &bytes.to_string(), ">"]),
         };
         for (sequence, bytes) in segments {
-            stream.push(*sequence, bytes, &mut tell);
+            stream.push(*sequence, bytes, place(0), &mut tell);
         }
         stream.finish(&mut tell);
         assert_eq!(stream.waiting(), 0);
@@ -226,8 +273,8 @@ mod tests {
     fn an_acknowledged_hole_is_given_up_at_once() {
         let mut stream = Stream::default();
         let mut gaps = 0;
-        stream.push(10, b"abc", |_| {});
-        stream.push(20, b"xyz", |delivery| assert_eq!(delivery, Delivery::Gap(0), "nothing is certain yet"));
+        stream.push(10, b"abc", place(0), |_| {});
+        stream.push(20, b"xyz", place(0), |delivery| assert_eq!(delivery, Delivery::Gap(0), "nothing is certain yet"));
         stream.acknowledge(23, |delivery| gaps += u64::from(delivery == Delivery::Gap(7)));
         assert_eq!((gaps, stream.waiting()), (1, 0));
     }
@@ -236,23 +283,26 @@ mod tests {
     fn an_acknowledgement_may_be_seen_before_the_bytes_that_it_is_for() {
         let mut stream = Stream::default();
         let mut story = String::new();
-        let mut tell = |delivery: Delivery<'_>| story.extend([format!("{delivery:?}"), " ".to_owned()]);
-        stream.push(10, b"a", &mut tell);
+        let mut tell = |delivery: Delivery<'_>| match delivery {
+            Delivery::Bytes(bytes, _) => story.extend(["Bytes(", std::str::from_utf8(bytes).expect("ASCII"), ") "]),
+            Delivery::Gap(bytes) => story.extend(["Gap(", &bytes.to_string(), ") "]),
+        };
+        stream.push(10, b"a", place(0), &mut tell);
         stream.acknowledge(13, &mut tell);
-        stream.push(12, b"c", &mut tell);
-        stream.push(11, b"b", &mut tell);
-        stream.push(20, b"x", &mut tell);
+        stream.push(12, b"c", place(0), &mut tell);
+        stream.push(11, b"b", place(0), &mut tell);
+        stream.push(20, b"x", place(0), &mut tell);
         stream.acknowledge(13, &mut tell);
-        assert_eq!(story, "Bytes([97]) Bytes([98]) Bytes([99]) ");
+        assert_eq!(story, "Bytes(a) Bytes(b) Bytes(c) ");
     }
 
     #[test]
     fn what_waits_is_bounded() {
         let mut stream = Stream::default();
         let mut gaps = 0;
-        stream.push(0, b"a", |_| {});
+        stream.push(0, b"a", place(0), |_| {});
         for index in 1..1000u32 {
-            stream.push(index * 10, b"x", |delivery| gaps += u32::from(matches!(delivery, Delivery::Gap(_))));
+            stream.push(index * 10, b"x", place(0), |delivery| gaps += u32::from(matches!(delivery, Delivery::Gap(_))));
             assert!(stream.waiting.as_ref().is_none_or(|waiting| waiting.early.len() <= MOST_EARLY));
         }
         assert!(gaps > 700);

@@ -23,6 +23,7 @@ struct ServiceKey {
     client: Host,
     transport: Transport,
     protocol: Option<&'static str>,
+    window: Timestamp,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ struct ActivityKey {
     protocol: &'static str,
     operation: Operation,
     direction: Direction,
+    is_control: bool,
+    window: Timestamp,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +49,7 @@ struct ControlKey {
     operation: Operation,
     target: CompactString,
     outcome: Outcome,
+    window: Timestamp,
 }
 
 /// A row that grows, and the conversation in which its first message stands.
@@ -74,14 +78,17 @@ impl Sums {
     /// Adds what a flow has counted in this window, and lets it start anew. `relates` is false for protocols whose
     /// conversations are the link's own housekeeping.
     pub(crate) fn add(&mut self, flow: &mut Flow, window: Timestamp, relates: bool) {
+        let has_lost = flow.talk().is_some_and(|talk| talk.lost > 0 || talk.unknown > 0);
         let has_talked = flow.talk().is_some_and(|talk| !talk.counters.is_empty());
-        if flow.is_idle() && !has_talked {
+        if flow.is_idle() && !has_talked && !has_lost {
             return;
         }
         if is_attempt(flow) {
             self.attempt(flow, window);
         } else {
-            if relates {
+            // What comes to light after the last packet belongs to that packet's hour.
+            let window = if flow.is_idle() { flow.last.hour().min(window) } else { window };
+            if relates && (has_lost || !flow.is_idle()) {
                 self.service(flow, window);
             }
             self.talk(flow, window);
@@ -120,12 +127,13 @@ impl Sums {
             client: flow.key.host(client),
             transport: flow.key.transport,
             protocol: talk.and_then(Talk::protocol),
+            window,
         };
         let fresh = |key: &ServiceKey| Sum {
             row: Traffic {
                 window,
                 client: key.client,
-                server_is_group: flow.to_group && server == Side::B,
+                server_is_group: flow.is_group(server),
                 server_port: key.server_port,
                 transport: key.transport,
                 protocol: key.protocol,
@@ -174,6 +182,11 @@ impl Sums {
     ) {
         let client = if count.direction == Direction::Request { count.sender } else { count.sender.other() };
         let server = client.other();
+        // A request that nobody answered belongs to the hour in which it was asked.
+        let asked = count.first_unanswered.filter(|_| tally.messages == 0);
+        let window = asked.map_or(window, |asked| asked.time.hour().min(window));
+        let first = asked.unwrap_or(count.first);
+        let last = asked.map_or(tally.last(), |asked| asked.time);
         let key = ActivityKey {
             server: Subject { host: flow.key.host(server), child: count.child.clone() },
             server_port: port_of(flow, server),
@@ -182,46 +195,48 @@ impl Sums {
             protocol,
             operation: count.operation.clone(),
             direction: count.direction,
+            is_control: count.is_control,
+            window,
         };
         let fresh = |key: &ActivityKey| Sum {
             row: Activity {
                 window,
                 client: key.client,
-                server_is_group: flow.to_group && server == Side::B,
+                server_is_group: flow.is_group(server),
                 server_port: key.server_port,
                 protocol,
                 operation: key.operation.clone(),
                 direction: key.direction,
-                is_control: false,
+                is_control: key.is_control,
                 messages: 0,
                 exceptions: 0,
                 unanswered: 0,
                 server_silent: true,
-                first_seen: count.first.time,
-                last_seen: tally.last(),
-                first: count.first,
+                first_seen: first.time,
+                last_seen: last,
+                first,
                 first_unanswered: None,
             },
-            capture: count.first.capture,
+            capture: first.capture,
             flow: flow_of(flow, count.sender),
         };
         let sum = self.activity.entry(key).or_insert_with_key(fresh);
-        if count.first < sum.row.first {
-            sum.row.first = count.first;
+        if first < sum.row.first {
+            sum.row.first = first;
             sum.flow = flow_of(flow, count.sender);
         }
         let row = &mut sum.row;
-        row.is_control |= count.is_control;
         row.messages += u64::from(tally.messages);
         row.exceptions += u64::from(tally.exceptions);
         row.unanswered += count.unanswered;
         row.server_silent &= is_silent(flow, server);
-        row.first_seen = row.first_seen.min(count.first.time);
-        row.last_seen = row.last_seen.max(tally.last());
-        row.first_unanswered = match (row.first_unanswered, count.first_unanswered) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        row.first_seen = row.first_seen.min(first.time);
+        row.last_seen = row.last_seen.max(last);
+        row.first_unanswered =
+            match (row.first_unanswered, count.first_unanswered.map(|place| (place, flow_of(flow, count.sender)))) {
+                (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
+                (one, other) => one.or(other),
+            };
     }
 
     fn action(&mut self, flow: &Flow, protocol: &'static str, count: &ActionCount, window: Timestamp) {
@@ -232,6 +247,7 @@ impl Sums {
             Outcome::Unanswered if is_silent(flow, server) => Outcome::Unknown,
             outcome => outcome,
         };
+        let window = if action.place.time < window { action.place.time.hour() } else { window };
         let key = ControlKey {
             server: Subject { host: flow.key.host(server), child: action.child.clone() },
             server_port: port_of(flow, server),
@@ -241,6 +257,7 @@ impl Sums {
             operation: action.operation.clone(),
             target: action.target.clone(),
             outcome,
+            window,
         };
         let fresh = |key: &ControlKey| Sum {
             row: Control {

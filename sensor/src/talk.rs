@@ -166,7 +166,11 @@ impl Talk {
 
     /// How many bytes it holds back.
     pub(crate) fn waiting(&self) -> usize {
-        self.messages.a.waiting() + self.messages.b.waiting()
+        let probing = match &self.stage {
+            Stage::Probing(probing) => probing.waiting(),
+            Stage::Speaking(..) | Stage::Quiet => 0,
+        };
+        probing + self.messages.a.waiting() + self.messages.b.waiting()
     }
 
     /// How many messages were malformed since the last call, for the counters of its protocol.
@@ -177,9 +181,11 @@ impl Talk {
 
     /// Drops what it holds back, as if it had been lost.
     pub(crate) fn drop_waiting(&mut self) {
-        self.lost += self.waiting() as u64;
         for side in Side::BOTH {
-            self.messages.of_mut(side).lose_footing();
+            let waiting = self.messages.of(side).waiting() as u64;
+            if waiting > 0 || matches!(self.stage, Stage::Probing(_)) {
+                self.gap(side, waiting);
+            }
         }
     }
 
@@ -244,6 +250,7 @@ impl Talk {
         if let Stage::Speaking(protocol, _) = &self.stage {
             self.excluded |= bit_of(protocol);
             self.scene.protocol = "";
+            self.unknown += (self.messages.a.waiting() + self.messages.b.waiting()) as u64;
             self.messages = Sides::default();
             self.stage = Stage::Probing(Box::default());
         }
@@ -316,6 +323,11 @@ impl Talk {
 }
 
 impl Probing {
+    fn waiting(&self) -> usize {
+        let kept: usize = self.kept.iter().map(|kept| kept.bytes.len()).sum();
+        kept + self.fronts.a.len() + self.fronts.b.len()
+    }
+
     fn keep(&mut self, side: Side, bytes: &[u8], place: Place, unknown: &mut u64) {
         let kept: usize = self.kept.iter().filter(|kept| kept.side == side).map(|kept| kept.bytes.len()).sum();
         if kept + bytes.len() > MOST_KEPT {

@@ -19,7 +19,7 @@ impl Witness for Count {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let caps = Caps { flows: 4, newcomers: 2, known: 4, waiting_bytes: 512 };
+    let caps = Caps { flows: 4, newcomers: 2, known: 4, flow_rows: 20, rows: 40, waiting_bytes: 512 };
     let Ok(feed) = Feed::new(vec![Input::held("fuzz", bytes.to_vec())]) else { return };
     let settings = Settings { epoch_packets: 8, caps, ..Settings::default() };
     let mut witness = Count::default();

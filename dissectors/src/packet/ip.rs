@@ -57,9 +57,11 @@ fn v4<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>
         }
         None => return Err(ends_in("the IPv4 header is shorter than 20 bytes")),
     };
+    // A packet is never longer than the frame that carried it, whatever it says.
+    let whole = to_the_end(packet, cut);
     let wire_bytes = match u32::from(u16::from_be_bytes([header[2], header[3]])) {
-        0 => to_the_end(packet, cut),
-        told => told,
+        0 => whole,
+        told => told.min(whole),
     };
     let Some(payload_bytes) = wire_bytes.checked_sub(u32::from(header_bytes)) else {
         return Err(ends_in("the IPv4 length is shorter than its header"));
@@ -85,7 +87,7 @@ fn v6<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>
     headers.destination = Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?)));
     // RFC 2675: a jumbogram has length 0; so have packets that offloading has not cut yet.
     let whole = to_the_end(packet, cut).saturating_sub(IPV6_HEADER);
-    let mut payload_bytes = if length == 0 { whole } else { length };
+    let mut payload_bytes = if length == 0 { whole } else { length.min(whole) };
     headers.wire_bytes = payload_bytes.saturating_add(IPV6_HEADER);
     let mut is_fragment = false;
     for _ in 0..MOST_EXTENSIONS {

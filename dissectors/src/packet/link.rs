@@ -46,9 +46,13 @@ fn tagged<'a>(headers: &mut Headers, mut ether_type: u16, mut rest: &'a [u8]) ->
         let Some(([high, low, next_high, next_low], behind)) = rest.split_first_chunk() else {
             return Err(ends_in("the frame ends in its VLAN tag"));
         };
-        match headers.context.within(Tag::Vlan(u16::from_be_bytes([*high, *low]) & VLAN_ID)) {
-            Some(inner) => headers.context = inner,
-            None => headers.deeper_tags = headers.deeper_tags.saturating_add(1),
+        match u16::from_be_bytes([*high, *low]) & VLAN_ID {
+            // A priority tag names no VLAN (IEEE 802.1Q-2022, 9.6).
+            0 => {}
+            id => match headers.context.within(Tag::Vlan(id)) {
+                Some(inner) => headers.context = inner,
+                None => headers.deeper_tags = headers.deeper_tags.saturating_add(1),
+            },
         }
         ether_type = u16::from_be_bytes([*next_high, *next_low]);
         rest = behind;

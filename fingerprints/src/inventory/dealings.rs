@@ -150,7 +150,8 @@ impl Dealings {
         let span = (activity.first_seen, activity.last_seen);
         if activity.unanswered > 0 {
             dealing.unanswered.add(&activity.operation, activity.unanswered, span);
-            dealing.unanswered.prove(at(*evidence, activity.first_unanswered.unwrap_or(activity.first)));
+            let (place, flow) = activity.first_unanswered.unwrap_or((activity.first, evidence.flow));
+            dealing.unanswered.prove(at(Evidence { flow, ..*evidence }, place));
         }
         if activity.is_control && activity.messages > 0 {
             dealing.control.add(&activity.operation, activity.messages, span);
