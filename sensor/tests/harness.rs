@@ -7,6 +7,7 @@ mod harness {
     mod cuts;
     mod engines;
     mod facts;
+    mod faults;
     mod lake;
     mod negative;
     mod replay;

@@ -130,6 +130,43 @@ impl Recording {
         self.nanos += 1_000_000;
     }
 
+    /// The time of the next frame, in nanoseconds since the epoch.
+    pub(crate) fn at(&mut self, nanos: u64) {
+        self.nanos = nanos;
+    }
+
+    /// A SYN-ACK.
+    pub(crate) fn opening(&mut self, from: (u32, u16), to: (u32, u16), sequence: u32, acknowledgement: u32) {
+        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+            .ipv4((0x0a00_0000 | from.0).to_be_bytes(), (0x0a00_0000 | to.0).to_be_bytes(), 64)
+            .tcp(from.1, to.1, sequence, 4096)
+            .syn()
+            .ack(acknowledgement);
+        let mut frame = Vec::new();
+        builder.write(&mut frame, &[]).expect("a vector takes all");
+        self.frame(&frame);
+    }
+
+    /// A TCP segment in a VLAN.
+    pub(crate) fn tagged(
+        &mut self,
+        vlan: u16,
+        from: (u32, u16),
+        to: (u32, u16),
+        sequence: u32,
+        acknowledgement: u32,
+        payload: &[u8],
+    ) {
+        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+            .single_vlan(etherparse::VlanId::try_new(vlan).expect("it is a VLAN id"))
+            .ipv4((0x0a00_0000 | from.0).to_be_bytes(), (0x0a00_0000 | to.0).to_be_bytes(), 64)
+            .tcp(from.1, to.1, sequence, 4096)
+            .ack(acknowledgement);
+        let mut frame = Vec::new();
+        builder.write(&mut frame, payload).expect("a vector takes all");
+        self.frame(&frame);
+    }
+
     /// A TCP segment between two hosts of 10.0.0.0/8, named by their last three bytes.
     pub(crate) fn tcp(
         &mut self,

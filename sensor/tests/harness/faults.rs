@@ -1,0 +1,134 @@
+//! Every fault was once an answer that was wrong: the packets that led to it, and what they tell now.
+
+use super::support::{Notebook, Recording, read};
+use dissectors::observation::{Activity, Fact};
+use dissectors::{Direction, Timestamp};
+use sensor::pipeline::Settings;
+
+const MASTER: (u32, u16) = (1, 40_000);
+const SLAVE: (u32, u16) = (2, 502);
+
+/// A Modbus request to unit 1, with its transaction, function and four bytes of data.
+fn request(transaction: u16, function: u8, data: [u8; 4]) -> Vec<u8> {
+    let [high, low] = transaction.to_be_bytes();
+    [&[high, low, 0, 0, 0, 6, 1, function][..], &data].concat()
+}
+
+/// The answer to a request to read one register.
+fn answer(transaction: u16) -> Vec<u8> {
+    let [high, low] = transaction.to_be_bytes();
+    vec![high, low, 0, 0, 0, 5, 1, 3, 2, 0, 7]
+}
+
+fn told(recording: Recording) -> Notebook {
+    read(vec![recording.input("fault.pcap")], Settings::default()).0
+}
+
+fn messages(notebook: &Notebook, direction: Direction) -> u64 {
+    notebook.activity().filter(|activity| activity.direction == direction).map(|activity| activity.messages).sum()
+}
+
+#[test]
+fn a_forged_opening_blinds_nobody() {
+    let mut recording = Recording::new();
+    let (mut asked, mut answered) = (1, 1);
+    for transaction in 0..20 {
+        recording.tcp(MASTER, SLAVE, asked, answered, &request(transaction, 3, [0, 0, 0, 1]));
+        asked += 12;
+        recording.tcp(SLAVE, MASTER, answered, asked, &answer(transaction));
+        answered += 11;
+        if transaction == 5 {
+            recording.opening(SLAVE, MASTER, 1_000_000, asked);
+        }
+    }
+    let notebook = told(recording);
+    assert_eq!((messages(&notebook, Direction::Request), messages(&notebook, Direction::Response)), (20, 20));
+}
+
+#[test]
+fn an_echo_and_a_restart_are_told_apart() {
+    let mut recording = Recording::new();
+    recording.tcp(MASTER, SLAVE, 1, 1, &request(1, 8, [0, 0, 0xa5, 0x37]));
+    recording.tcp(MASTER, SLAVE, 13, 1, &request(2, 8, [0, 1, 0, 0]));
+    let notebook = told(recording);
+    let mut rows: Vec<(bool, u64)> = notebook.activity().map(|row| (row.is_control, row.messages)).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [(false, 1), (true, 1)]);
+}
+
+#[test]
+fn evidence_after_a_hole_is_the_frame_that_holds_the_message() {
+    let mut recording = Recording::new();
+    recording.tcp(MASTER, SLAVE, 1, 1, &request(1, 3, [0, 0, 0, 1])); // frame 1
+    recording.tcp(MASTER, SLAVE, 25, 1, &request(3, 1, [0, 0, 0, 1])); // frame 2, behind a hole of 12 bytes
+    for _ in 0..5 {
+        recording.tcp((8, 1), (9, 2), 1, 1, b"somebody else");
+    }
+    let notebook = told(recording);
+    let row = notebook.activity().find(|row| row.operation.to_string() == "1").expect("it is told");
+    assert_eq!(row.first.frame, Some(2));
+}
+
+#[test]
+fn a_priority_tag_is_no_network() {
+    let mut recording = Recording::new();
+    recording.tcp(MASTER, SLAVE, 1, 1, &request(1, 3, [0, 0, 0, 1]));
+    recording.tagged(0, SLAVE, MASTER, 1, 13, &answer(1));
+    let notebook = told(recording);
+    let contexts = notebook.observations.iter().filter(|told| !told.subject.host.context.is_root());
+    assert_eq!(contexts.count(), 0);
+    assert!(notebook.activity().all(|row| !row.server_silent || row.unanswered == 0));
+}
+
+#[test]
+fn an_hour_without_packets_has_no_service() {
+    let mut recording = Recording::new();
+    recording.at(3_599_000_000_000);
+    recording.tcp(MASTER, SLAVE, 1, 1, &request(1, 3, [0, 0, 0, 1]));
+    recording.tcp(SLAVE, MASTER, 1, 13, b"");
+    recording.at(3_620_000_000_000);
+    recording.tcp((8, 1), (9, 2), 1, 1, b"somebody else");
+    let notebook = told(recording);
+    let hour = Timestamp::from_nanos(0);
+    for told in &notebook.observations {
+        match &told.fact {
+            Fact::Traffic(traffic) => assert!(traffic.to_server.packets > 0, "{traffic:?}"),
+            Fact::Activity(activity) => assert_eq!(activity.window, hour, "{activity:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(notebook.activity().map(|row| row.unanswered).sum::<u64>(), 1);
+}
+
+#[test]
+fn a_capture_without_packets_has_no_hour() {
+    let (_, totals) = read(vec![Recording::new().input("empty.pcap")], Settings::default());
+    assert!(totals.hours.is_empty(), "{:?}", totals.hours);
+}
+
+#[test]
+fn a_flow_of_many_kinds_of_messages_is_cheap_and_lost_to_nobody() {
+    let mut recording = Recording::new();
+    let mut sequence = 1;
+    for unit in 1..=100u8 {
+        for function in 1..=100u8 {
+            let message = [0, unit, 0, 0, 0, 6, unit, function, 0, 0, 0, 1];
+            recording.tcp(MASTER, SLAVE, sequence, 1, &message);
+            sequence += 12;
+        }
+    }
+    let (notebook, totals) = read(vec![recording.input("sweep.pcap")], Settings::default());
+    assert_eq!(messages(&notebook, Direction::Request) + messages(&notebook, Direction::Response), 10_000);
+    assert_eq!(totals.sum().lanes.operations_over_cap, 0);
+}
+
+#[test]
+fn a_bad_message_hides_nothing_behind_it() {
+    let mut recording = Recording::new();
+    let bad = [0, 2, 0, 0, 0, 4, 1, 0x83, 0xaa, 0xbb];
+    let segment = [&request(1, 3, [0, 0, 0, 1])[..], &bad, &request(3, 6, [0, 0x64, 5, 0xdc])].concat();
+    recording.tcp(MASTER, SLAVE, 1, 1, &segment);
+    let notebook = told(recording);
+    let writes = notebook.activity().filter(|row| row.is_control).map(|row: &Activity| row.messages);
+    assert_eq!(writes.sum::<u64>(), 1);
+}
