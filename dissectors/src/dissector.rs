@@ -4,112 +4,13 @@
 //! and never loops over a segment: the loop, the leftovers, the limits, the roll-back of a half-told message and the
 //! retries live once, in the sensor's stream. Read all you need, then change state, then tell.
 
+pub use crate::field::Field;
 use crate::observation::Transport;
 use crate::out::Out;
 use crate::reader::{Reader, Stop};
+pub use crate::side::{Direction, Side, Sides};
 use crate::time::Timestamp;
 use std::fmt;
-
-/// One end of a conversation. `A` sent the first packet that was seen; who serves is for the content to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// The end that sent the first packet seen.
-    A,
-    /// The other end.
-    B,
-}
-
-impl Side {
-    /// Both ends, in order.
-    pub const BOTH: [Self; 2] = [Self::A, Self::B];
-
-    /// The end across.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-}
-
-/// One value per side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Sides<T> {
-    /// Of side A.
-    pub a: T,
-    /// Of side B.
-    pub b: T,
-}
-
-impl<T> Sides<T> {
-    /// One value per side.
-    pub const fn new(a: T, b: T) -> Self {
-        Self { a, b }
-    }
-
-    /// The value of a side.
-    #[inline]
-    pub const fn of(&self, side: Side) -> &T {
-        match side {
-            Side::A => &self.a,
-            Side::B => &self.b,
-        }
-    }
-
-    /// The value of a side, to change.
-    #[inline]
-    pub const fn of_mut(&mut self, side: Side) -> &mut T {
-        match side {
-            Side::A => &mut self.a,
-            Side::B => &mut self.b,
-        }
-    }
-}
-
-/// Whether a message asks or answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// It asks, commands or announces.
-    Request,
-    /// It answers.
-    Response,
-}
-
-impl Direction {
-    /// As the tables write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Response => "response",
-        }
-    }
-}
-
-/// A property that a dissector can fill: declared beside it, matched by rules, printed by `otoscope fields`.
-#[derive(Debug)]
-pub struct Field {
-    /// `protocol.property`.
-    pub name: &'static str,
-    /// What it holds and where the standard says so.
-    pub doc: &'static str,
-}
-
-impl Field {
-    /// A field of a protocol's table.
-    pub const fn new(name: &'static str, doc: &'static str) -> Self {
-        Self { name, doc }
-    }
-}
-
-/// Fields are the same when their names are.
-impl PartialEq for Field {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Field {}
 
 /// Where a protocol is usually met: a hint for the order of probing, never a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

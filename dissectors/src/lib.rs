@@ -16,6 +16,7 @@
 
 pub mod bounded;
 pub mod dissector;
+mod field;
 mod head;
 pub mod observation;
 pub mod out;
@@ -25,6 +26,7 @@ pub mod reader;
 #[cfg(test)]
 mod rig;
 pub mod secret;
+mod side;
 pub mod time;
 
 pub use dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides, Verdict};

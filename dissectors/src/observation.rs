@@ -1,6 +1,7 @@
 //! What a dissector or a lane has to say: who, what, when, and the proof.
 
-use crate::dissector::{Direction, Field};
+use crate::field::Field;
+use crate::side::Direction;
 use crate::time::Timestamp;
 use arrayvec::ArrayVec;
 use compact_str::{CompactString, ToCompactString};

@@ -4,11 +4,12 @@
 //! the message is whole: the loop commits after `Ok` and rolls back after a `Stop`.
 
 use crate::bounded::Bounded;
-use crate::dissector::{Direction, Field, Side, Sides};
+use crate::field::Field;
 use crate::observation::{
     Binding, Category, Child, ChildProof, Evidence, Fact, FlowId, Host, Mac, Observation, Operation, Outcome, Place,
     Subject, Transport, Value,
 };
+use crate::side::{Direction, Side, Sides};
 use crate::time::Timestamp;
 use compact_str::CompactString;
 use foldhash::fast::FixedState;
