@@ -70,7 +70,7 @@ struct Conversation {
 impl Dissector for Conversation {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let adu = Adu::read(reader)?;
-        let reading = self.reading(side, &adu, out).ok_or(UNREADABLE)?;
+        let reading = self.reading(side, &adu, out).ok_or_else(|| unreadable(reader.at()))?;
 
         self.first.get_or_insert(side);
         match reading {
@@ -284,6 +284,11 @@ fn outcome(exception: Option<u8>) -> Outcome {
     }
 }
 
+/// The frame around the PDU is sound: what follows it can be read.
+fn unreadable(length: usize) -> Stop {
+    Stop::Bad { what: "no message of its function", length }
+}
+
 fn operation(function: u8) -> Operation {
     Operation::Code(u32::from(function))
 }
@@ -297,9 +302,6 @@ const MAX_LENGTH: u16 = 254;
 /// Schneider Electric's function 90 sends more than the standard allows: 255 was seen, and 1 KiB leaves room.
 const MAX_UMAS_LENGTH: u16 = 1024;
 const UMAS: u8 = 90;
-
-/// Said of the function code's place.
-const UNREADABLE: Stop = Stop::Malformed { what: "no message of its function", at: 7 };
 
 const PORTS: &[u16] = &[502, 503];
 /// On a serial line all servers obey unit 0 and none answers (Modbus over Serial Line V1.02, 2.1), whatever a TCP
@@ -606,7 +608,10 @@ mod tests {
         let mut rig = modbus();
         rig.segment(Side::B, &padded);
         rig.segment(Side::A, &padded);
-        assert_eq!(rig.story(), ["B response[10] 1 exception", "A stops: no message of its function at byte 7"]);
+        assert_eq!(
+            rig.story(),
+            ["B response[10] 1 exception", "A stops: no message of its function in a message of 10 bytes"]
+        );
     }
 
     #[test]
@@ -617,16 +622,30 @@ mod tests {
             ("0001 0000 00ff 01 03 0000", "the length is not 2 to 254 at byte 6"),
             ("0001 0000 0401 01 5a 0000", "the length is not 2 to 254 at byte 6"),
             // Of no function is 0 the code; nothing is no answer; byte count and length disagree; registers have two bytes; an exception has a code.
-            ("0001 0000 0006 01 00 0000 0001", "no message of its function at byte 7"),
-            ("0001 0000 0003 01 03 00", "no message of its function at byte 7"),
-            ("0001 0000 0005 01 03 04 0001", "no message of its function at byte 7"),
-            ("0001 0000 0008 01 03 05 0001020304", "no message of its function at byte 7"),
-            ("0001 0000 0002 01 83", "no message of its function at byte 7"),
+            ("0001 0000 0006 01 00 0000 0001", "no message of its function in a message of 12 bytes"),
+            ("0001 0000 0003 01 03 00", "no message of its function in a message of 9 bytes"),
+            ("0001 0000 0005 01 03 04 0001", "no message of its function in a message of 11 bytes"),
+            ("0001 0000 0008 01 03 05 0001020304", "no message of its function in a message of 14 bytes"),
+            ("0001 0000 0002 01 83", "no message of its function in a message of 8 bytes"),
         ] {
             let mut rig = modbus();
             rig.segment(Side::B, &hex(broken));
             assert_eq!(rig.story(), [format!("B stops: {why}")], "{broken}");
         }
+    }
+
+    #[test]
+    fn a_message_of_no_sense_in_a_sound_frame_hides_nothing_behind_it() {
+        let mut rig = modbus();
+        let nonsense = "0001 0000 0005 01 03 04 0001";
+        let answers = format!("0002 0000 0005 01 03 02 0007  {nonsense}  {nonsense}  0003 0000 0005 01 04 02 0008");
+        assert_eq!(rig.segment(Side::B, &hex(&answers)), 0);
+        let bad = "B stops: no message of its function in a message of 11 bytes";
+        let unit = "10.0.0.2[1] exists (Answered)";
+        assert_eq!(rig.story(), ["B serves", "B response[1] 3", unit, bad, bad, "B response[1] 4"]);
+        let mut rig = Rig::udp(&MODBUS);
+        rig.datagram(Side::B, &hex(&answers));
+        assert_eq!(rig.story().last().map(String::as_str), Some("B response[1] 4"));
     }
 
     #[test]
