@@ -150,7 +150,7 @@ impl Inventory {
         if !host.address.is_host() || !mac.is_device() {
             return;
         }
-        let standing = if proof == Binding::Told { Standing::Proven } else { Standing::Rumour };
+        let standing = if proof == Binding::Told { Standing::Announced } else { Standing::Rumour };
         let seen = Seen::once(evidence);
         match self.registry.see(Key::host(host), standing, seen) {
             Some(known) => {
@@ -241,13 +241,13 @@ impl Inventory {
         }
         let key = dealing_key(server, activity.client, activity.protocol, activity.server_port);
         if self.dealings.see(key, activity, &evidence) {
-            self.pin(server.host, activity.client);
+            self.pin(server.host, activity.client, seen);
         }
     }
 
     /// A host answers, and a device behind it that is known.
     fn answers(&mut self, server: &Subject, protocol: &'static str, seen: Seen) {
-        let _known = self.registry.see(Key::host(server.host), Standing::Rumour, seen);
+        let _known = self.registry.see(Key::host(server.host), Standing::Heard, seen);
         let slot = server.child.as_ref().and_then(|_| self.registry.find(&key_of(server, protocol)));
         if let Some(child) = slot.and_then(|slot| self.registry.get_mut(slot)) {
             child.seen.add(seen);
@@ -263,12 +263,9 @@ impl Inventory {
             return;
         }
         let seen = Seen::once(sums::at(evidence, control.first));
-        for host in [server.host, control.client].into_iter().filter(|host| host.address.is_host()) {
-            self.meet(host, Standing::Rumour, seen);
-        }
         let key = dealing_key(server, control.client, control.protocol, control.server_port);
         self.dealings.act(key, control, &evidence);
-        self.pin(server.host, control.client);
+        self.pin(server.host, control.client, seen);
     }
 
     fn attempted(&mut self, source: Host, attempts: &Attempts, evidence: Evidence) {
@@ -306,12 +303,10 @@ impl Inventory {
         }
     }
 
-    /// Who stands in a finding never yields.
-    fn pin(&mut self, server: Host, client: Host) {
-        for host in [server, client] {
-            if let Some(slot) = self.registry.find(&Key::host(host)) {
-                self.registry.raise(slot, Standing::Proven);
-            }
+    /// Who stands in a finding never yields, and finds a place where others have to.
+    fn pin(&mut self, server: Host, client: Host, seen: Seen) {
+        for host in [server, client].into_iter().filter(|host| host.address.is_host()) {
+            self.meet(host, Standing::Proven, seen);
         }
     }
 
@@ -324,7 +319,7 @@ impl Inventory {
             let window = Timestamp::from_nanos(now.hour().nanos().saturating_sub(NANOS_PER_HOUR));
             self.coverage.close_before(window);
         }
-        let midnight = Timestamp::from_nanos(now.nanos().div_euclid(NANOS_PER_DAY) * NANOS_PER_DAY);
+        let midnight = Timestamp::from_nanos(now.nanos().div_euclid(NANOS_PER_DAY).saturating_mul(NANOS_PER_DAY));
         if before < midnight {
             let assets = self.assets();
             let findings = self.findings(&assets, midnight);
@@ -385,6 +380,7 @@ impl Inventory {
         BTreeMap::from([
             ("assets_evicted", self.registry.evicted),
             ("assets_refused", self.registry.refused),
+            ("children_refused", self.registry.children_refused),
             ("claims_forgotten", self.losses.claims),
             ("values_forgotten", self.losses.values),
             ("facts_about_nobody", self.losses.nobody),

@@ -65,12 +65,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_protocol_has_its_facts_and_every_fact_its_protocol() {
+    fn every_fact_has_its_protocol() {
         let protocols = Protocols::builtin();
-        let known: Vec<&str> = protocols.facts.keys().map(String::as_str).collect();
-        let mut table: Vec<&str> = dissectors::protocols::ALL.iter().map(|protocol| protocol.name).collect();
-        table.sort_unstable();
-        assert_eq!(known, table);
+        for name in protocols.facts.keys() {
+            assert!(dissectors::protocols::named(name).is_some(), "{name} is no protocol");
+        }
         for facts in protocols.facts.values().filter(|facts| facts.industrial) {
             assert!(facts.server.is_some() && facts.client.is_some());
         }

@@ -3,7 +3,7 @@
 mod world;
 
 use dissectors::observation::{Binding, ChildProof, Outcome, Transport};
-use dissectors::{Direction, Mac};
+use dissectors::{Direction, Mac, Timestamp};
 use fingerprints::Settings;
 use fingerprints::record::Record;
 use world::{Rows, World, at, host, in_vlan, mac, station, unit};
@@ -575,4 +575,28 @@ fn a_silent_child_s_polls_do_not_make_it_seen_and_its_answers_do() {
 fn nothing_seen_is_nothing_told() {
     let Rows(records) = World::new().finish();
     assert!(records.is_empty());
+}
+
+#[test]
+fn an_outcome_that_the_capture_does_not_show_is_unknown() {
+    let mut world = World::new();
+    for (target, outcome) in [("coil 1", Outcome::Unknown), ("coil 2", Outcome::Unanswered)] {
+        world.writes(host(SCADA), host(PLC), None, target, outcome);
+    }
+    let rows = world.finish();
+    let outcomes = rows.0.iter().filter_map(|record| match record {
+        Record::Operations(row) => Some(row.outcome.as_deref()),
+        _ => None,
+    });
+    assert_eq!(outcomes.collect::<Vec<_>>(), [None, Some("unanswered")]);
+}
+
+#[test]
+fn time_may_stand_at_either_end() {
+    for moments in [[Timestamp::MIN, at(0)], [at(0), Timestamp::MAX], [Timestamp::MIN, Timestamp::MAX]] {
+        let mut world = World::new();
+        a_plc_is_polled(&mut world);
+        moments.into_iter().for_each(|moment| world.inventory.advance(moment));
+        assert_eq!(world.finish().assets().len(), 2);
+    }
 }

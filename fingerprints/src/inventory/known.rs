@@ -31,10 +31,17 @@ impl Key {
 pub(super) enum Standing {
     /// It was spoken to, or nobody answered it.
     Rumour,
+    /// It told its MAC address, which costs a frame.
+    Announced,
     /// It was seen in conversation.
     Heard,
-    /// It said something of itself, serves a protocol, or stands in a finding: it never yields.
+    /// It said something of itself, answers in a protocol that is known, or stands in a finding: it never yields.
     Proven,
+}
+
+impl Standing {
+    /// Those who yield, and in this order.
+    pub(super) const YIELDING: [Self; 3] = [Self::Rumour, Self::Announced, Self::Heard];
 }
 
 /// A part in a protocol.

@@ -2,8 +2,9 @@
 
 use super::known::{Key, Known, Seen, Standing};
 use dissectors::Mac;
-use foldhash::fast::FixedState;
-use hashbrown::{HashSet, HashTable};
+use dissectors::observation::Host;
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet, HashTable};
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
@@ -15,17 +16,25 @@ pub(super) struct Registry {
     slots: Vec<Option<Known>>,
     index: HashTable<Slot>,
     free: Vec<Slot>,
-    hasher: FixedState,
+    /// Seeded anew in each run: keys come from strangers, and no order of this table is told.
+    hasher: RandomState,
     /// Who may have to yield, oldest first, by standing. An entry whose standing has changed since is passed over.
-    yielding: [VecDeque<(Slot, Seen)>; 2],
+    yielding: [VecDeque<(Slot, Seen)>; Standing::YIELDING.len()],
     cap: usize,
+    /// How many children each host has.
+    children: HashMap<Host, usize, RandomState>,
     /// MACs from which came the packets of hosts that are not known any more: more than one host's, then.
-    lost_macs: HashSet<Mac, FixedState>,
+    lost_macs: HashSet<Mac, RandomState>,
     /// How many had to yield.
     pub(super) evicted: u64,
     /// How many found no place.
     pub(super) refused: u64,
+    /// How many were one child too many of their host.
+    pub(super) children_refused: u64,
 }
+
+/// As many children one host may have: all units of some Modbus gateways, and the devices of a large BACnet router.
+const MOST_CHILDREN: usize = 1_024;
 
 impl Registry {
     pub(super) fn new(cap: usize) -> Self {
@@ -33,12 +42,14 @@ impl Registry {
             slots: Vec::new(),
             index: HashTable::new(),
             free: Vec::new(),
-            hasher: FixedState::default(),
-            yielding: [VecDeque::new(), VecDeque::new()],
+            hasher: RandomState::default(),
+            yielding: Default::default(),
             cap: cap.max(1),
+            children: HashMap::default(),
             lost_macs: HashSet::default(),
             evicted: 0,
             refused: 0,
+            children_refused: 0,
         }
     }
 
@@ -99,9 +110,17 @@ impl Registry {
     }
 
     fn insert(&mut self, known: Known) -> Option<Slot> {
+        let is_child = known.key.child.is_some();
+        if is_child && self.children.get(&known.key.host).is_some_and(|count| *count >= MOST_CHILDREN) {
+            self.children_refused += 1;
+            return None;
+        }
         if self.len() >= self.cap && !self.make_room(known.standing) {
             self.refused += 1;
             return None;
+        }
+        if is_child {
+            *self.children.entry(known.key.host).or_default() += 1;
         }
         let (hash, standing, seen) = (self.hasher.hash_one(&known.key), known.standing, known.seen);
         let slot = self.free.pop().unwrap_or(self.slots.len());
@@ -125,10 +144,7 @@ impl Registry {
 
     /// Somebody of at most this standing yields: the oldest of the least.
     fn make_room(&mut self, standing: Standing) -> bool {
-        for least in [Standing::Rumour, Standing::Heard] {
-            if least > standing.min(Standing::Heard) {
-                break;
-            }
+        for least in Standing::YIELDING.into_iter().take_while(|least| *least <= standing) {
             while let Some((slot, seen)) = self.yielding[least as usize].pop_front() {
                 let known = self.get(slot);
                 if known.is_some_and(|known| known.standing == least && known.seen.first <= seen.first) {
@@ -156,6 +172,9 @@ impl Registry {
     fn remove(&mut self, slot: Slot) {
         let Some(known) = self.slots.get_mut(slot).and_then(Option::take) else { return };
         known.macs.iter().for_each(|bound| self.lose(bound.mac));
+        if let Some(count) = self.children.get_mut(&known.key.host).filter(|_| known.key.child.is_some()) {
+            *count = count.saturating_sub(1);
+        }
         let hash = self.hasher.hash_one(&known.key);
         if let Ok(entry) = self.index.find_entry(hash, |candidate| *candidate == slot) {
             entry.remove();

@@ -14,7 +14,7 @@ use crate::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record, Servi
 use crate::rules::Rules;
 use crate::table;
 use dissectors::Timestamp;
-use dissectors::observation::{Address, Context, Host, Operation, RolesFrom};
+use dissectors::observation::{Address, Context, Host, Operation, Outcome, RolesFrom};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -328,7 +328,7 @@ pub(super) fn operations(
             category: deed.category.to_owned(),
             target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
             value: deed.value.as_ref().map(ToString::to_string),
-            outcome: Some(key.outcome.name().to_owned()),
+            outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name().to_owned()),
             count: int(deed.count),
             community_id: community::id(&deed.evidence.flow),
             finding_id: finding(key),

@@ -1,0 +1,86 @@
+//! Where there is no room for all: who yields to whom, and what is counted.
+
+mod world;
+
+use dissectors::Mac;
+use dissectors::observation::{Binding, ChildProof, Host, Outcome};
+use fingerprints::Settings;
+use std::net::Ipv4Addr;
+use world::{World, host, unit};
+
+const ROOM: usize = 1_000;
+const PLC: &str = "10.0.0.2";
+const SCADA: &str = "10.0.0.1";
+
+fn crowded() -> World {
+    World::with(Settings { max_assets: ROOM, ..Settings::default() })
+}
+
+fn stranger(number: u32) -> Host {
+    host(&Ipv4Addr::from_bits(0xAC10_0000 + number).to_string())
+}
+
+/// Announces itself, as whoever writes an ARP frame can do for any address.
+fn announce(world: &mut World, number: u32) {
+    let [_, a, b, c] = number.to_be_bytes();
+    world.binding(stranger(number), Mac([2, 0xaa, a, b, c, 1]), Binding::Told);
+}
+
+#[test]
+fn announcements_shut_nobody_out_who_speaks() {
+    let mut world = crowded();
+    (0..5_000).for_each(|number| announce(&mut world, number));
+    world.child(host(PLC), unit(1), ChildProof::Answered);
+    world.says(host(PLC), Some(unit(1)), "modbus.vendor_name", "Schneider Electric");
+    world.talks(host(SCADA), host(PLC), Some("modbus"), true);
+    world.talks(host("10.0.0.3"), host("10.0.0.4"), None, true);
+    (5_000..10_000).for_each(|number| announce(&mut world, number));
+    let rows = world.finish();
+    assert!([PLC, SCADA, "10.0.0.3", "10.0.0.4"].iter().all(|ip| rows.has(ip)));
+    assert!(rows.has(&stranger(9_999).address.to_string()), "what announces itself is known while there is room");
+    let counters = world.inventory.counters();
+    assert_eq!((world.inventory.len(), counters["assets_refused"]), (ROOM, 0));
+    assert_eq!(counters["assets_evicted"], 10_000 + 5 - ROOM as u64);
+}
+
+#[test]
+fn who_is_in_conversation_does_not_yield_to_announcements() {
+    let mut world = crowded();
+    for number in 0..ROOM as u32 / 2 {
+        let last = (number % 256, number / 256);
+        world.talks(
+            host(&format!("10.1.{}.{}", last.1, last.0)),
+            host(&format!("10.2.{}.{}", last.1, last.0)),
+            None,
+            true,
+        );
+    }
+    (0..5_000).for_each(|number| announce(&mut world, number));
+    let rows = world.finish();
+    assert!(["10.1.0.7", "10.2.1.200"].iter().all(|ip| rows.has(ip)));
+    let counters = world.inventory.counters();
+    assert_eq!((counters["assets_refused"], counters["assets_evicted"]), (5_000, 0));
+}
+
+#[test]
+fn who_is_commanded_finds_a_place() {
+    let mut world = crowded();
+    (0..5_000).for_each(|number| announce(&mut world, number));
+    world.writes(host(SCADA), host(PLC), None, "coil 1", Outcome::Accepted);
+    let rows = world.finish();
+    assert!([PLC, SCADA].iter().all(|ip| rows.has(ip)));
+    assert_eq!(rows.findings("protocol.unauthenticated_control").len(), 1);
+}
+
+#[test]
+fn one_host_s_children_do_not_fill_the_inventory() {
+    let mut world = World::new();
+    for number in 0..3_000 {
+        world.child(host("10.0.0.9"), unit(number), ChildProof::Answered);
+        world.says(host("10.0.0.9"), Some(unit(number)), "modbus.vendor_name", "WAGO");
+    }
+    world.child(host(PLC), unit(1), ChildProof::Answered);
+    assert_eq!(world.inventory.len(), 1_024 + 3);
+    let counters = world.inventory.counters();
+    assert_eq!((counters["children_refused"], counters["facts_about_nobody"]), (2 * 1_976, 2 * 1_976));
+}
