@@ -21,6 +21,7 @@ mod head;
 pub mod observation;
 pub mod out;
 pub mod packet;
+mod pending;
 pub mod protocols;
 pub mod reader;
 #[cfg(test)]

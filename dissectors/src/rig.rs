@@ -97,9 +97,15 @@ impl Rig {
         0
     }
 
-    /// Packet time passes without a packet.
-    pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
+    /// Packet time passes, and nobody notices before the next message.
+    pub(crate) fn later(&mut self, seconds: u64) -> &mut Self {
         self.frame += seconds * 1000;
+        self
+    }
+
+    /// Packet time passes without a packet, and is noticed.
+    pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
+        self.later(seconds);
         let place = self.place();
         let mut out = Out::new(&mut self.told, &self.scene, Side::A, place);
         self.dissector.tick(place.time, &mut out);

@@ -3,7 +3,7 @@
 
 use dissectors::observation::{Address, Context, Host, Place, Transport};
 use dissectors::out::{Scene, Tallies, Told};
-use dissectors::{Action, Count, Next, Out, Reader, Side, Sides, Stop, Timestamp, protocols};
+use dissectors::{Action, Count, Ending, Next, Out, Reader, Side, Sides, Stop, Timestamp, protocols};
 use libfuzzer_sys::fuzz_target;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -64,13 +64,19 @@ fuzz_target!(|pieces: Vec<(bool, bool, &[u8])>| {
                                 protocol.name
                             );
                             told.roll_back();
-                            break;
+                            let Stop::Bad { length, .. } = stop else { break };
+                            assert!(length > 0, "{}: an empty message", protocol.name);
+                            rest = rest.get(length..).unwrap_or_default();
                         }
                     }
                 }
                 dissector.tick(time, &mut Out::new(&mut told, &scene, side, place));
                 told.commit(&mut Nothing);
             }
+            let ending = if pieces.len().is_multiple_of(2) { Ending::Closed } else { Ending::Unseen };
+            let place = Place { time: Timestamp::MAX, capture: 0, frame: None };
+            dissector.finish(ending, &mut Out::new(&mut told, &scene, Side::A, place));
+            told.commit(&mut Nothing);
         }
     }
 });

@@ -23,12 +23,13 @@ mod turn;
 use self::apdu::{Answer, AnswerKind, Apdu, Request};
 use self::bvlc::{Body, Datagram};
 use self::npdu::Message;
-use self::pending::{Answered, Pending, Waiting};
+use self::pending::{Answered, Asked};
 use self::service::Content;
 use self::turn::Turn;
-use crate::dissector::{Carrier, Direction, Dissector, Field, Next, Protocol, Side, Verdict};
+use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Verdict};
 use crate::observation::{Operation, Outcome, Transport};
 use crate::out::{Count, Mark, Out};
+use crate::pending::Pending;
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 
@@ -85,7 +86,7 @@ static SYSTEM_STATUS: Field =
 
 /// What two hosts say to each other; either may ask.
 struct Conversation {
-    pending: Pending,
+    pending: Pending<Asked>,
 }
 
 impl Dissector for Conversation {
@@ -95,6 +96,7 @@ impl Dissector for Conversation {
             Some(Message::Application(apdu)) => Content::read(apdu)?,
             _ => Content::Nothing,
         };
+        self.pending.give_up(out.place().time, out);
         out.count(link_count(side, &datagram));
         if let Some(npdu) = datagram.npdu() {
             let turn = Turn::new(side, &datagram, npdu, out);
@@ -108,7 +110,11 @@ impl Dissector for Conversation {
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
-        self.pending.tick(now, out);
+        self.pending.give_up(now, out);
+    }
+
+    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.pending.finish(ending, out);
     }
 }
 
@@ -135,22 +141,22 @@ impl Conversation {
             return self.pending.keep(&turn.asking(invoke), out.place().time);
         }
         turn.count_request(Operation::Code(service.into()), service::is_control(service), out);
-        if turn.is_owed_an_answer {
-            if !service::is_notification(service) {
-                out.server(turn.sender.other());
-            }
+        if turn.is_owed_an_answer && !service::is_notification(service) {
+            out.server(turn.sender.other());
+        }
+        if turn.speaks_for_itself {
             let parameters = request.parameters.rest();
-            self.pending
-                .ask(Waiting::new(turn.asking(invoke), service, parameters, content.command(), out.place()), out);
+            let asked = Asked::new(turn.asking(invoke), service, parameters, content.command());
+            self.pending.ask(asked, turn.is_owed_an_answer, out);
         }
     }
 
     /// The segments of one answer are one message: the first sign of it counts.
     fn answer(&mut self, answer: &Answer<'_>, turn: &Turn, out: &mut Out<'_>) {
         let key = turn.answering(answer.invoke);
-        let answered = self.pending.answer(&key, answer.service, answer.segment, out.place().time);
+        let answered = self.pending.answer(&key, answer.service, answer.segment, out);
         let Answered::Now(waiting) = answered else { return };
-        let service = answer.service.or(waiting.as_ref().map(|waiting| waiting.service));
+        let service = answer.service.or(waiting.as_ref().map(|waiting| waiting.request.service));
         if service.is_some_and(|service| !service::is_notification(service)) {
             out.server(turn.sender);
         }
@@ -160,7 +166,7 @@ impl Conversation {
         };
         turn.count_response(service.map_or(answer.kind.operation(), |code| Operation::Code(code.into())), mark, out);
         if let Some(waiting) = waiting {
-            waiting.settle(outcome, out);
+            waiting.answered(outcome, out);
         }
     }
 }

@@ -5,15 +5,15 @@
 //! of Authorization nothing is kept but a scheme's name out of a list. HTTP/2 is only met at its preface; what follows
 //! 101 or a tunnel's 200 is another protocol.
 
-use crate::dissector::{Carrier, Direction, Dissector, Field, Footing, Next, Protocol, Side, Sides};
+use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
-use crate::observation::{Operation, Place};
+use crate::observation::Operation;
 use crate::out::{Count, Mark, Out};
+use crate::pending::{Pending, Request, Waiting};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use body::{Body, chunk_size, is_interim, is_tunnel};
 use start::{Fit, LONGEST_LINE, fit, is_http, is_preface, operation, probe};
-use std::collections::VecDeque;
 use std::time::Duration;
 use title::Title;
 
@@ -52,6 +52,8 @@ static HOST: Field =
 #[derive(Default)]
 struct Http {
     halves: Sides<Half>,
+    /// Answers come in the order of their requests (RFC 9112, 9.3.2).
+    pending: Pending<Asked>,
 }
 
 /// What one side sends.
@@ -59,8 +61,6 @@ struct Http {
 struct Half {
     stage: Stage,
     look: Look,
-    /// Its requests that wait for an answer, the oldest first: answers come in their order (RFC 9112, 9.3.2).
-    asked: VecDeque<Asked>,
 }
 
 /// What comes next.
@@ -86,11 +86,10 @@ enum Look {
     Progress,
 }
 
+/// A request, as far as its answer needs it.
 struct Asked {
+    asker: Side,
     operation: Operation,
-    place: Place,
-    /// When the last byte of it was seen.
-    heard: Timestamp,
 }
 
 impl Dissector for Http {
@@ -110,11 +109,7 @@ impl Dissector for Http {
         let half = self.halves.of_mut(side);
         match &mut half.look {
             Look::Nobody => {}
-            Look::Progress => {
-                if let Some(asked) = half.asked.back_mut() {
-                    asked.heard = out.place().time;
-                }
-            }
+            Look::Progress => self.pending.hear_latest(out.place().time),
             Look::Title(title) => {
                 if let Some(text) = title.read(piece) {
                     out.text(side, None, &TITLE, text);
@@ -133,17 +128,16 @@ impl Dissector for Http {
         if matches!(half.look, Look::Title(_)) {
             half.look = Look::Nobody;
         }
-        self.halves.of_mut(side.other()).asked.clear();
+        self.pending.excuse(side);
         Footing::Segment
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
-        for side in Side::BOTH {
-            let asked = &mut self.halves.of_mut(side).asked;
-            while let Some(old) = asked.pop_front_if(|oldest| now.since(oldest.heard) > PATIENCE) {
-                old.give_up(side, out);
-            }
-        }
+        self.pending.give_up(now, out);
+    }
+
+    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.pending.finish(ending, out);
     }
 }
 
@@ -173,30 +167,26 @@ impl Http {
         let body = Body::of_request(head)?;
         let operation = operation(method);
 
-        let half = self.halves.of_mut(side);
-        let place = out.place();
-        let given_up = half.ask(Asked { operation: operation.clone(), place, heard: place.time });
-        let next = half.begin(body, Look::Progress);
-
+        let next = self.halves.of_mut(side).begin(body, Look::Progress);
+        self.pending.push(Asked { asker: side, operation: operation.clone() }, true, out);
         out.server(side.other());
         out.count(count(side, Direction::Request, operation, Mark::Plain));
-        if let Some(oldest) = given_up {
-            oldest.give_up(side, out);
-        }
         tell::request(side, target, head, out);
         Ok(next)
     }
 
     fn response(&mut self, side: Side, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        let asked = &self.halves.of(side.other()).asked;
-        let method = asked.front().map(|asked| &asked.operation);
+        let is_next = |asked: &Waiting<Asked>| asked.request.asker != side && asked.is_owed_an_answer();
+        let pair = self.pending.position(out.place().time, is_next);
+        let method = pair.and_then(|at| self.pending.get(at)).map(|asked| &asked.operation);
         let is_tunnel = is_tunnel(code, method);
         let body = Body::of_response(code, method, head)?;
         let look = if has_title(code, body, head) { Look::Title(Title::new()) } else { Look::Nobody };
 
-        if !is_interim(code) {
-            self.halves.of_mut(side.other()).asked.pop_front();
+        if let Some(at) = pair.filter(|_| !is_interim(code)) {
+            self.pending.take(at);
         }
+        self.pending.give_up(out.place().time, out);
         let next = self.halves.of_mut(side).begin(body, look);
 
         let mark = if code < 400 { Mark::Plain } else { Mark::Exception };
@@ -240,13 +230,6 @@ impl Http {
 }
 
 impl Half {
-    /// One more request waits. When too many do, the oldest is given up.
-    fn ask(&mut self, asked: Asked) -> Option<Asked> {
-        let oldest = if self.asked.len() < MOST_ASKED { None } else { self.asked.pop_front() };
-        self.asked.push_back(asked);
-        oldest
-    }
-
     /// A head is read, its body comes.
     fn begin(&mut self, body: Body, look: Look) -> Next {
         self.stage = if body == Body::Chunks { Stage::Chunk } else { Stage::Head };
@@ -282,9 +265,11 @@ impl Half {
     }
 }
 
-impl Asked {
-    fn give_up(self, side: Side, out: &mut Out<'_>) {
-        out.unanswered(count(side, Direction::Request, self.operation, Mark::Plain), self.place);
+impl Request for Asked {
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn count(&self) -> Count {
+        count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain)
     }
 }
 
@@ -328,8 +313,6 @@ fn pass(reader: &mut Reader<'_>, line: &[u8]) -> Result<(), Stop> {
     reader.skip(line.len().saturating_add(1))
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
-const MOST_ASKED: usize = 64;
 const LONGEST_PAGE: u64 = 64 * 1024;
 
 #[cfg(test)]

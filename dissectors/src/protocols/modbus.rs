@@ -12,14 +12,15 @@
 //! Skipped on purpose: the values that are read, private identification objects (128 and up), the structure of
 //! functions that tell nothing here (they are taken by their length), and Modbus over TLS (port 802).
 
-use crate::dissector::{Carrier, Direction, Dissector, Field, Next, Protocol, Side, Verdict};
+use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Verdict};
 use crate::observation::{Child, ChildProof, Operation, Outcome, Transport};
 use crate::out::{Count, Mark, Out};
+use crate::pending::{Pending, Request};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use crate::{Footing, Sides};
 use pdu::{Fits, Pdu};
-use pending::{Pending, Request};
+use pending::Asked;
 use write::Write;
 
 mod identity;
@@ -62,7 +63,7 @@ struct Conversation {
     server: Option<Side>,
     /// Who sent the first message: who asks, when nothing else tells.
     first: Option<Side>,
-    pending: Pending,
+    pending: Pending<Asked>,
     /// The units told of each side, so that a poll costs no look-up.
     told: Sides<Units>,
 }
@@ -88,6 +89,10 @@ impl Dissector for Conversation {
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
         self.pending.give_up(now, out);
+    }
+
+    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.pending.finish(ending, out);
     }
 }
 
@@ -116,7 +121,7 @@ impl Conversation {
         if fits == Fits::Request {
             return Some(Reading::Request(Grounds::Proof));
         }
-        let pair = self.pending.position(side, adu);
+        let pair = self.pending.position(out.place().time, |waiting| waiting.request.is_answered_by(side, adu));
         let serves = self.likely_server(out).map(|server| server == side);
         match fits {
             Fits::Response | Fits::Either | Fits::Anything if pair.is_some() => {
@@ -148,22 +153,23 @@ impl Conversation {
         if grounds == Grounds::Proof {
             self.learn(side.other(), out);
         }
-        let request = Request {
+        let request = Asked {
             transaction: adu.transaction,
             unit: adu.unit,
             function: adu.pdu.function,
             asker: side,
             is_control: adu.pdu.is_control(),
-            is_owed_an_answer: adu.unit != BROADCAST && !adu.pdu.silences() && !out.is_group(side.other()),
             write: if grounds == Grounds::Broken { None } else { Write::of(&adu.pdu) },
-            place: out.place(),
         };
+        let is_owed_an_answer = adu.unit != BROADCAST && !adu.pdu.silences() && !out.is_group(side.other());
         out.count(request.count());
-        self.pending.push(request, out);
+        self.pending.push(request, is_owed_an_answer, out);
     }
 
     fn response(&mut self, side: Side, adu: &Adu<'_>, grounds: Grounds, pair: Option<usize>, out: &mut Out<'_>) {
         let exception = adu.pdu.exception();
+        let answered = pair.and_then(|at| self.pending.take(at));
+        self.pending.give_up(out.place().time, out);
         out.count(Count {
             sender: side,
             direction: Direction::Response,
@@ -172,8 +178,8 @@ impl Conversation {
             mark: if exception.is_some() { Mark::Exception } else { Mark::Plain },
             is_control: false,
         });
-        if let Some(request) = pair.and_then(|position| self.pending.take(position)) {
-            request.act(outcome(exception), out);
+        if let Some(waiting) = answered {
+            waiting.answered(outcome(exception), out);
         }
         if grounds == Grounds::Proof {
             self.learn(side, out);
@@ -315,6 +321,7 @@ const GATEWAY_TARGET_FAILED: u8 = 11;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dissector::Ending;
     use crate::rig::{Rig, hex};
     use proptest::prelude::*;
 
@@ -525,6 +532,71 @@ mod tests {
     }
 
     #[test]
+    fn what_pends_when_a_connection_is_closed_is_unanswered() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 03 0000 0001  0002 0000 0006 01 06 0005 05dc"));
+        rig.story();
+        assert_eq!(
+            rig.finish(Ending::Closed).story(),
+            [
+                "A request[1] 3 unanswered since frame 1",
+                "A request[1] 6 unanswered since frame 1 control",
+                "A write[1] by 6: register 5 = 1500, unanswered (frame 1)",
+            ]
+        );
+        assert_eq!(rig.finish(Ending::Closed).story(), [""; 0], "all is told");
+    }
+
+    #[test]
+    fn a_write_at_the_end_of_a_capture_is_told_and_nothing_is_unanswered() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 03 0000 0001  0002 0000 0006 01 06 0005 05dc"));
+        rig.story();
+        assert_eq!(rig.finish(Ending::Unseen).story(), ["A write[1] by 6: register 5 = 1500, unknown (frame 1)"]);
+    }
+
+    #[test]
+    fn a_request_of_yesterday_takes_no_answer_of_today() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 06 0005 05dc"));
+        rig.story();
+        rig.later(5).segment(Side::B, &hex("0001 0000 0006 01 06 0005 05dc"));
+        assert_eq!(
+            rig.story(),
+            [
+                "A request[1] 6 unanswered since frame 1 control",
+                "B response[1] 6",
+                "A write[1] by 6: register 5 = 1500, unanswered (frame 1)",
+            ]
+        );
+        rig.segment(Side::A, &hex("0001 0000 0006 01 06 0005 0000"));
+        rig.later(86_400).segment(Side::A, &hex("0001 0000 0006 01 06 0005 0001"));
+        rig.segment(Side::B, &hex("0001 0000 0006 01 06 0005 0001"));
+        let acts: Vec<_> = rig.story().into_iter().filter(|line| line.contains("write")).collect();
+        assert_eq!(
+            acts,
+            [
+                "A write[1] by 6: register 5 = 0, unanswered (frame 5003)",
+                "A write[1] by 6: register 5 = 1, accepted (frame 86405004)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_write_whose_answer_may_be_lost_has_an_unknown_outcome() {
+        let mut rig = modbus();
+        rig.segment(Side::A, &hex("0001 0000 0006 01 06 0005 05dc"));
+        assert_eq!(rig.lose(Side::B, 12), Footing::Segment);
+        rig.story();
+        assert_eq!(rig.wait(5).story(), ["A write[1] by 6: register 5 = 1500, unknown (frame 1)"]);
+        // The loss may as well have been behind the answer.
+        rig.segment(Side::A, &hex("0001 0000 0006 01 06 0005 05dc"));
+        let _ = rig.lose(Side::B, 1);
+        rig.segment(Side::B, &hex("0001 0000 0003 01 86 02"));
+        assert!(rig.story().contains(&"A write[1] by 6: register 5 = 1500, rejected (frame 5002)".to_owned()));
+    }
+
+    #[test]
     fn an_answer_repeats_transaction_unit_and_function_from_the_other_side() {
         let mut rig = modbus();
         rig.segment(Side::A, &hex("0001 0000 0006 01 03 0000 0001"));
@@ -543,7 +615,7 @@ mod tests {
         let mut rig = modbus();
         rig.segment(Side::A, &hex("0001 0000 0006 00 06 0005 05dc  0002 0000 0006 01 08 0004 0000"));
         rig.story();
-        assert_eq!(rig.wait(9).story(), ["A write[0] by 6: register 5 = 1500, unanswered (frame 1)"]);
+        assert_eq!(rig.wait(9).story(), ["A write[0] by 6: register 5 = 1500, unknown (frame 1)"]);
 
         // The bytes that were lost may have held the answer.
         rig.segment(Side::A, &hex("0003 0000 0006 01 03 0000 0001"));
@@ -554,8 +626,8 @@ mod tests {
         assert_eq!(rig.wait(9).story().len(), 1);
 
         let mut rig = Rig::udp(&MODBUS).with_group();
-        rig.datagram(Side::A, &hex("0001 0000 0006 01 03 0000 0001")).story();
-        assert_eq!(rig.wait(9).story(), [""; 0]);
+        rig.datagram(Side::A, &hex("0001 0000 0006 01 03 0000 0001  0002 0000 0006 01 06 0005 05dc")).story();
+        assert_eq!(rig.wait(9).story(), ["A write[1] by 6: register 5 = 1500, unknown (frame 1)"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::apdu::{Answer, AnswerKind, Apdu, Request, Segment};
 use super::object::{Object, Property};
 use super::tag::{self, Value};
 use crate::observation::Category;
+use crate::pending::Command;
 use crate::reader::{Reader, Stop};
 use compact_str::{CompactString, ToCompactString, format_compact};
 
@@ -30,14 +31,6 @@ pub(super) struct DeviceProperty<'a> {
     pub(super) device: Object,
     pub(super) number: u32,
     pub(super) value: Value<'a>,
-}
-
-/// What a control request does.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Command {
-    pub(super) category: Category,
-    pub(super) target: CompactString,
-    pub(super) value: Option<CompactString>,
 }
 
 impl<'a> Content<'a> {

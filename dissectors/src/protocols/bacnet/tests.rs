@@ -1,7 +1,7 @@
 //! Datagrams in, a story out. Side A is 10.0.0.1, port 40000; side B is 10.0.0.2, port 502.
 
 use super::BACNET;
-use crate::dissector::{Side, Verdict};
+use crate::dissector::{Ending, Side, Verdict};
 use crate::rig::{Rig, hex};
 use proptest::prelude::*;
 
@@ -388,6 +388,44 @@ fn a_request_without_an_answer_is_given_up_after_ten_seconds() {
         ]
     );
     assert_eq!(rig.wait(60).story(), [""; 0], "what was sent again is the same request");
+}
+
+#[test]
+fn a_command_at_the_end_of_a_capture_is_told_and_nothing_is_unanswered() {
+    let mut rig = rig();
+    rig.datagram(Side::A, &bytes(READ_NAME)).datagram(Side::A, &bytes(WRITE)).story();
+    let told = ["A write by 15: analog-output 1 present-value priority 8 = 72.5, unknown (frame 2)"];
+    assert_eq!(rig.finish(Ending::Unseen).story(), told);
+}
+
+#[test]
+fn a_request_of_yesterday_takes_no_answer_of_today() {
+    let mut rig = rig();
+    rig.datagram(Side::A, &bytes(WRITE)).later(10).story();
+    assert_eq!(
+        without_links(rig.datagram(Side::B, &bytes(WRITE_ACK)).story()),
+        [
+            "B serves",
+            "A request 15 unanswered since frame 1 control",
+            "B response 15",
+            "A write by 15: analog-output 1 present-value priority 8 = 72.5, unanswered (frame 1)",
+        ]
+    );
+    rig.datagram(Side::A, &bytes(WRITE)).later(86_400).datagram(Side::A, &bytes(WRITE)).story();
+    let told = rig.datagram(Side::B, &bytes(WRITE_ACK)).story();
+    assert!(told.last().is_some_and(|line| line.ends_with("accepted (frame 86410004)")), "{told:?}");
+}
+
+#[test]
+fn a_command_to_a_group_is_told_without_an_outcome() {
+    let mut rig = rig().with_group();
+    rig.datagram(Side::A, &bytes(WRITE)).story();
+    let told = ["A write by 15: analog-output 1 present-value priority 8 = 72.5, unknown (frame 1)"];
+    assert_eq!(rig.wait(60).story(), told);
+    let mut rig = self::rig();
+    let passed_on = framed(0x04, &[&hex("0a000009 bac0")[..], &bytes(WRITE)[4..]].concat());
+    rig.datagram(Side::A, &passed_on).story();
+    assert_eq!(rig.wait(60).story(), [""; 0], "another has said it");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) struct Turn {
     /// The station behind the receiver that is spoken to.
     to: Option<Child>,
     /// Whether the sender is a host and speaks for itself or for a station behind it.
-    speaks_for_itself: bool,
+    pub(super) speaks_for_itself: bool,
     pub(super) is_owed_an_answer: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Conversations in HTTP/1, told whole and in pieces.
 
 use super::*;
-use crate::dissector::Verdict;
-use crate::observation::{Address, Context, Fact, Host, Transport};
+use crate::dissector::{Ending, Verdict};
+use crate::observation::{Address, Context, Fact, Host, Place, Transport};
 use crate::out::{Action, Scene, Tallies, Told};
 use crate::rig::Rig;
 use proptest::prelude::*;
@@ -194,6 +194,33 @@ fn requests_without_an_answer_are_given_up() {
     assert!(rig.wait(29).story().is_empty());
     assert_eq!(rig.wait(2).story(), ["A request POST unanswered since frame 1"]);
     assert!(rig.wait(60).story().is_empty());
+}
+
+#[test]
+fn what_pends_at_the_end_is_unanswered_only_when_the_connection_is_closed() {
+    for (ending, told) in [(Ending::Closed, &["A request GET unanswered since frame 1"][..]), (Ending::Unseen, &[])] {
+        let mut rig = Rig::tcp(&HTTP);
+        rig.segment(Side::A, GET.as_bytes());
+        rig.story();
+        assert_eq!(rig.finish(ending).story(), told);
+    }
+}
+
+#[test]
+fn a_request_of_yesterday_takes_no_answer_of_today() {
+    let mut rig = Rig::tcp(&HTTP);
+    rig.segment(Side::A, b"HEAD / HTTP/1.1\r\n\r\n");
+    rig.later(30).segment(Side::A, GET.as_bytes());
+    rig.segment(Side::B, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 201 OK\r\n\r\n");
+    let told: Vec<_> = rig.story().into_iter().filter(|line| !line.ends_with("serves")).collect();
+    let expected = [
+        "A request HEAD",
+        "A request HEAD unanswered since frame 1",
+        "A request GET",
+        "B response 200",
+        "B response 201",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -1,0 +1,307 @@
+//! Requests that wait for their answers: kept, paired, given up and told in one place for every protocol.
+//!
+//! There are few of them, and they are bounded. They stand in the order in which they were heard of last, so the oldest is
+//! the first whose patience ends, by packet time alone. What answers what is for the protocol to say.
+
+use crate::dissector::Ending;
+use crate::observation::{Category, Outcome, Place};
+use crate::out::{Action, Count, Out};
+use crate::side::Side;
+use crate::time::Timestamp;
+use compact_str::CompactString;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A request, as far as its answer or the want of one needs it.
+pub(crate) trait Request {
+    /// How long its answer may take.
+    const PATIENCE: Duration;
+
+    /// As it was counted when it was sent.
+    fn count(&self) -> Count;
+
+    /// What it does, if it changes the process or the device.
+    fn command(&self) -> Option<Command> {
+        None
+    }
+}
+
+/// What a control request does, in the words of the operations table.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Command {
+    pub(crate) category: Category,
+    /// On what, in the protocol's own terms.
+    pub(crate) target: CompactString,
+    /// The first value, if it fits a line.
+    pub(crate) value: Option<CompactString>,
+}
+
+/// The requests of a conversation that wait.
+pub(crate) struct Pending<R> {
+    /// Nearly always the only one: it stands here without an allocation. Without it there are no others.
+    oldest: Option<Waiting<R>>,
+    others: VecDeque<Waiting<R>>,
+}
+
+/// A request that waits.
+pub(crate) struct Waiting<R> {
+    pub(crate) request: R,
+    place: Place,
+    /// When the last of its bytes, or of what keeps the exchange alive, was seen.
+    heard: Timestamp,
+    is_owed_an_answer: bool,
+}
+
+impl<R> Default for Pending<R> {
+    fn default() -> Self {
+        Self { oldest: None, others: VecDeque::new() }
+    }
+}
+
+impl<R: Request> Pending<R> {
+    /// Where the oldest request stands that `is_it` accepts. One whose patience has ended is there no more.
+    #[inline]
+    pub(crate) fn position(&self, now: Timestamp, is_it: impl Fn(&Waiting<R>) -> bool) -> Option<usize> {
+        let all = self.oldest.iter().chain(&self.others);
+        all.into_iter().position(|waiting| is_it(waiting) && !waiting.is_overdue(now))
+    }
+
+    /// The request at a position.
+    #[inline]
+    pub(crate) fn get(&self, at: usize) -> Option<&R> {
+        let waiting = match at.checked_sub(1) {
+            None => self.oldest.as_ref(),
+            Some(other) => self.others.get(other),
+        };
+        waiting.map(|waiting| &waiting.request)
+    }
+
+    /// Takes out the request at a position.
+    #[inline]
+    pub(crate) fn take(&mut self, at: usize) -> Option<Waiting<R>> {
+        match at.checked_sub(1) {
+            None => std::mem::replace(&mut self.oldest, self.others.pop_front()),
+            Some(other) => self.others.remove(other),
+        }
+    }
+
+    /// A request was sent, in the message that `out` is for. Those whose patience has ended are given up first; when
+    /// there are too many, so is the oldest.
+    pub(crate) fn push(&mut self, request: R, is_owed_an_answer: bool, out: &mut Out<'_>) {
+        let place = out.place();
+        self.give_up(place.time, out);
+        if self.others.len() >= MOST_OTHERS
+            && let Some(oldest) = self.take(0)
+        {
+            oldest.in_vain(out);
+        }
+        self.put(Waiting { request, place, heard: place.time, is_owed_an_answer });
+    }
+
+    /// The exchange at a position is alive.
+    pub(crate) fn hear(&mut self, at: usize, now: Timestamp) {
+        if let Some(waiting) = self.take(at) {
+            self.put(Waiting { heard: now, ..waiting });
+        }
+    }
+
+    /// The latest request is under way still.
+    pub(crate) fn hear_latest(&mut self, now: Timestamp) {
+        if let Some(latest) = self.others.back_mut().or(self.oldest.as_mut()) {
+            latest.heard = now;
+        }
+    }
+
+    /// Gives up the requests that have waited for too long.
+    #[inline]
+    pub(crate) fn give_up(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        while self.oldest.as_ref().is_some_and(|oldest| oldest.is_overdue(now)) {
+            self.take(0).into_iter().for_each(|overdue| overdue.in_vain(out));
+        }
+    }
+
+    /// Bytes of `server` were lost: nobody can say any more that it did not answer what was asked so far.
+    pub(crate) fn excuse(&mut self, server: Side) {
+        let all = self.oldest.iter_mut().chain(&mut self.others);
+        for waiting in all.filter(|waiting| waiting.request.count().sender != server) {
+            waiting.is_owed_an_answer = false;
+        }
+    }
+
+    /// No more messages come.
+    pub(crate) fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        while let Some(waiting) = self.take(0) {
+            match ending {
+                Ending::Closed => waiting.in_vain(out),
+                Ending::Unseen => waiting.act(Outcome::Unknown, out),
+            }
+        }
+    }
+
+    fn put(&mut self, waiting: Waiting<R>) {
+        match self.oldest {
+            None => self.oldest = Some(waiting),
+            Some(_) => self.others.push_back(waiting),
+        }
+    }
+}
+
+impl<R: Request> Waiting<R> {
+    /// Whether its answer would have been seen.
+    pub(crate) fn is_owed_an_answer(&self) -> bool {
+        self.is_owed_an_answer
+    }
+
+    /// It was answered.
+    #[inline]
+    pub(crate) fn answered(&self, outcome: Outcome, out: &mut Out<'_>) {
+        self.act(outcome, out);
+    }
+
+    /// It waits no more, and no answer was seen.
+    pub(crate) fn in_vain(&self, out: &mut Out<'_>) {
+        if self.is_owed_an_answer {
+            out.unanswered(self.request.count(), self.place);
+            self.act(Outcome::Unanswered, out);
+        } else {
+            self.act(Outcome::Unknown, out);
+        }
+    }
+
+    #[inline]
+    fn act(&self, outcome: Outcome, out: &mut Out<'_>) {
+        let Some(Command { category, target, value }) = self.request.command() else { return };
+        let Count { sender, child, operation, .. } = self.request.count();
+        out.act(Action { sender, child, operation, category, target, value, outcome, place: self.place });
+    }
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        now.since(self.heard) >= R::PATIENCE
+    }
+}
+
+/// 64 in all: more than a client asks at once of whom it hears nothing.
+const MOST_OTHERS: usize = 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Address, Context, Host, Operation, Transport};
+    use crate::out::{Mark, Scene, Tallies, Told};
+    use crate::side::{Direction, Sides};
+
+    #[derive(Clone, Copy)]
+    struct Question(u32, Side);
+
+    impl Request for Question {
+        const PATIENCE: Duration = Duration::from_secs(5);
+
+        fn count(&self) -> Count {
+            Count {
+                sender: self.1,
+                direction: Direction::Request,
+                operation: Operation::Code(self.0),
+                child: None,
+                mark: Mark::Plain,
+                is_control: false,
+            }
+        }
+
+        fn command(&self) -> Option<Command> {
+            let command = |target| Command { category: Category::Write, target, value: None };
+            (self.0 >= 100).then(|| command(CompactString::const_new("it")))
+        }
+    }
+
+    #[derive(Default)]
+    struct Story(Vec<String>);
+
+    impl Tallies for Story {
+        fn serves(&mut self, _server: Side) {}
+
+        fn count(&mut self, count: &Count, place: Place) {
+            self.0.push(format!("{} {:?} since {}", count.operation, count.mark, place.time.nanos() / 1_000_000_000));
+        }
+
+        fn act(&mut self, action: Action) {
+            self.0.push(format!("{} {}", action.operation, action.outcome.name()));
+        }
+    }
+
+    /// Does something at a second; what was told.
+    fn at(second: i64, act: impl FnOnce(&mut Out<'_>)) -> Vec<String> {
+        let host = Host { context: Context::default(), address: Address::default() };
+        let (hosts, group) = (Sides::new(host, host), Sides::default());
+        let scene = Scene { hosts, ports: Sides::default(), group, transport: Transport::Tcp, protocol: "test" };
+        let place = Place { time: Timestamp::from_micros(second * 1_000_000), capture: 0, frame: None };
+        let (mut told, mut story) = (Told::new(1), Story::default());
+        act(&mut Out::new(&mut told, &scene, Side::A, place));
+        told.commit(&mut story);
+        story.0
+    }
+
+    fn asked(questions: &[(i64, u32)]) -> Pending<Question> {
+        let mut pending = Pending::default();
+        for (second, number) in questions {
+            at(*second, |out| pending.push(Question(*number, Side::A), true, out));
+        }
+        pending
+    }
+
+    fn numbers(pending: &Pending<Question>) -> Vec<u32> {
+        (0..).map_while(|at| pending.get(at)).map(|question| question.0).collect()
+    }
+
+    #[test]
+    fn requests_are_taken_from_any_position_and_stay_in_order() {
+        for (at, left) in [(0, [2, 3]), (1, [1, 3]), (2, [1, 2])] {
+            let mut pending = asked(&[(0, 1), (0, 2), (0, 3)]);
+            assert_eq!(pending.take(at).map(|waiting| waiting.request.0 as usize), Some(at + 1));
+            assert_eq!(numbers(&pending), left);
+        }
+        assert!(asked(&[]).take(0).is_none() && asked(&[(0, 1)]).take(1).is_none());
+    }
+
+    #[test]
+    fn patience_ends_by_the_time_of_the_next_message() {
+        let mut pending = asked(&[(0, 100), (1, 2)]);
+        let now = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        assert_eq!(pending.position(now(4), |_| true), Some(0));
+        assert_eq!(pending.position(now(5), |_| true), Some(1), "the first is there no more");
+        let told = at(5, |out| pending.push(Question(3, Side::A), true, out));
+        assert_eq!(told, ["100 Unanswered since 0", "100 unanswered"]);
+        assert_eq!(numbers(&pending), [2, 3]);
+    }
+
+    #[test]
+    fn who_is_heard_of_waits_on() {
+        let mut pending = asked(&[(0, 1), (1, 2)]);
+        pending.hear(0, Timestamp::from_micros(4_000_000));
+        assert_eq!(at(7, |out| pending.give_up(out.place().time, out)), ["2 Unanswered since 1"]);
+        assert_eq!(at(9, |out| pending.give_up(out.place().time, out)), ["1 Unanswered since 0"]);
+    }
+
+    #[test]
+    fn an_answer_that_may_be_lost_is_not_missing() {
+        let mut pending = asked(&[(0, 1), (0, 100)]);
+        at(0, |out| pending.push(Question(101, Side::B), true, out));
+        pending.excuse(Side::B);
+        let told = at(9, |out| pending.give_up(out.place().time, out));
+        assert_eq!(told, ["101 Unanswered since 0", "100 unknown", "101 unanswered"]);
+    }
+
+    #[test]
+    fn the_end_tells_what_is_known() {
+        let closed = at(1, |out| asked(&[(0, 1), (0, 100)]).finish(Ending::Closed, out));
+        assert_eq!(closed, ["1 Unanswered since 0", "100 Unanswered since 0", "100 unanswered"]);
+        let unseen = at(1, |out| asked(&[(0, 1), (0, 100)]).finish(Ending::Unseen, out));
+        assert_eq!(unseen, ["100 unknown"]);
+    }
+
+    #[test]
+    fn no_more_than_64_wait() {
+        let mut pending = asked(&(0..64).map(|number| (0, number)).collect::<Vec<_>>());
+        assert_eq!(at(1, |out| pending.push(Question(64, Side::A), true, out)), ["0 Unanswered since 0"]);
+        assert_eq!(numbers(&pending).len(), 64);
+    }
+}
