@@ -270,9 +270,12 @@ pub enum Value {
 }
 
 impl Value {
-    /// Text from the wire; what is no UTF-8 becomes U+FFFD.
+    /// How many bytes of a text are told: enough for any name, and no way to fill the memory of who listens.
+    pub const LONGEST: usize = 512;
+
+    /// Text from the wire, its front if it is too long; what is no UTF-8 becomes U+FFFD.
     pub fn text(bytes: &[u8]) -> Self {
-        Self::Text(CompactString::from_utf8_lossy(bytes))
+        Self::Text(clipped(bytes, Self::LONGEST))
     }
 
     /// As text, the form that rules match.
@@ -302,8 +305,27 @@ pub enum Operation {
     Kind(char, u32),
     /// A verb of the standard: `GET`.
     Verb(&'static str),
-    /// Any other word.
+    /// Any other word: see [`Operation::word`].
     Word(CompactString),
+}
+
+impl Operation {
+    /// How many bytes of a word are told: rows are counted by it, so whoever sends it must not decide how large they are.
+    pub const LONGEST: usize = 64;
+
+    /// A word from the wire, its front if it is too long; what is no UTF-8 becomes U+FFFD.
+    pub fn word(bytes: &[u8]) -> Self {
+        Self::Word(clipped(bytes, Self::LONGEST))
+    }
+}
+
+/// The front of a text, cut between letters.
+fn clipped(bytes: &[u8], longest: usize) -> CompactString {
+    // A letter that begins before the cut ends within three bytes behind it.
+    let front = bytes.get(..longest.saturating_add(3)).unwrap_or(bytes);
+    let mut text = CompactString::from_utf8_lossy(front);
+    text.truncate(text.floor_char_boundary(longest));
+    text
 }
 
 impl fmt::Display for Operation {

@@ -12,7 +12,7 @@ use crate::observation::{
 use crate::side::{Direction, Side, Sides};
 use crate::time::Timestamp;
 use compact_str::CompactString;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::time::Duration;
 
@@ -92,6 +92,7 @@ enum About {
 
 struct Known {
     subject: Subject,
+    port: u16,
     about: About,
     field: Option<&'static Field>,
     /// Hashes of the latest value and of those before it.
@@ -109,7 +110,7 @@ impl Known {
     const FLAP: Duration = Duration::from_mins(1);
 
     fn key(&self) -> Key<'_> {
-        Key { subject: &self.subject, about: self.about }
+        Key { subject: &self.subject, port: self.port, about: self.about }
     }
 
     fn change(&mut self, value: u64, at: Timestamp) {
@@ -134,12 +135,15 @@ enum Entry {
     Fresh(Known),
     Changed { slot: u32, value: u64, at: Timestamp },
     Repeated { slot: u32, evidence: Evidence },
+    Flapped { slot: u32 },
 }
 
 /// What the lane keeps for its dissectors: what is known already, and what was told but not taken yet.
 pub struct Told {
     known: Bounded<Known>,
-    hasher: FixedState,
+    /// Seeded at random, so that nobody can make all keys collide; what is told, and in which order, does not depend on it.
+    hasher: RandomState,
+    flaps: u64,
     journal: Vec<Entry>,
     newcomers: Vec<Known>,
     counts: Vec<Counted>,
@@ -153,7 +157,8 @@ impl Told {
     pub fn new(cap: usize) -> Self {
         Self {
             known: Bounded::new(cap, cap),
-            hasher: FixedState::default(),
+            hasher: RandomState::default(),
+            flaps: 0,
             journal: Vec::new(),
             newcomers: Vec::new(),
             counts: Vec::new(),
@@ -200,6 +205,11 @@ impl Told {
         self.ready.extend(self.known.iter_mut().filter_map(Known::repeats));
     }
 
+    /// How often a value was told that another has replaced within the last minute.
+    pub fn flaps(&self) -> u64 {
+        self.flaps
+    }
+
     /// How many properties were forgotten because there were too many.
     pub fn forgotten(&self) -> u64 {
         self.known.evicted()
@@ -214,6 +224,7 @@ impl Told {
                 Entry::Fresh(newcomer) => newcomers.push(newcomer),
                 Entry::Changed { slot, value, at } => {
                     if let Some(known) = self.known.touch(slot, |_| 2) {
+                        self.ready.extend(known.repeats());
                         known.change(value, at);
                     }
                 }
@@ -222,6 +233,10 @@ impl Told {
                         let before = known.repeated.map_or(0, |(_, count)| count);
                         known.repeated = Some((evidence, before.saturating_add(1)));
                     }
+                }
+                Entry::Flapped { slot } => {
+                    self.known.touch(slot, |_| 1);
+                    self.flaps = self.flaps.saturating_add(1);
                 }
             }
         }
@@ -285,7 +300,8 @@ impl<'a> Out<'a> {
         *self.scene.group.of(side)
     }
 
-    /// The messages say that this side serves.
+    /// The messages say that this side serves. To be called before anything is told of the client, which comes from
+    /// another port each time.
     pub fn server(&mut self, side: Side) {
         self.told.server = Some(side);
     }
@@ -316,7 +332,7 @@ impl<'a> Out<'a> {
         bytes: &[u8],
         value: impl FnOnce() -> Value,
     ) {
-        let subject = Subject { host: self.host(side), child: child.cloned() };
+        let subject = self.end(side, child);
         let value_hash = self.told.hasher.hash_one(bytes);
         self.once(subject, About::Attribute(field.name), Some(field), value_hash, || Fact::Attribute {
             field,
@@ -328,7 +344,8 @@ impl<'a> Out<'a> {
     pub fn text(&mut self, side: Side, child: Option<&Child>, field: &'static Field, text: &[u8]) {
         let text = text.trim_ascii();
         if !text.is_empty() {
-            self.attribute(side, child, field, text, || Value::text(text));
+            let front = text.get(..Value::LONGEST).unwrap_or(text);
+            self.attribute(side, child, field, front, || Value::text(text));
         }
     }
 
@@ -339,24 +356,31 @@ impl<'a> Out<'a> {
 
     /// A child stands behind the host on a side.
     pub fn child(&mut self, side: Side, child: &Child, proof: ChildProof) {
-        let subject = Subject { host: self.host(side), child: Some(child.clone()) };
+        let subject = self.end(side, Some(child));
         self.once(subject, About::Child(proof), None, 0, || Fact::Child(proof));
     }
 
     /// This address and this MAC belong together. The host need not be an end of the flow.
     pub fn binding(&mut self, host: Host, mac: Mac, proof: Binding) {
-        self.once(host.into(), About::Binding(mac, proof), None, 0, || Fact::Binding { mac, proof });
+        self.once((host.into(), 0), About::Binding(mac, proof), None, 0, || Fact::Binding { mac, proof });
+    }
+
+    /// The device on a side or its child, and the port of the service that it is; 0 for a client.
+    fn end(&self, side: Side, child: Option<&Child>) -> (Subject, u16) {
+        let is_client = self.told.server == Some(side.other());
+        let port = if is_client { 0 } else { self.port(side) };
+        (Subject { host: self.host(side), child: child.cloned() }, port)
     }
 
     fn once(
         &mut self,
-        subject: Subject,
+        (subject, port): (Subject, u16),
         about: About,
         field: Option<&'static Field>,
         value: u64,
         fact: impl FnOnce() -> Fact,
     ) {
-        let key = Key { subject: &subject, about };
+        let key = Key { subject: &subject, port, about };
         let hash = self.told.hasher.hash_one(&key);
         let time = self.place.time;
         let slot = self.told.known.find(hash, |known| known.key() == key);
@@ -366,14 +390,16 @@ impl<'a> Out<'a> {
                 if let Some(latest) = values.first_mut() {
                     *latest = value;
                 }
-                let known = Known { subject: subject.clone(), about, field, values, told: time, repeated: None };
+                let known = Known { subject: subject.clone(), port, about, field, values, told: time, repeated: None };
                 self.told.journal.push(Entry::Fresh(known));
                 self.observe(subject, fact());
             }
             Some((slot, known)) => {
                 let is_latest = known.values.first() == Some(&value);
                 let flaps = known.values.contains(&value) && time.since(known.told) < Known::FLAP;
-                if is_latest || flaps {
+                if !is_latest && flaps {
+                    self.told.journal.push(Entry::Flapped { slot });
+                } else if is_latest {
                     let evidence = self.evidence();
                     self.told.journal.push(Entry::Repeated { slot, evidence });
                 } else {
@@ -412,5 +438,140 @@ impl Scene {
 #[derive(Hash, PartialEq, Eq)]
 struct Key<'a> {
     subject: &'a Subject,
+    /// Two services of one host may say different things of it.
+    port: u16,
     about: About,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Address, Context};
+
+    static NAME: Field = Field::new("test.name", "a name");
+
+    /// A lane's memory, and the conversation that speaks to it: side B serves at port 80.
+    struct Desk {
+        told: Told,
+        scene: Scene,
+    }
+
+    struct Nobody;
+
+    impl Tallies for Nobody {
+        fn serves(&mut self, _server: Side) {}
+        fn count(&mut self, _count: &Count, _place: Place) {}
+        fn act(&mut self, _action: Action) {}
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let host = Host { context: Context::default(), address: Address::default() };
+            let (hosts, group) = (Sides::new(host, host), Sides::default());
+            let scene =
+                Scene { hosts, ports: Sides::new(40_000, 80), group, transport: Transport::Tcp, protocol: "test" };
+            Self { told: Told::new(64), scene }
+        }
+
+        fn out(&mut self, second: i64, sender: Side) -> Out<'_> {
+            let time = Timestamp::from_micros(second * 1_000_000);
+            Out::new(&mut self.told, &self.scene, sender, Place { time, capture: 0, frame: None })
+        }
+
+        /// Side B says its name in a message of its own; what is told then.
+        fn name(&mut self, second: i64, name: &str) -> Vec<String> {
+            self.out(second, Side::B).text(Side::B, None, &NAME, name.as_bytes());
+            self.told()
+        }
+
+        /// What has taken effect since the last call.
+        fn told(&mut self) -> Vec<String> {
+            self.told.commit(&mut Nobody);
+            self.told.ready().drain(..).map(|observation| line_of(&observation)).collect()
+        }
+
+        fn repeats(&mut self) -> Vec<String> {
+            self.told.tell_repeats();
+            self.told()
+        }
+    }
+
+    fn line_of(observation: &Observation) -> String {
+        let second = observation.time.nanos() / 1_000_000_000;
+        match &observation.fact {
+            Fact::Attribute { value, .. } => format!("{second}: {value}"),
+            Fact::Again { count, .. } => format!("{second}: {count} more"),
+            other => format!("{second}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn repeats_belong_to_the_value_that_was_repeated() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.name(0, "old"), ["0: old"]);
+        assert_eq!(desk.name(1, "old"), [""; 0]);
+        assert_eq!(desk.name(2, "old"), [""; 0]);
+        assert_eq!(desk.name(3, "new"), ["2: 2 more", "3: new"]);
+        assert_eq!(desk.repeats(), [""; 0]);
+        assert_eq!(desk.name(4, "new"), [""; 0]);
+        assert_eq!(desk.repeats(), ["4: 1 more"]);
+    }
+
+    #[test]
+    fn a_value_that_flaps_is_no_repeat_of_the_latest() {
+        let mut desk = Desk::new();
+        desk.name(0, "one");
+        desk.name(1, "other");
+        for second in 2..60 {
+            assert_eq!(desk.name(second, if second % 2 == 0 { "one" } else { "other" }), [""; 0]);
+        }
+        assert_eq!(desk.told.flaps(), 29);
+        assert_eq!(desk.repeats(), ["59: 29 more"], "of the other, which was told last");
+        assert_eq!(desk.name(61, "one"), ["61: one"], "a minute later it is a change");
+        assert_eq!(desk.told.flaps(), 29);
+    }
+
+    #[test]
+    fn what_is_rolled_back_is_neither_known_nor_counted() {
+        let mut desk = Desk::new();
+        desk.out(0, Side::B).text(Side::B, None, &NAME, b"half");
+        desk.told.roll_back();
+        assert_eq!(desk.told(), [""; 0]);
+        desk.name(1, "one");
+        desk.name(2, "other");
+        desk.out(3, Side::B).text(Side::B, None, &NAME, b"one");
+        desk.told.roll_back();
+        assert_eq!((desk.told.flaps(), desk.repeats()), (0, Vec::new()));
+    }
+
+    #[test]
+    fn two_services_of_one_host_are_told_apart_and_a_client_is_one_on_all_its_ports() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.name(0, "webs"), ["0: webs"]);
+        desk.scene.ports.b = 8080;
+        assert_eq!(desk.name(1, "webs"), ["1: webs"]);
+        assert_eq!(desk.name(2, "webs"), [""; 0]);
+        for (second, port, told) in [(3, 40_000, 1), (4, 40_001, 0)] {
+            desk.scene.ports.a = port;
+            let mut out = desk.out(second, Side::A);
+            out.server(Side::B);
+            out.text(Side::A, None, &NAME, b"browser");
+            assert_eq!(desk.told().len(), told, "from port {port}");
+        }
+    }
+
+    #[test]
+    fn text_is_clipped_between_letters() {
+        let mut desk = Desk::new();
+        let told = |desk: &mut Desk, text: &[u8]| {
+            desk.out(0, Side::B).text(Side::B, None, &NAME, text);
+            desk.told().concat().split_off("0: ".len())
+        };
+        assert_eq!(told(&mut desk, "x".repeat(600).as_bytes()), "x".repeat(512));
+        assert_eq!(told(&mut desk, format!(" {}üx", "y".repeat(511)).as_bytes()), "y".repeat(511));
+        assert_eq!(told(&mut desk, format!("{}ü ", "z".repeat(510)).as_bytes()), format!("{}ü", "z".repeat(510)));
+        assert_eq!(told(&mut desk, &[0xff; 600]), "\u{fffd}".repeat(170), "each becomes three bytes");
+        let long = "x".repeat(513);
+        assert_eq!(desk.name(1, &long), [""; 0], "what is told would be the same");
+    }
 }

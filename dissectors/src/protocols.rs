@@ -25,6 +25,12 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    /// What a conversation is not is remembered in one bit for each; one is left over.
+    #[test]
+    fn there_are_fewer_protocols_than_bits() {
+        assert!(ALL.len() <= 63);
+    }
+
     #[test]
     fn names_are_unique_and_fields_bear_their_protocols_name() {
         let mut names = BTreeSet::new();

@@ -3,7 +3,6 @@
 use crate::dissector::Verdict;
 use crate::head::{self, Start};
 use crate::observation::{Operation, Transport};
-use compact_str::CompactString;
 
 /// Whether the start of a message is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +97,7 @@ fn is_asked_for(front: &[u8], method: &str) -> bool {
 /// What a method is called in the tables.
 pub(super) fn operation(method: &[u8]) -> Operation {
     let known = methods().find(|known| known.as_bytes() == method);
-    known.map_or_else(|| Operation::Word(CompactString::from_utf8_lossy(method)), Operation::Verb)
+    known.map_or_else(|| Operation::word(method), Operation::Verb)
 }
 
 fn methods() -> impl Iterator<Item = &'static str> {
@@ -190,6 +189,7 @@ mod tests {
         assert_eq!(operation(b"NOTIFY"), Operation::Verb("NOTIFY"));
         assert_eq!(operation(b"get"), Operation::Word("get".into()));
         assert_eq!(operation(b""), Operation::Word("".into()));
+        assert_eq!(operation(&[b'X'; 100]), Operation::Word("X".repeat(64).into()));
     }
 
     proptest! {

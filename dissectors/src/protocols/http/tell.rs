@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 /// What the head of a request says of who asks, and of who is asked.
 pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<'_>) {
     if let Some(agent) = head.value("user-agent") {
-        out.text(side, None, &USER_AGENT, front(&agent));
+        out.text(side, None, &USER_AGENT, &agent);
     }
     if let Some(authorization) = head.value("authorization") {
         let scheme = scheme_of(&authorization);
@@ -29,7 +29,7 @@ pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<
 pub(super) fn response(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
     for (field, name) in [(&SERVER, "server"), (&POWERED_BY, "x-powered-by")] {
         if let Some(value) = head.value(name) {
-            out.text(side, None, field, front(&value));
+            out.text(side, None, field, &value);
         }
     }
     challenges(side, head, out);
@@ -42,20 +42,20 @@ fn challenges(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
     for value in head.values("www-authenticate") {
         for part in head::challenges(&value) {
             match part {
-                Part::Scheme(scheme) if schemes.len() < TEXT => {
+                Part::Scheme(scheme) => {
                     let separator: &[u8] = if schemes.is_empty() { b"" } else { b", " };
                     schemes.extend_from_slice(separator);
-                    schemes.extend(front(scheme).iter().map(u8::to_ascii_lowercase));
+                    schemes.extend(scheme.iter().map(u8::to_ascii_lowercase));
                 }
                 Part::Parameter(name, realm) if realms < MOST_REALMS && name.eq_ignore_ascii_case(b"realm") => {
                     realms = realms.saturating_add(1);
-                    out.text(side, None, &REALM, front(&realm));
+                    out.text(side, None, &REALM, &realm);
                 }
-                Part::Scheme(_) | Part::Parameter(..) => {}
+                Part::Parameter(..) => {}
             }
         }
     }
-    out.text(side, None, &AUTHENTICATE, front(&schemes));
+    out.text(side, None, &AUTHENTICATE, &schemes);
 }
 
 /// The scheme by its name in the list, which is all that is kept: some send a bare secret where the scheme should stand.
@@ -75,15 +75,9 @@ fn host_name(host: &[u8]) -> Option<&[u8]> {
     (is_port && is_name && !is_number && name.len() <= LONGEST_NAME).then_some(name)
 }
 
-/// As much of a text as a table wants.
-fn front(text: &[u8]) -> &[u8] {
-    text.get(..TEXT).unwrap_or(text)
-}
-
 /// The IANA registry of HTTP authentication schemes, and two that are met without being in it.
 const SCHEMES: &str = "basic digest bearer negotiate ntlm wsse hoba mutual oauth dpop gnap vapid concealed privatetoken \
     scram-sha-1 scram-sha-256";
-const TEXT: usize = 512;
 const MOST_REALMS: usize = 8;
 const LONGEST_NAME: usize = 255;
 
