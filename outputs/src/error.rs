@@ -3,11 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::visible::visible;
+
 /// Why rows could not be written, or read back. What lies behind an error is its source and not in its text.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// A file or folder could not be used.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -18,7 +20,7 @@ pub enum OutputError {
     #[error("the output")]
     Stream(#[from] io::Error),
     /// A Parquet file could not be written or read.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path))]
     Parquet {
         /// The file.
         path: PathBuf,
@@ -26,7 +28,7 @@ pub enum OutputError {
         source: parquet::errors::ParquetError,
     },
     /// A file of the lake holds a column of another type than the schema says.
-    #[error("{}: column {column} is not of the type that the schema says", path.display())]
+    #[error("{}: column {column} is not of the type that the schema says", shown(path))]
     Type {
         /// The file.
         path: PathBuf,
@@ -34,7 +36,7 @@ pub enum OutputError {
         column: &'static str,
     },
     /// A file of the lake that describes it cannot be understood.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path))]
     Json {
         /// The file.
         path: PathBuf,
@@ -42,12 +44,14 @@ pub enum OutputError {
         source: serde_json::Error,
     },
     /// There is no lake.
-    #[error("{}: no lake (a folder that `read --out` wrote)", .0.display())]
+    #[error("{}: no lake (a folder that `read --out` wrote)", shown(.0))]
     NoLake(PathBuf),
     /// Some captures of an older run are read again, and some are not.
     #[error(
-        "{shared} was read before, in run {run}, together with {missing}, which is not read now: its packets would \
-         count twice. Read all captures of that run again, or say --append to keep both"
+        "{} was read before, in run {run}, together with {}, which is not read now: its packets would count twice. \
+         Read all captures of that run again, or say --append to keep both",
+        visible(shared),
+        visible(missing)
     )]
     Overlap {
         /// The older run.
@@ -57,6 +61,10 @@ pub enum OutputError {
         /// An input of the older run alone.
         missing: String,
     },
+}
+
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy())
 }
 
 impl OutputError {

@@ -15,6 +15,7 @@ pub mod rows;
 pub mod runs;
 pub mod schema;
 pub mod sink;
+mod visible;
 
 pub use cell::{Cell, Kind, Row, rfc3339};
 pub use error::OutputError;
@@ -26,3 +27,4 @@ pub use rows::Rows;
 pub use runs::{Input, Overlap, Run, run_id};
 pub use schema::{Grain, Table};
 pub use sink::{Sink, Written};
+pub use visible::visible;

@@ -9,6 +9,7 @@ use crate::cell::{Cell, Json, Row};
 use crate::error::OutputError;
 use crate::schema::{Column, Table};
 use crate::sink::{Sink, Written};
+use crate::visible::write_json;
 
 /// Writes JSON lines to a stream.
 pub struct Lines<W: Write> {
@@ -26,7 +27,8 @@ impl<W: Write> Lines<W> {
     /// Takes a row that is made already, its provenance too.
     pub fn row(&mut self, table: &'static Table, row: &Row) -> Result<(), OutputError> {
         let fields = table.columns.iter().zip(row).collect();
-        let mut line = serde_json::to_vec(&Object { table: Some(table.name), fields }).map_err(std::io::Error::from)?;
+        let mut line = Vec::new();
+        write_json(&mut line, &Object { table: Some(table.name), fields })?;
         line.push(b'\n');
         self.stream.write_all(&line)?;
         self.written.rows += 1;
@@ -89,7 +91,7 @@ mod tests {
     fn a_line_names_its_table_and_keeps_every_column_in_order() {
         let capture = CaptureRow {
             capture_id: "c".into(),
-            path: "a\u{1b}[31m.pcap".into(),
+            path: "a\u{1b}[31m\u{9b}.pcap".into(),
             link_types: vec!["ethernet".into()],
             first_packet: Some(Timestamp::from_nanos(1_999)),
             ..CaptureRow::default()
@@ -98,7 +100,7 @@ mod tests {
             lines(&[capture.into()]),
             concat!(
                 r#"{"table":"captures","site":"s","sensor":"x","run_id":"r","capture_id":"c","#,
-                r#""path":"a\u001b[31m.pcap","sha256":null,"bytes":0,"link_types":["ethernet"],"snaplen":null,"#,
+                r#""path":"a\u001b[31m\u009b.pcap","sha256":null,"bytes":0,"link_types":["ethernet"],"snaplen":null,"#,
                 r#""first_packet":"1970-01-01T00:00:00.000001Z","last_packet":null,"packets":0,"cut_by_snaplen":0,"#,
                 r#""damage":null,"damage_offset":null}"#,
                 "\n",

@@ -1,17 +1,19 @@
 //! Rows on paper: a table for people, JSON and CSV for programs.
 //!
-//! Much of the text comes from the wire, and so from a stranger. A table shows what could move the cursor, recolour the
-//! terminal or turn the line around as `\u{1b}`; a CSV cell that a spreadsheet would run gets an apostrophe.
+//! Much of the text comes from the wire, and so from a stranger. What could move the cursor, recolour the terminal or turn
+//! the line around is shown as `\u{1b}` where people look, and escaped in JSON; a CSV cell that a spreadsheet would run
+//! gets an apostrophe.
 
 use std::io::{self, Write};
 
 use crate::cell::{Cell, Json, Kind, rfc3339};
 use crate::lines::Object;
 use crate::rows::Rows;
+use crate::visible::{visible, write_json};
 
 mod table;
 
-pub use table::{shown, visible};
+pub use table::shown;
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,16 @@ pub enum Format {
     /// A JSON array of objects.
     Json,
     /// Comma-separated values under a line of names.
-    Csv,
+    Csv(Audience),
+}
+
+/// Who reads what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A program, for which each byte stands as it is.
+    Program,
+    /// Somebody at a terminal.
+    Terminal,
 }
 
 /// Prints these columns of rows. Left open, a table shows what fits a screen, the other formats all.
@@ -30,7 +41,7 @@ pub fn print(rows: &Rows, columns: Option<&[usize]>, format: Format, out: &mut d
     match format {
         Format::Table(width) => table::print(rows, columns, width, out),
         Format::Json => json(rows, columns.unwrap_or(&all), out),
-        Format::Csv => csv(rows, columns.unwrap_or(&all), out),
+        Format::Csv(audience) => csv(rows, columns.unwrap_or(&all), audience, out),
     }
 }
 
@@ -38,16 +49,17 @@ fn json(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
     for (i, row) in rows.rows.iter().enumerate() {
         out.write_all(if i == 0 { b"[\n" } else { b",\n" })?;
         let fields = columns.iter().map(|&column| (&rows.table.columns[column], &row[column]));
-        serde_json::to_writer(&mut *out, &Object { table: None, fields: fields.collect() })?;
+        write_json(out, &Object { table: None, fields: fields.collect() })?;
     }
     out.write_all(if rows.rows.is_empty() { b"[]\n" } else { b"\n]\n" })
 }
 
-fn csv(rows: &Rows, columns: &[usize], out: &mut dyn Write) -> io::Result<()> {
+fn csv(rows: &Rows, columns: &[usize], audience: Audience, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(columns.iter().map(|&i| rows.table.columns[i].name)).map_err(io_error)?;
     for row in &rows.rows {
         let cells = columns.iter().map(|&i| harmless(plain(rows.table.columns[i].kind, &row[i]), &row[i]));
+        let cells = cells.map(|cell| if audience == Audience::Terminal { visible(&cell) } else { cell });
         writer.write_record(cells).map_err(io_error)?;
     }
     writer.flush()
@@ -113,7 +125,12 @@ mod tests {
         let evil = "a\u{1b}[2J\u{9b}31m\nb\u{202e}c\u{7}\u{200b}\u{e0041}ü";
         let table = printed(named(evil), "name", Format::Table(None));
         assert_eq!(table.lines().count(), 2);
-        assert!(table.contains(r"a\u{1b}[2J\u{9b}31m\u{a}b\u{202e}c\u{7}\u{200b}\u{e0041}ü"), "{table}");
+        let shown = r"a\u{1b}[2J\u{9b}31m\u{a}b\u{202e}c\u{7}\u{200b}\u{e0041}ü";
+        assert!(table.contains(shown), "{table}");
+        assert_eq!(printed(named(evil), "name", Format::Csv(Audience::Terminal)), format!("name\n{shown}\n"));
+        assert_eq!(printed(named(evil), "name", Format::Csv(Audience::Program)), format!("name\n\"{evil}\"\n"));
+        let json = printed(named(evil), "name", Format::Json);
+        assert!(!json.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}', '\u{e0041}']), "{json}");
     }
 
     #[test]
@@ -141,13 +158,13 @@ mod tests {
     #[test]
     fn a_spreadsheet_runs_no_cell() {
         for text in ["=1+1", "+1", "-1", "@x", "\tx", "\rx"] {
-            let csv = printed(named(text), "name", Format::Csv);
+            let csv = printed(named(text), "name", Format::Csv(Audience::Program));
             assert!(csv.trim_start_matches("name\n").trim_start_matches('"').starts_with('\''), "{csv}");
         }
         let list = AssetRow { ips: vec!["=1".into(), "b".into()], ..AssetRow::default() };
-        assert_eq!(printed(list, "ips", Format::Csv), "ips\n'=1; b\n");
+        assert_eq!(printed(list, "ips", Format::Csv(Audience::Program)), "ips\n'=1; b\n");
         let number = FindingRow { score: -5, ..FindingRow::default() };
-        assert_eq!(printed(number, "score", Format::Csv), "score\n-5\n");
+        assert_eq!(printed(number, "score", Format::Csv(Audience::Program)), "score\n-5\n");
     }
 
     #[test]

@@ -7,12 +7,16 @@ mod summary;
 mod table;
 
 use clap::{Parser, Subcommand};
+use outputs::{QueryError, visible};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// All went well.
 const READ: u8 = 0;
 /// Something failed; nothing can be relied on.
 const FAILED: u8 = 1;
+/// What was typed is not understood, or asks for what there is not.
+const WRONG_USE: u8 = 2;
 /// Read, but something was damaged or could not be read; it was said what.
 const DAMAGED: u8 = 3;
 
@@ -80,8 +84,9 @@ pub fn run() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_closed_pipe(&error) => ExitCode::from(READ),
         Err(error) => {
-            eprintln!("otoscope: {error:#}");
-            ExitCode::from(FAILED)
+            let said = format!("otoscope: {error:#}");
+            said.lines().for_each(|line| eprintln!("{}", visible(line)));
+            ExitCode::from(if error.is::<QueryError>() { WRONG_USE } else { FAILED })
         }
     }
 }
@@ -93,6 +98,17 @@ fn quiet_panics() {
             eprintln!("otoscope: a fault at {place}; please report it");
         }
     }));
+}
+
+/// A path to be pasted: in quotes where a shell would read it as something else.
+fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = path.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-+:,=@%".contains(letter));
+    if is_plain && !path.is_empty() {
+        path.into_owned()
+    } else {
+        format!("'{}'", visible(&path).replace('\'', r"'\''"))
+    }
 }
 
 /// `otoscope assets LAKE | head` is no error.

@@ -2,7 +2,7 @@
 
 use crate::lane::LaneCount;
 use crate::pipeline::{self, Hour, Settings, Totals, Witness};
-use crate::source::{self, Account, Feed, Input};
+use crate::source::{self, Account, Feed, Input, LeftOut};
 use anyhow::{Context, Result};
 use dissectors::{Observation, Timestamp};
 use fingerprints::inventory::{CaptureName, Inventory};
@@ -42,8 +42,10 @@ pub struct Reading {
     pub run: outputs::Run,
     /// What the rows name each capture by.
     pub captures: Vec<CaptureName>,
-    /// Files inside folders that are no captures.
-    pub passed_over: Vec<PathBuf>,
+    /// What was found and not read.
+    pub left_out: LeftOut,
+    /// What the inventory had to forget or refuse, by name.
+    pub dropped: BTreeMap<&'static str, u64>,
 }
 
 /// Captures found and looked at, not yet read.
@@ -52,7 +54,7 @@ pub struct Prepared {
     job: Job,
     run: outputs::Run,
     captures: Vec<CaptureName>,
-    passed_over: Vec<PathBuf>,
+    left_out: LeftOut,
 }
 
 /// Finds the captures and makes up the run's id from them.
@@ -74,7 +76,7 @@ pub fn prepare(job: Job) -> Result<Prepared> {
     };
     let run = outputs::Run { provenance, version: VERSION.to_owned(), knowledge: knowledge(), inputs };
     let feed = Feed::new(found.inputs)?;
-    Ok(Prepared { feed, job, run, captures, passed_over: found.passed_over })
+    Ok(Prepared { feed, job, run, captures, left_out: found.left_out })
 }
 
 /// Which knowledge the program runs on: what is compiled in.
@@ -117,6 +119,11 @@ impl Prepared {
         self.captures.len()
     }
 
+    /// What was found and is not read.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
+    }
+
     /// How many bytes they have together.
     pub fn bytes(&self) -> u64 {
         self.feed.total_bytes()
@@ -132,8 +139,11 @@ impl Prepared {
         let earlier = inventory.earlier(&self.captures);
         let assets = records.iter().filter(|record| matches!(record, Record::Assets(_))).count();
         records.extend(totals.accounts.iter().zip(&self.captures).map(|(account, name)| capture_row(account, name)));
-        records.extend(health_rows(&totals, &inventory.counters(), assets));
-        Reading { records, earlier, totals, run: self.run, captures: self.captures, passed_over: self.passed_over }
+        let mut dropped = inventory.counters();
+        dropped.retain(|_, count| *count > 0);
+        records.extend(health_rows(&totals, &dropped, assets));
+        let Self { run, captures, left_out, .. } = self;
+        Reading { records, earlier, totals, run, captures, left_out, dropped }
     }
 }
 
@@ -183,8 +193,7 @@ fn health_rows(totals: &Totals, dropped: &BTreeMap<&'static str, u64>, assets: u
         let mut row = health_row(*start, hour);
         row.assets = if is_last { count(assets as u64) } else { 0 };
         if is_last {
-            row.evicted
-                .extend(dropped.iter().filter(|(_, n)| **n > 0).map(|(name, n)| ((*name).to_owned(), count(*n))));
+            row.evicted.extend(dropped.iter().map(|(name, n)| ((*name).to_owned(), count(*n))));
         }
         row.into()
     });

@@ -12,6 +12,11 @@ pub use feed::{Account, Fed, Feed};
 pub use map::Bytes;
 pub(crate) use prefetch::prefetch;
 
+use outputs::visible;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,17 +46,30 @@ impl Input {
 /// What was found under the paths given.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Captures in the order of their names, argument by argument.
+    /// Captures in the order of their names, argument by argument, each once.
     pub inputs: Vec<Input>,
-    /// Files inside folders that are no captures: passed over.
-    pub passed_over: Vec<PathBuf>,
+    /// What was not read.
+    pub left_out: LeftOut,
+}
+
+/// What was found and not read. Text beside captures is no loss, and is not counted.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// Files inside folders that are neither captures nor text.
+    pub no_captures: Vec<PathBuf>,
+    /// Files inside folders that are compressed, and may be captures.
+    pub compressed: Vec<PathBuf>,
+    /// What cannot be opened inside folders: links to nothing, files and folders of others.
+    pub closed: Vec<PathBuf>,
+    /// What an earlier argument has named already.
+    pub repeated: Vec<PathBuf>,
 }
 
 /// What kept a path from being read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A path that cannot be opened.
-    #[error("{path}: {}", in_words(error))]
+    #[error("{}: {}", shown(path), in_words(error))]
     Io {
         /// Which.
         path: PathBuf,
@@ -59,21 +77,39 @@ pub enum SourceError {
         error: io::Error,
     },
     /// A file that was named and is no capture.
-    #[error("{path}: not a capture ({what}); pcap and pcapng files are read")]
+    #[error("{}: not a capture ({what}); pcap and pcapng files are read", shown(path))]
     NotACapture {
         /// Which.
         path: PathBuf,
         /// What it looks like.
-        what: &'static str,
+        what: Other,
+    },
+    /// Bytes that come once and go by.
+    #[error("{}: a pipe is not read yet; write it to a file first, and read that", shown(path))]
+    Pipe {
+        /// Which.
+        path: PathBuf,
     },
     /// A folder without captures.
-    #[error("{path}: no capture in this folder ({files} other files); pcap and pcapng files are read")]
+    #[error("{}: no capture in this folder ({}); pcap and pcapng files are read", shown(path), others(*files, *compressed))]
     Empty {
         /// Which.
         path: PathBuf,
         /// How many files it holds.
         files: usize,
+        /// How many of them are compressed.
+        compressed: usize,
     },
+}
+
+/// A path with nothing in it that moves a terminal.
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy())
+}
+
+fn others(files: usize, compressed: usize) -> String {
+    let files = if files == 1 { "1 other file".to_owned() } else { format!("{files} other files") };
+    if compressed > 0 { format!("{files}, {compressed} of them compressed: unpack first") } else { files }
 }
 
 /// What is wrong with a path, and what helps.
@@ -91,73 +127,197 @@ impl SourceError {
     }
 }
 
-/// Finds the captures under some paths: files as they are, folders with all that is below them.
+/// What a file is that is no capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// Nothing.
+    Empty,
+    /// Something packed, by this program.
+    Compressed(&'static str),
+    /// Text.
+    Text,
+    /// Something else.
+    Unknown,
+}
+
+impl fmt::Display for Other {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::Compressed(by) => write!(f, "it is compressed by {by}: unpack it first"),
+            Self::Text => f.write_str("it is text"),
+            Self::Unknown => f.write_str("it starts like no capture"),
+        }
+    }
+}
+
+/// Finds the captures under some paths: files as they are, folders with all that is below them, each file once, however
+/// many names it has.
 ///
 /// Fails when a path cannot be read, a named file is no capture, or a folder holds none.
 pub fn find(paths: &[PathBuf]) -> Result<Found, SourceError> {
-    let mut found = Found::default();
-    for path in paths {
-        let metadata = std::fs::metadata(path).map_err(|error| SourceError::io(path, error))?;
-        if metadata.is_dir() {
-            find_in(path, &mut found)?;
-        } else {
-            if let Some(what) = what_else(path)? {
-                return Err(SourceError::NotACapture { path: path.clone(), what });
-            }
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            found.inputs.push(Input::file(path, name));
-        }
+    let mut search = Search::default();
+    for (argument, path) in paths.iter().enumerate() {
+        search.argument = argument;
+        search.path(path)?;
     }
+    let mut found = search.found;
+    tell_apart(&mut found.inputs);
     Ok(found)
 }
 
-/// Adds the captures of a folder, in the order of their names.
-fn find_in(folder: &Path, found: &mut Found) -> Result<(), SourceError> {
-    let mut files = Vec::new();
-    list(folder, 0, &mut files)?;
-    files.sort();
-    let before = found.inputs.len();
-    for path in &files {
-        if what_else(path)?.is_some() {
-            found.passed_over.push(path.clone());
-            continue;
-        }
-        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
-        found.inputs.push(Input::file(path, name));
+/// Captures of one name are called by their paths as they were typed.
+fn tell_apart(inputs: &mut [Input]) {
+    let mut names: HashMap<String, usize> = HashMap::new();
+    inputs.iter().for_each(|input| *names.entry(input.name.clone()).or_default() += 1);
+    for input in inputs.iter_mut().filter(|input| names[&input.name] > 1) {
+        input.name = input.path.to_string_lossy().into_owned();
     }
-    if found.inputs.len() == before {
-        return Err(SourceError::Empty { path: folder.to_owned(), files: files.len() });
-    }
-    Ok(())
 }
 
-/// Deeper folders are loops of links rather than evidence.
-const DEEPEST: usize = 16;
+/// What of the paths has been looked at.
+#[derive(Default)]
+struct Search {
+    found: Found,
+    /// Which argument is looked at.
+    argument: usize,
+    /// Files and folders that were looked at, and for which argument.
+    visited: HashMap<Identity, usize>,
+}
 
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), SourceError> {
-    for entry in std::fs::read_dir(folder).map_err(|error| SourceError::io(folder, error))? {
-        let path = entry.map_err(|error| SourceError::io(folder, error))?.path();
-        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let metadata = std::fs::metadata(&path).map_err(|error| SourceError::io(&path, error))?;
-        if metadata.is_dir() && depth < DEEPEST && !is_hidden {
-            list(&path, depth + 1, files)?;
-        } else if metadata.is_file() && !is_hidden {
-            files.push(path);
+/// What a file or folder is, by whatever name it goes: device and inode.
+#[cfg(unix)]
+type Identity = (u64, u64);
+/// What a file or folder is, by whatever name it goes: its path without links.
+#[cfg(not(unix))]
+type Identity = PathBuf;
+
+impl Search {
+    fn path(&mut self, path: &Path) -> Result<(), SourceError> {
+        if path == Path::new("-") {
+            return Err(SourceError::Pipe { path: path.to_owned() });
+        }
+        let metadata = std::fs::metadata(path).map_err(|error| SourceError::io(path, error))?;
+        if metadata.is_dir() {
+            return self.folder(path, &metadata);
+        }
+        if !metadata.is_file() {
+            return Err(SourceError::Pipe { path: path.to_owned() });
+        }
+        if let Some(what) = what_else(path).map_err(|error| SourceError::io(path, error))? {
+            return Err(SourceError::NotACapture { path: path.to_owned(), what });
+        }
+        if self.is_new(path, &metadata) {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            self.found.inputs.push(Input::file(path, name));
+        }
+        Ok(())
+    }
+
+    /// Adds the captures of a folder, in the order of their names.
+    fn folder(&mut self, folder: &Path, metadata: &Metadata) -> Result<(), SourceError> {
+        let before = (self.found.inputs.len(), self.found.left_out.repeated.len());
+        let mut files = Vec::new();
+        if self.is_new(folder, metadata) {
+            self.list(folder, &mut files).map_err(|error| SourceError::io(folder, error))?;
+        }
+        files.sort();
+        let mut compressed = 0;
+        for path in &files {
+            let left_out = &mut self.found.left_out;
+            match what_else(path) {
+                Err(_) => left_out.closed.push(path.clone()),
+                Ok(Some(Other::Text)) => {}
+                Ok(Some(Other::Compressed(_))) => {
+                    compressed += 1;
+                    left_out.compressed.push(path.clone());
+                }
+                Ok(Some(Other::Empty | Other::Unknown)) => left_out.no_captures.push(path.clone()),
+                Ok(None) => {
+                    let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
+                    self.found.inputs.push(Input::file(path, name));
+                }
+            }
+        }
+        if before == (self.found.inputs.len(), self.found.left_out.repeated.len()) {
+            return Err(SourceError::Empty { path: folder.to_owned(), files: files.len(), compressed });
+        }
+        Ok(())
+    }
+
+    /// All files below a folder. What cannot be opened below it is passed over.
+    fn list(&mut self, folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        paths.sort();
+        let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        for path in paths.into_iter().filter(|path| !is_hidden(path)) {
+            match std::fs::metadata(&path) {
+                Err(_) => self.found.left_out.closed.push(path),
+                Ok(metadata) if metadata.is_dir() => {
+                    if self.is_new(&path, &metadata) && self.list(&path, files).is_err() {
+                        self.found.left_out.closed.push(path);
+                    }
+                }
+                Ok(metadata) if metadata.is_file() && self.is_new(&path, &metadata) => files.push(path),
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it was not looked at before. That an earlier argument has named it is said; that links of one folder lead
+    /// to it twice is not.
+    fn is_new(&mut self, path: &Path, metadata: &Metadata) -> bool {
+        let argument = self.argument;
+        match self.visited.entry(identity(path, metadata)) {
+            Entry::Vacant(entry) => {
+                entry.insert(argument);
+                true
+            }
+            Entry::Occupied(entry) => {
+                if *entry.get() != argument {
+                    self.found.left_out.repeated.push(path.to_owned());
+                }
+                false
+            }
         }
     }
-    Ok(())
+}
+
+#[cfg(unix)]
+fn identity(_path: &Path, metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path, _metadata: &Metadata) -> Identity {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// What a file is, if it is no capture.
-fn what_else(path: &Path) -> Result<Option<&'static str>, SourceError> {
-    let front = map::front_of(path).map_err(|error| SourceError::io(path, error))?;
+fn what_else(path: &Path) -> io::Result<Option<Other>> {
+    let front = map::front_of(path)?;
     Ok(match front.as_slice() {
         front if capture_file::is_capture(front) => None,
-        [] => Some("it is empty"),
-        [0x1f, 0x8b, ..] => Some("it is compressed by gzip: unpack it first"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("it is compressed by zstd: unpack it first"),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => Some("it is compressed by xz: unpack it first"),
-        front if front.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => Some("it is text"),
-        _ => Some("it starts like no capture"),
+        [] => Some(Other::Empty),
+        [0x1f, 0x8b, ..] => Some(Other::Compressed("gzip")),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Other::Compressed("zstd")),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => Some(Other::Compressed("xz")),
+        front if is_text(front) => Some(Other::Text),
+        _ => Some(Other::Unknown),
     })
+}
+
+/// Whether the front of a file is text: UTF-8, cut in its last letter perhaps, with no controls but blanks.
+fn is_text(front: &[u8]) -> bool {
+    let text = match std::str::from_utf8(front) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&front[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    text.chars().all(|letter| !letter.is_control() || letter.is_whitespace())
 }

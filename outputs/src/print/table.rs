@@ -7,6 +7,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Width, presets};
 use super::{joined, plain};
 use crate::cell::{Cell, Kind, format_time};
 use crate::rows::Rows;
+use crate::visible::visible;
 
 /// Prints the columns that were asked for, or else as many of those that the table shows as fit the width.
 pub(super) fn print(rows: &Rows, asked: Option<&[usize]>, width: Option<u16>, out: &mut dyn Write) -> io::Result<()> {
@@ -96,19 +97,4 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into(),
     }
-}
-
-/// Text with all that is not meant to be seen made visible.
-pub fn visible(text: &str) -> String {
-    let show =
-        |letter: char| -> String { if is_unseen(letter) { letter.escape_unicode().collect() } else { letter.into() } };
-    text.chars().map(show).collect()
-}
-
-/// Controls, and the marks that turn text around, hide in it or end a line (Unicode's Cc, Cf, Zl and Zp, as far as a
-/// terminal obeys them).
-fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -8,7 +8,7 @@ use std::io::Write;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The asset: its id or the front of it, an address, a name
+    /// The asset: its id or the front of it, an address, a name; HOST/CHILD for a device behind a host
     #[arg(value_name = "ID")]
     asset: String,
     #[command(flatten)]
@@ -41,12 +41,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     Ok(code)
 }
 
-/// The asset that was asked for: named exactly, or by the front of its id.
+/// The asset that was asked for: named exactly, as a child of one that is, or by the front of its id.
 fn the_one<'a>(assets: &'a Rows, asked: &str) -> Result<&'a Row> {
-    let is_named = |row: &&Row| NAMES.iter().any(|column| says(cell(assets, row, column), asked));
     let starts = |row: &&Row| shown("", cell(assets, row, "asset_id")).starts_with(asked);
-    let named: Vec<&Row> = assets.rows.iter().filter(is_named).collect();
-    let found = if named.is_empty() { assets.rows.iter().filter(starts).collect() } else { named };
+    let mut found = named(assets, asked);
+    if found.is_empty() {
+        found = children(assets, asked);
+    }
+    if found.is_empty() {
+        found = assets.rows.iter().filter(starts).collect();
+    }
     match found.as_slice() {
         [one] => Ok(one),
         [] => bail!("no asset is called {asked}; `otoscope assets` lists them"),
@@ -57,6 +61,23 @@ fn the_one<'a>(assets: &'a Rows, asked: &str) -> Result<&'a Row> {
             bail!("{} assets are called {asked}; ask by id:\n  {}", several.len(), lines.join("\n  "))
         }
     }
+}
+
+fn named<'a>(assets: &'a Rows, asked: &str) -> Vec<&'a Row> {
+    let is_named = |row: &&Row| NAMES.iter().any(|column| says(cell(assets, row, column), asked));
+    assets.rows.iter().filter(is_named).collect()
+}
+
+/// `10.20.0.20/2`: the children of this key behind the assets of this name.
+fn children<'a>(assets: &'a Rows, asked: &str) -> Vec<&'a Row> {
+    let Some((host, child)) = asked.rsplit_once('/') else { return Vec::new() };
+    let hosts = named(assets, host);
+    let is_child = |row: &&Row| {
+        let parent = cell(assets, row, "parent_asset_id");
+        let is_behind = || hosts.iter().any(|host| cell(assets, host, "asset_id") == parent);
+        says(cell(assets, row, "child_key"), child) && !parent.is_null() && is_behind()
+    };
+    assets.rows.iter().filter(is_child).collect()
 }
 
 fn says(cell: &Cell, asked: &str) -> bool {

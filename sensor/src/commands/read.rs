@@ -6,7 +6,7 @@ use crate::reading::{Job, Prepared, Reading, prepare};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use outputs::lake::DEFAULT_SITE;
-use outputs::{Lake, Lines, Overlap, Sink};
+use outputs::{Lake, Lines, Overlap, Sink, visible};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,6 +92,9 @@ fn site(arguments: &Arguments) -> Result<String> {
 
 /// Reads, with a bar on a terminal and a plain line elsewhere.
 pub(super) fn with_progress(prepared: Prepared) -> Reading {
+    for path in &prepared.left_out().repeated {
+        eprintln!("{} is named twice; it is read once", visible(&path.to_string_lossy()));
+    }
     if !std::io::stderr().is_terminal() {
         let captures = summary::plural(prepared.captures(), "capture");
         eprintln!("reading {captures}, {}", summary::bytes(prepared.bytes()));
@@ -120,5 +123,6 @@ pub(super) fn tell_damage(reading: &Reading) -> u8 {
 fn exit_code(reading: &Reading) -> u8 {
     let sum = reading.totals.sum();
     let is_damaged = reading.totals.accounts.iter().any(|account| account.damage.is_some());
-    if is_damaged || sum.damaged > 0 || !sum.unread_links.is_empty() { DAMAGED } else { READ }
+    let is_left_out = !reading.left_out.compressed.is_empty() || !reading.left_out.closed.is_empty();
+    if is_damaged || is_left_out || sum.damaged > 0 || !sum.unread_links.is_empty() { DAMAGED } else { READ }
 }

@@ -1,12 +1,13 @@
 //! What `read` says at the end: on one screen, the worst first, with what to type next.
 
+use super::quoted;
 use crate::reading::{Reading, link_name};
+use crate::source::LeftOut;
 use anyhow::Result;
 use fingerprints::record::{AssetRow, FindingRow, Record, ServiceRow};
-use outputs::print::visible;
-use outputs::rfc3339;
+use outputs::{rfc3339, visible};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -33,11 +34,11 @@ pub(super) fn print(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf], o
         Record::Services(row) => Some(row.as_ref()),
         _ => None,
     });
-    let head = head(reading);
+    let head: Vec<String> = std::iter::once(head(reading)).chain(spoken(&services)).collect();
     let rest = [finding_list(reading, findings), blind(reading, &services), next_steps(lake, paths)];
     let taken: usize = rest.iter().filter(|lines| !lines.is_empty()).map(|lines| lines.len() + 1).sum();
-    let room = LINES.saturating_sub(taken + 2);
-    writeln!(out, "{head}")?;
+    let room = LINES.saturating_sub(taken + head.len() + 1);
+    head.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     for lines in std::iter::once(asset_list(&assets, room)).chain(rest).filter(|lines| !lines.is_empty()) {
         writeln!(out)?;
         lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
@@ -68,6 +69,38 @@ fn head(reading: &Reading) -> String {
 /// The letters of a day, as in 2026-11-24.
 const DAY: usize = 10;
 
+/// `spoken: modbus 14, http 3 relations; 2 in protocols that are not read`. A relation is a client, a server and a port,
+/// in however many hours.
+fn spoken(services: &[&ServiceRow]) -> Option<String> {
+    let mut relations: BTreeMap<Option<&str>, BTreeSet<_>> = BTreeMap::new();
+    // A row without a server is what one client asked of many, in vain.
+    for row in services.iter().filter(|row| row.server_asset_id.is_some() || row.server_ip.is_some()) {
+        let client = (&row.client_asset_id, &row.client_ip, &row.context);
+        let server = (&row.server_asset_id, &row.server_ip, row.server_port, &row.transport);
+        relations.entry(row.protocol.as_deref()).or_default().insert((client, server));
+    }
+    let unread = relations.remove(&None).map_or(0, |relations| relations.len());
+    let mut named: Vec<(&str, usize)> =
+        relations.iter().filter_map(|(name, relations)| Some(((*name)?, relations.len()))).collect();
+    named.sort_by_key(|(name, count)| (Reverse(*count), *name));
+    let all: usize = named.iter().map(|(_, count)| count).sum();
+    let noun = if all == 1 { "relation" } else { "relations" };
+    let of_others = match (unread, all) {
+        (0, 0) => return None,
+        (0, _) => String::new(),
+        (_, 0) => return Some(format!("spoken: {} in protocols that are not read", plural(unread, "relation"))),
+        _ => format!("; {unread} in protocols that are not read"),
+    };
+    // As many as one line holds.
+    let line = |shown: usize| {
+        let names: Vec<String> = named.iter().take(shown).map(|(name, count)| format!("{name} {count}")).collect();
+        let more = named.len() - shown;
+        let more = if more > 0 { format!(" and {more} more,") } else { String::new() };
+        format!("spoken: {}{more} {noun}{of_others}", names.join(", "))
+    };
+    (1..=named.len()).rev().map(line).find(|line| line.chars().count() <= WIDTH).or_else(|| Some(fit(&line(1), WIDTH)))
+}
+
 /// Assets: those that are known best and matter most first, in so many lines.
 fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
     let mut roles: BTreeMap<&str, usize> = BTreeMap::new();
@@ -87,20 +120,48 @@ fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
         let known = known.iter().filter(|value| value.is_some()).count();
         (Reverse(known), asset.role.clone(), address_of(asset, &hosts), asset.asset_id.clone())
     });
-    let mut lines = vec![fit(&format!("{}: {}", plural(assets.len(), "asset"), roles.join(", ")), WIDTH)];
-    lines.extend(sorted.iter().map(|asset| {
-        let name = asset.model.as_deref().or(asset.name.as_deref()).unwrap_or("-");
-        let vendor = asset.vendor.as_deref().or(asset.mac_vendor.as_deref()).unwrap_or("-");
-        format!(
-            "  {} {} {} {} {}",
-            padded(asset.role.as_deref().unwrap_or("-"), 16),
-            padded(&address_of(asset, &hosts), 18),
-            padded(vendor, 16),
-            padded(name, 16),
-            fit(asset.firmware.as_deref().unwrap_or("-"), 8)
-        )
-    }));
-    shortened(lines, room.max(2 + ASSETS_LEAST), "")
+    let colon = if roles.is_empty() { "" } else { ": " };
+    let mut lines = vec![fit(&format!("{}{colon}{}", plural(assets.len(), "asset"), roles.join(", ")), WIDTH)];
+    let room = room.max(2 + ASSETS_LEAST);
+    let hidden = if sorted.len() >= room { sorted.len() - (room - 2) } else { 0 };
+    let shown = sorted.iter().take(sorted.len() - hidden);
+    lines.extend(aligned(&shown.map(|asset| cells(asset, address_of(asset, &hosts))).collect::<Vec<_>>()));
+    if hidden > 0 {
+        lines.push(format!("  and {hidden} more"));
+    }
+    lines
+}
+
+/// Role, address, vendor, model or name, firmware.
+type Cells = [String; 5];
+/// The one that is typed again, and therefore never cut.
+const ADDRESS: usize = 1;
+
+fn cells(asset: &AssetRow, address: String) -> Cells {
+    let is_address = |name: &&str| *name == address || asset.ips.iter().chain(&asset.macs).any(|known| known == name);
+    let name = asset.model.as_deref().or(asset.name.as_deref().filter(|name| !is_address(name)));
+    let vendor = asset.vendor.as_deref().or(asset.mac_vendor.as_deref());
+    let [role, vendor, name, firmware] =
+        [asset.role.as_deref(), vendor, name, asset.firmware.as_deref()].map(|value| visible(value.unwrap_or("-")));
+    [role, visible(&address), vendor, name, firmware]
+}
+
+/// Rows in columns as wide as they need to be; where all together are too wide, the widest gives way.
+fn aligned(rows: &[Cells]) -> Vec<String> {
+    let mut widths: [usize; 5] =
+        std::array::from_fn(|column| rows.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0));
+    while widths.iter().map(|width| width + 1).sum::<usize>() > WIDTH - 1 {
+        let others = widths.iter_mut().enumerate().filter(|(column, _)| *column != ADDRESS);
+        match others.map(|(_, width)| width).max() {
+            Some(widest) if *widest > 1 => *widest -= 1,
+            _ => break,
+        }
+    }
+    let line = |cells: &Cells| {
+        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
+        format!("  {}", cells.join(" ")).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// A heading and what stands below it, in so many lines; what is left out is counted.
@@ -150,10 +211,8 @@ fn proof(reading: &Reading, finding: &FindingRow) -> Option<String> {
     let evidence = finding.evidence.iter().find(|evidence| evidence.frame.is_some())?;
     let id = evidence.capture_id.as_ref()?;
     let place = reading.captures.iter().position(|capture| capture.capture_id == *id)?;
-    let path = reading.totals.inputs.get(place)?.path.to_string_lossy().into_owned();
-    let is_plain = path.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-+".contains(letter));
-    let path = if is_plain { path } else { format!("'{}'", visible(&path).replace('\'', r"'\''")) };
-    Some(format!("wireshark -r {path} -g {}", evidence.frame?))
+    let path = &reading.totals.inputs.get(place)?.path;
+    Some(format!("wireshark -r {} -g {}", quoted(path), evidence.frame?))
 }
 
 /// What could not be seen, without which no absence proves anything.
@@ -165,28 +224,30 @@ fn blind(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
             lines.push(format!("{}: {} at byte {}", input.name, damage.what, damage.at));
         }
     }
+    lines.extend(left_out(&reading.left_out));
     for (number, packets) in &sum.unread_links {
-        lines.push(format!("{packets} frames of link type {} are not read", link_name(*number)));
+        let noun = if *packets == 1 { "frame" } else { "frames" };
+        lines.push(format!("{packets} {noun} of link type {}, which is not read", link_name(*number)));
     }
     let counts = [
-        (sum.damaged, "frames with headers that are cut or contradict themselves"),
-        (sum.lanes.fragments, "IP fragments, which are not put together yet"),
-        (sum.lanes.lost_bytes, "bytes that the captures lost within streams"),
-        (sum.lanes.malformed.values().sum(), "malformed messages"),
-        (sum.lanes.panics, "conversations given up after a fault: please report it"),
-        (reading.totals.accounts.iter().map(|account| account.cut).sum(), "frames cut by the snap length"),
+        (sum.damaged, "frame", "frames", " with headers that are cut or contradict themselves"),
+        (sum.lanes.fragments, "IP fragment", "IP fragments", ", not put together yet"),
+        (sum.lanes.lost_bytes, "byte", "bytes", " lost within streams by the captures"),
+        (sum.lanes.malformed.values().sum(), "malformed message", "malformed messages", ""),
+        (sum.lanes.panics, "conversation", "conversations", " given up after a fault: please report it"),
+        (reading.totals.accounts.iter().map(|account| account.cut).sum(), "frame", "frames", " cut by the snap length"),
     ];
-    lines.extend(counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+    let counts = counts.into_iter().chain(reading.dropped.iter().map(|(name, count)| {
+        let (one, many, what) = dropped(name);
+        (*count, one, many, what)
+    }));
+    lines.extend(counts.filter(|(count, ..)| *count > 0).map(|(count, one, many, what)| {
+        let noun = if count == 1 { one } else { many };
+        format!("{count} {noun}{what}")
+    }));
     let one_way = services.iter().filter(|row| row.packets_to_client == 0 && row.server_asset_id.is_some()).count();
     if one_way > 0 {
         lines.push(format!("{} seen in one direction only", plural(one_way, "relation")));
-    }
-    let unnamed = services.iter().filter(|row| row.protocol.is_none()).count();
-    if unnamed > 0 {
-        lines.push(format!("{} in protocols that are not read", plural(unnamed, "relation")));
-    }
-    if !reading.passed_over.is_empty() {
-        lines.push(format!("{} that are no captures, passed over", plural(reading.passed_over.len(), "file")));
     }
     if lines.is_empty() {
         return lines;
@@ -196,15 +257,60 @@ fn blind(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     shortened(lines, 2 + BLIND_SHOWN, ": `otoscope health`, `otoscope coverage`, `otoscope captures`")
 }
 
-/// What to type next: on one line where that fits.
+/// What was found and not read.
+fn left_out(left_out: &LeftOut) -> Vec<String> {
+    let LeftOut { no_captures, compressed, closed, repeated: _ } = left_out;
+    let mut lines = Vec::new();
+    if !compressed.is_empty() {
+        let them = if compressed.len() == 1 { "it" } else { "them" };
+        lines.push(format!("{}, not read: unpack {them} first", plural(compressed.len(), "compressed capture")));
+    }
+    if let [first, ..] = closed.as_slice() {
+        lines.push(format!("{} that cannot be opened: {}", plural(closed.len(), "path"), first.to_string_lossy()));
+    }
+    match no_captures.len() {
+        0 => {}
+        1 => lines.push("1 file that is no capture, passed over".to_owned()),
+        count => lines.push(format!("{count} files that are no captures, passed over")),
+    }
+    lines
+}
+
+/// What the inventory had to drop, in words for one and for many, and what became of it.
+fn dropped(name: &'static str) -> (&'static str, &'static str, &'static str) {
+    match name {
+        "assets_evicted" => ("host", "hosts", " forgotten, of which little spoke: there are too many"),
+        "assets_refused" => ("mention", "mentions", " of hosts not taken in: there are too many"),
+        "children_refused" => ("mention", "mentions", " of devices behind one host not taken in: it has too many"),
+        "claims_forgotten" => ("claim", "claims", " forgotten: one device made too many"),
+        "values_forgotten" => ("value", "values", " forgotten: one device told too many"),
+        "facts_about_nobody" => ("fact", "facts", " about hosts that were not taken in"),
+        "joins_refused" => ("key", "keys", " borne by different devices, which are not joined by it"),
+        "dealings_refused" => ("dealing", "dealings", " left out of findings: there are too many"),
+        "service_rows_lumped" => ("relation", "relations", " summed up as one: there are too many"),
+        "activity_rows_dropped" => ("row", "rows", " of activity dropped: there are too many"),
+        "operation_rows_dropped" => ("row", "rows", " of operations dropped: there are too many"),
+        "state_rows_dropped" => ("row", "rows", " of earlier states dropped: there are too many"),
+        "coverage_rows_dropped" => ("row", "rows", " of coverage dropped: there are too many"),
+        other => (other, other, ""),
+    }
+}
+
+/// What to type next: on one line where that fits; of many captures the first.
 fn next_steps(lake: Option<&Path>, paths: &[PathBuf]) -> Vec<String> {
-    let source = match lake {
-        Some(lake) => lake.display().to_string(),
-        None => paths.first().map(|path| path.display().to_string()).unwrap_or_default(),
+    let steps =
+        |source: &str| [format!("otoscope findings {source}"), format!("otoscope asset ADDRESS {source} --why")];
+    let lines = |[findings, asset]: [String; 2]| {
+        let line = format!("next: {findings}   {asset}");
+        let is_short = line.chars().count() <= WIDTH;
+        if is_short { vec![line] } else { vec![format!("next: {findings}"), format!("      {asset}")] }
     };
-    let [findings, asset] = [format!("otoscope findings {source}"), format!("otoscope asset ADDRESS {source} --why")];
-    let line = format!("next: {findings}   {asset}");
-    if line.chars().count() <= WIDTH { vec![line] } else { vec![format!("next: {findings}"), format!("      {asset}")] }
+    let Some(lake) = lake else {
+        let all = lines(steps(&paths.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(" ")));
+        let fits = all.iter().all(|line| line.chars().count() <= WIDTH);
+        return if fits { all } else { lines(steps(&paths.first().map(|path| quoted(path)).unwrap_or_default())) };
+    };
+    lines(steps(&quoted(lake)))
 }
 
 /// `1 capture`, `2 captures`.

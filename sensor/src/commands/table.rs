@@ -4,7 +4,9 @@ use super::{READ, read};
 use crate::reading::prepare;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use outputs::print::Audience;
 use outputs::{Asked, Format, Lake, Query, Rows, Table};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -59,8 +61,12 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
     let format = match arguments.format {
         Printed::Table => Format::Table(terminal_width()),
         Printed::Json => Format::Json,
-        Printed::Csv => Format::Csv,
+        Printed::Csv if std::io::stdout().is_terminal() => Format::Csv(Audience::Terminal),
+        Printed::Csv => Format::Csv(Audience::Program),
     };
+    if rows.rows.is_empty() && arguments.format == Printed::Table {
+        eprintln!("no rows");
+    }
     outputs::print(&rows, query.columns(), format, &mut std::io::stdout().lock())?;
     Ok(code)
 }

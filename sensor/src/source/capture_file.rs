@@ -1,7 +1,7 @@
 //! A walk over the records of a capture, whichever of the two formats it has.
 
 use super::map::Bytes;
-use super::{Input, SourceError, pcap, pcapng};
+use super::{Input, Other, SourceError, pcap, pcapng};
 use dissectors::Timestamp;
 use dissectors::packet::LinkType;
 use std::ops::Range;
@@ -98,7 +98,7 @@ impl CaptureFile {
             None => Arc::new(Bytes::of(&input.path).map_err(|error| SourceError::io(&input.path, error))?),
         };
         let walk = Walk::begin(&bytes)
-            .ok_or_else(|| SourceError::NotACapture { path: input.path.clone(), what: "it starts like no capture" })?;
+            .ok_or_else(|| SourceError::NotACapture { path: input.path.clone(), what: Other::Unknown })?;
         Ok(Self { bytes, walk })
     }
 }

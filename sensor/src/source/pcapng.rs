@@ -64,7 +64,8 @@ impl Resolution {
         const NANOS: i128 = 1_000_000_000;
         let nanos = i128::from(ticks) * NANOS / i128::from(self.ticks_per_second.max(1));
         let nanos = nanos + i128::from(offset_seconds) * NANOS;
-        Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+        let nearest = if nanos < 0 { i64::MIN } else { i64::MAX };
+        Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(nearest))
     }
 }
 
@@ -298,6 +299,14 @@ mod tests {
         let times: Vec<i64> = frames.iter().map(|(time, _)| *time).collect();
         assert_eq!(times, [5, 2_500_000_000, 2_500_000_000, 5, 2_500_000_000, 2_500_000_000]);
         assert_eq!((frames[2].1.as_slice(), end), (&b"xyz"[..], Step::End));
+    }
+
+    #[test]
+    fn times_beyond_all_years_are_the_nearest_that_can_be_told() {
+        let nanos = |ticks, offset| Resolution::MICROSECONDS.time(ticks, offset).nanos();
+        assert_eq!(nanos(5, -1), -999_995_000);
+        assert_eq!(nanos(0, i64::MIN), i64::MIN);
+        assert_eq!(nanos(u64::MAX, i64::MAX), i64::MAX);
     }
 
     #[test]

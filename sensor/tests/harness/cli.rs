@@ -5,6 +5,7 @@ use assert_cmd::assert::Assert;
 use outputs::schema::TABLES;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_match};
+use sensor::source::{CaptureFile, Step};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -92,12 +93,142 @@ fn what_cannot_be_read_says_what_where_and_what_helps() {
         (text.as_path(), "not a capture (it is text)", captures),
         (empty.as_path(), "not a capture (it is empty)", captures),
         (gzip.as_path(), "not a capture (it is compressed by gzip: unpack it first)", captures),
-        (folder.path(), "no capture in this folder (3 other files)", captures),
+        (folder.path(), "no capture in this folder (3 other files, 1 of them compressed: unpack first)", captures),
     ] {
         for command in ["read", "assets"] {
             let said = contains(format!("otoscope: {}: {what}", shown(path))).and(contains(help));
             run(&[command, shown(path)]).code(FAILED).stdout("").stderr(said);
         }
+    }
+}
+
+/// The name of the one capture, as the rows say it.
+fn paths_of(arguments: &[&str]) -> Vec<String> {
+    let arguments = [&["captures", "--format", "json"], arguments].concat();
+    let rows = rows(&stdout(&arguments));
+    rows.iter().map(|row| row["path"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn what_is_compressed_inside_a_folder_is_said() {
+    let folder = scratch();
+    copy(&folder, "polling.pcap");
+    file(&folder, "one.pcap.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
+    let one = contains("not seen:").and(contains("1 compressed capture, not read: unpack it first"));
+    run(&["read", shown(folder.path())]).code(DAMAGED).stdout(one);
+    file(&folder, "two.pcap.zst", &[0x28, 0xb5, 0x2f, 0xfd, 0]);
+    file(&folder, "three.pcap.xz", &[0xfd, b'7', b'z', b'X', b'Z', 0]);
+    run(&["read", shown(folder.path())])
+        .code(DAMAGED)
+        .stdout(contains("3 compressed captures, not read: unpack them first"));
+    run(&["assets", shown(folder.path())]).code(DAMAGED);
+}
+
+fn copy(folder: &TempDir, name: &str) -> PathBuf {
+    let polling = fs::read(pcaps().join("modbus/polling.pcap")).expect("the capture can be read");
+    file(folder, name, &polling)
+}
+
+#[test]
+fn text_beside_captures_is_no_loss_and_other_files_are_counted() {
+    let folder = scratch();
+    copy(&folder, "polling.pcap");
+    file(&folder, "notes.md", "Übersicht – was wo steht, und vieles mehr, das länger ist als der Anfang\n".as_bytes());
+    run(&["read", shown(folder.path())]).code(READ).stdout(contains("not seen").not());
+    file(&folder, "photo.jpg", &[0xff, 0xd8, 0xff, 0xe0]);
+    let one = contains("1 file that is no capture, passed over");
+    run(&["read", shown(folder.path())]).code(READ).stdout(one);
+    file(&folder, "empty.pcap", b"");
+    let two = contains("2 files that are no captures, passed over");
+    run(&["read", shown(folder.path())]).code(READ).stdout(two);
+}
+
+#[test]
+#[cfg(unix)]
+fn each_file_is_read_once_whatever_its_names() {
+    use std::os::unix::fs::symlink;
+    let folder = scratch();
+    let capture = copy(&folder, "polling.pcap");
+    symlink(".", folder.path().join("self")).expect("a link");
+    symlink("polling.pcap", folder.path().join("same.pcap")).expect("a link");
+    fs::hard_link(&capture, folder.path().join("twin.pcap")).expect("a link");
+    assert_eq!(paths_of(&[shown(folder.path())]), ["polling.pcap"]);
+    run(&["read", shown(folder.path())]).code(READ).stderr(contains("twice").not());
+    for arguments in [[shown(&capture), shown(&capture)], [shown(folder.path()), shown(&capture)]] {
+        let said = format!("{} is named twice; it is read once\n", shown(&capture));
+        run(&["captures", arguments[0], arguments[1]]).code(READ).stderr(contains(said));
+        assert_eq!(paths_of(&arguments), ["polling.pcap"]);
+    }
+    symlink("/no/such/place", folder.path().join("dangling")).expect("a link");
+    let said = contains("1 path that cannot be opened: ").and(contains("dangling"));
+    run(&["read", shown(folder.path())]).code(DAMAGED).stdout(said);
+}
+
+#[test]
+fn captures_of_one_name_are_told_apart_by_their_paths() {
+    let folders = [scratch(), scratch()];
+    let paths = folders.each_ref().map(|folder| copy(folder, "a.pcap"));
+    let [mut one, other] = paths.each_ref().map(|path| shown(path).to_owned());
+    let mut told = paths_of(&[&one, &other]);
+    told.sort();
+    let mut typed = vec![one.clone(), other];
+    typed.sort();
+    assert_eq!(told, typed);
+    assert_eq!(paths_of(&[&one, "pcaps/modbus/mbpoll.pcap"]), ["a.pcap", "mbpoll.pcap"]);
+    // Folders too.
+    one = shown(folders[0].path()).to_owned();
+    told = paths_of(&[&one, shown(folders[1].path())]);
+    told.sort();
+    assert_eq!(told, typed);
+}
+
+#[test]
+fn what_is_no_file_is_said_in_words() {
+    for path in ["-", "/dev/stdin"] {
+        let said = contains(format!("otoscope: {path}: a pipe is not read yet; write it to a file first"));
+        let mut command = otoscope();
+        command.args(["read", path]).write_stdin("x").assert().code(FAILED).stdout("").stderr(said);
+    }
+}
+
+#[test]
+fn an_empty_capture_has_nothing_to_count() {
+    let folder = scratch();
+    let polling = fs::read(pcaps().join("modbus/polling.pcap")).expect("the capture can be read");
+    let empty = file(&folder, "empty.pcap", &polling[..24]);
+    run(&["read", shown(&empty)]).code(READ).stdout(contains("\n0 assets\n").and(contains("\n0 findings\n")));
+    run(&["findings", shown(&empty)]).code(READ).stderr(contains("no rows\n"));
+    run(&["findings", shown(&empty), "--format", "json"]).code(READ).stdout("[]\n");
+}
+
+#[test]
+#[cfg(unix)]
+fn paths_are_shown_safely_and_can_be_pasted() {
+    let folder = scratch();
+    let steering = copy(&folder, "\u{1b}[31mred.pcap");
+    let blank = copy(&folder, "my site.pcap");
+    let missing = folder.path().join("\u{9b}2J");
+    run(&["read", shown(&missing)])
+        .code(FAILED)
+        .stderr(contains(r"\u{9b}2J: there is no such").and(contains('\u{9b}').not()));
+    let summary = stdout(&["read", shown(&steering)]);
+    assert!(!summary.contains('\u{1b}') && summary.contains(r"\u{1b}[31mred.pcap'"), "{summary}");
+    let summary = stdout(&["read", shown(&blank)]);
+    let quoted = format!("'{}'", shown(&blank));
+    for step in ["wireshark -r", "otoscope findings", "otoscope asset ADDRESS"] {
+        assert!(summary.contains(&format!("{step} {quoted}")), "{step} {quoted} in\n{summary}");
+    }
+}
+
+/// What a device says of itself cannot steer a terminal, whatever the format.
+#[test]
+fn json_escapes_what_moves_a_terminal() {
+    let folder = scratch();
+    let capture = copy(&folder, "\u{9b}31m\u{202e}.pcap");
+    for arguments in [["read", "--json"], ["captures", "--format=json"]] {
+        let json = stdout(&[arguments[0], arguments[1], shown(&capture)]);
+        assert!(!json.contains(['\u{9b}', '\u{202e}']), "{json}");
+        assert!(json.contains(r#""path":"\u009b31m\u202e.pcap""#), "{json}");
     }
 }
 
@@ -113,7 +244,7 @@ fn what_cannot_be_written_says_where() {
 fn a_misspelt_column_is_answered_with_the_nearest() {
     for (option, value) in [("--where", "vendr = ABB"), ("--columns", "asset_id,vendr"), ("--sort", "-vendr")] {
         run(&["assets", "pcaps/modbus", option, value])
-            .code(FAILED)
+            .code(WRONG_USE)
             .stdout("")
             .stderr("otoscope: assets has no column vendr; did you mean vendor?\n");
     }
@@ -140,7 +271,9 @@ fn wrong_use_is_told_from_failure() {
 /// A question that is wrong is answered before captures are read.
 #[test]
 fn a_question_is_checked_first() {
-    run(&["assets", "no/such/place", "--where", "vendr = ABB"]).code(FAILED).stderr(contains("did you mean vendor?"));
+    run(&["assets", "no/such/place", "--where", "vendr = ABB"])
+        .code(WRONG_USE)
+        .stderr(contains("did you mean vendor?"));
 }
 
 #[test]
@@ -160,13 +293,25 @@ fn the_summary_fits_a_small_screen() {
 #[test]
 fn the_summary_says_what_is_there_and_what_to_type_next() {
     let summary = stdout(&["read", "pcaps"]);
-    assert!(summary.starts_with("24 captures, 2161 packets, "), "{summary}");
-    for part in ["assets: ", " plc", "findings: ", "not seen:", "next: otoscope findings pcaps"] {
+    assert!(summary.starts_with(&counted()), "{summary}");
+    assert!(summary.lines().nth(1).is_some_and(|line| line.starts_with("spoken: modbus ")), "{summary}");
+    for part in ["assets: ", " plc", "findings: ", "V3.40 Build", "next: otoscope findings pcaps"] {
         assert!(summary.contains(part), "{part} in\n{summary}");
     }
     let proof = summary.lines().find_map(|line| line.trim().strip_prefix("wireshark -r ")).expect("a line to paste");
     let (path, frame) = proof.split_once(" -g ").expect("file and frame");
     assert!(workspace().join(path).is_file() && frame.parse::<u64>().is_ok_and(|frame| frame > 0), "{proof}");
+}
+
+/// `24 captures, 2161 packets, `: counted here, so that a new capture breaks nothing.
+fn counted() -> String {
+    let inputs = super::support::captures_in(&pcaps());
+    let frames = |input| {
+        let mut file = CaptureFile::open(input).expect("the capture can be opened");
+        std::iter::from_fn(|| matches!(file.walk.step(&file.bytes), Step::Frame(_)).then_some(())).count()
+    };
+    let packets: usize = inputs.iter().map(frames).sum();
+    format!("{} captures, {packets} packets, ", inputs.len())
 }
 
 #[test]
@@ -207,7 +352,7 @@ fn json_lines_have_the_columns_of_the_schema() {
         tables.insert(name.to_owned());
     }
     assert_eq!(tables.len(), TABLES.len(), "{tables:?}");
-    run(&["read", "pcaps", "--json"]).stderr(contains("24 captures, 2161 packets, "));
+    run(&["read", "pcaps", "--json"]).stderr(contains(counted()));
 }
 
 /// A lake of `pcaps`.
@@ -263,6 +408,9 @@ fn why_names_frame_and_rule() {
     assert!(!plain.contains("by rule"), "{plain}");
     let id = plain.lines().find_map(|line| line.strip_prefix("asset_id")).expect("an id").trim();
     assert_eq!(stdout(&["asset", &id[..12], "pcaps"]), plain, "the front of an id will do");
+    let child = stdout(&["asset", "10.20.0.20/2", "pcaps", "--why"]);
+    assert!(child.contains("ACS580-01") && child.contains("by rule"), "{child}");
+    run(&["asset", "10.20.0.20/99", "pcaps"]).code(FAILED).stderr(contains("no asset is called 10.20.0.20/99"));
     run(&["asset", "10.99.0.1", "pcaps"]).code(FAILED).stderr(contains("no asset is called 10.99.0.1"));
 }
 
