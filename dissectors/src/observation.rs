@@ -514,6 +514,26 @@ pub enum Category {
     Operate,
     /// The device starts anew.
     Restart,
+    /// The device, or its part in the talk, is stopped.
+    Stop,
+    /// Its mode of operation is changed.
+    Mode,
+    /// Its program is loaded or changed.
+    Program,
+    /// Its firmware is loaded.
+    Firmware,
+    /// A file is written.
+    File,
+    /// Its configuration is changed.
+    Config,
+    /// Its users or their rights are changed.
+    User,
+    /// Its certificates or keys are changed.
+    Certificate,
+    /// Its state is saved.
+    Backup,
+    /// Its clock is set.
+    Time,
 }
 
 impl Category {
@@ -523,6 +543,16 @@ impl Category {
             Self::Write => "write",
             Self::Operate => "operate",
             Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Mode => "mode",
+            Self::Program => "program",
+            Self::Firmware => "firmware",
+            Self::File => "file",
+            Self::Config => "config",
+            Self::User => "user",
+            Self::Certificate => "certificate",
+            Self::Backup => "backup",
+            Self::Time => "time",
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Modbus/TCP tells who reads and writes what, which units answer behind one address, and what they call themselves
 //! (Modbus Application Protocol V1.1b3; Messaging on TCP/IP Implementation Guide V1.0b).
 //!
-//! Read: every function, counted by unit, of which only requests carry `is_control`; writes with their outcome, by the
-//! addresses in the PDU, which count from zero; device identification and server id. Units 0 and 255 often mean the
-//! server itself (Guide, 4.4.2.3) and are told as they stand.
+//! Read: every function, counted by unit, of which only requests carry `is_control`; writes, of files too, by the
+//! addresses in the PDU, which count from zero, and restarts and silences of the port, with their outcome; device
+//! identification and server id. Units 0 and 255 often mean the server itself (Guide, 4.4.2.3) and are told as they
+//! stand.
 //!
 //! Who asks comes from the messages: their structure first, then the pairing of answers with requests, then what is
 //! known already, then the port, then who spoke first. A request that breaks its function's structure is counted all
@@ -19,10 +20,11 @@ use crate::pending::{Pending, Request};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use crate::{Footing, Sides};
+use control::Control;
 use pdu::{Fits, Pdu};
 use pending::Asked;
-use write::Write;
 
+mod control;
 mod identity;
 mod pdu;
 mod pending;
@@ -159,7 +161,7 @@ impl Conversation {
             function: adu.pdu.function,
             asker: side,
             is_control: adu.pdu.is_control(),
-            write: if grounds == Grounds::Broken { None } else { Write::of(&adu.pdu) },
+            control: if grounds == Grounds::Broken { None } else { Control::of(&adu.pdu) },
         };
         let is_owed_an_answer = adu.unit != BROADCAST && !adu.pdu.silences() && !out.is_group(side.other());
         out.count(request.count());
@@ -615,7 +617,10 @@ mod tests {
         let mut rig = modbus();
         rig.segment(Side::A, &hex("0001 0000 0006 00 06 0005 05dc  0002 0000 0006 01 08 0004 0000"));
         rig.story();
-        assert_eq!(rig.wait(9).story(), ["A write[0] by 6: register 5 = 1500, unknown (frame 1)"]);
+        assert_eq!(
+            rig.wait(9).story(),
+            ["A write[0] by 6: register 5 = 1500, unknown (frame 1)", "A stop[1] by 8: port, unknown (frame 1)"]
+        );
 
         // The bytes that were lost may have held the answer.
         rig.segment(Side::A, &hex("0003 0000 0006 01 03 0000 0001"));

@@ -118,15 +118,15 @@ const READ_HOLDING_REGISTERS: u8 = 3;
 const READ_INPUT_REGISTERS: u8 = 4;
 pub(super) const WRITE_SINGLE_COIL: u8 = 5;
 pub(super) const WRITE_SINGLE_REGISTER: u8 = 6;
-const DIAGNOSTICS: u8 = 8;
+pub(super) const DIAGNOSTICS: u8 = 8;
 pub(super) const WRITE_MULTIPLE_COILS: u8 = 15;
 pub(super) const WRITE_MULTIPLE_REGISTERS: u8 = 16;
 pub(super) const REPORT_SERVER_ID: u8 = 17;
-const WRITE_FILE_RECORD: u8 = 21;
+pub(super) const WRITE_FILE_RECORD: u8 = 21;
 pub(super) const MASK_WRITE_REGISTER: u8 = 22;
 pub(super) const READ_WRITE_REGISTERS: u8 = 23;
 pub(super) const ENCAPSULATED: u8 = 43;
 
 /// Sub-functions of Diagnostics.
-const RESTART_COMMUNICATIONS: u8 = 1;
-const FORCE_LISTEN_ONLY: u8 = 4;
+pub(super) const RESTART_COMMUNICATIONS: u8 = 1;
+pub(super) const FORCE_LISTEN_ONLY: u8 = 4;

@@ -1,10 +1,9 @@
 //! The requests that wait for their answers.
 
+use super::control::Control;
 use super::pdu::Pdu;
-use super::write::Write;
 use super::{Adu, child, operation};
 use crate::dissector::{Direction, Side};
-use crate::observation::Category;
 use crate::out::{Count, Mark};
 use crate::pending::{Command, Request};
 use std::time::Duration;
@@ -16,7 +15,7 @@ pub(super) struct Asked {
     pub(super) function: u8,
     pub(super) asker: Side,
     pub(super) is_control: bool,
-    pub(super) write: Option<Write>,
+    pub(super) control: Option<Control>,
 }
 
 impl Asked {
@@ -46,7 +45,6 @@ impl Request for Asked {
     }
 
     fn command(&self) -> Option<Command> {
-        let write = self.write?;
-        Some(Command { category: Category::Write, target: write.target(), value: write.value() })
+        self.control.map(|control| control.command())
     }
 }
