@@ -1,8 +1,8 @@
 //! BACnet/IP tells which devices stand where, behind routers too, who made them and what they run, and who commands them.
 //!
 //! ANSI/ASHRAE 135-2020: the virtual link layer of annex J, the network layer of clause 6, the application layer of
-//! clauses 20 and 21. Read: I-Am, acknowledged `ReadProperty` of Device objects, and what `WriteProperty`,
-//! `ReinitializeDevice` and `DeviceCommunicationControl` do. All else is counted: every datagram by its link function
+//! clauses 20 and 21. Read: I-Am, acknowledged `ReadProperty` of Device objects, and what confirmed requests do that
+//! control. All else is counted: every datagram by its link function
 //! (`b10`), and the message in it by its own operation (`12`, `u8`, `n1`).
 //!
 //! Skipped on purpose: passwords (never read), `ReadPropertyMultiple`'s contents, the contents of segmented messages,
@@ -11,6 +11,7 @@
 
 mod apdu;
 mod bvlc;
+mod command;
 mod npdu;
 mod object;
 mod pending;

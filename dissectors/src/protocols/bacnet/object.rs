@@ -10,6 +10,9 @@ pub(super) struct Object {
     instance: u32,
 }
 
+/// A type of objects.
+pub(super) struct Kind(pub(super) u32);
+
 /// A property of an object, and its place in it if it is an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Property {
@@ -52,6 +55,16 @@ impl fmt::Display for Object {
     }
 }
 
+/// `analog-output`; `object 300` for a type that the standard does not name.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match name(OBJECT_TYPES, self.0) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "object {}", self.0),
+        }
+    }
+}
+
 /// `present-value`, `priority-array[3]`; `property 600` for one that our table does not name.
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,6 +100,7 @@ mod tests {
         let printed = |kind, instance| Object { kind, instance }.to_string();
         assert_eq!(printed(1, 3), "analog-output 3");
         assert_eq!(printed(300, 3), "object 300:3");
+        assert_eq!(format!("{} {}", Kind(1), Kind(300)), "analog-output object 300");
         let printed = |number, index| Property { number, index }.to_string();
         assert_eq!(printed(85, None), "present-value");
         assert_eq!(printed(87, Some(8)), "priority-array[8]");

@@ -1,12 +1,11 @@
-//! What the parameters of the services that are read say: who a device is, and what a command does to it.
+//! The services, and what the parameters of those that are read say.
 
 use super::apdu::{Answer, AnswerKind, Apdu, Request, Segment};
-use super::object::{Object, Property};
+use super::command;
+use super::object::Object;
 use super::tag::{self, Value};
-use crate::observation::Category;
 use crate::pending::Command;
 use crate::reader::{Reader, Stop};
-use compact_str::{CompactString, ToCompactString, format_compact};
 
 /// What an application message says beyond its service.
 #[derive(Debug, PartialEq)]
@@ -34,7 +33,7 @@ pub(super) struct DeviceProperty<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// Reads the parameters of the few services that matter; a segment alone tells nothing.
+    /// Reads the parameters of the few services that matter; of segments the first of a request, as far as it goes.
     pub(super) fn read(apdu: &Apdu<'a>) -> Result<Self, Stop> {
         match apdu {
             Apdu::Unconfirmed { service: I_AM, parameters } => IAm::read(parameters.clone()).map(Self::IAm),
@@ -48,8 +47,11 @@ impl<'a> Content<'a> {
                 let property = DeviceProperty::read(parameters.clone())?;
                 Ok(property.map_or(Self::Nothing, Self::DeviceProperty))
             }
-            Apdu::Request(Request { segment: Segment::WHOLE, service, parameters, .. }) => {
-                let command = Command::read(*service, parameters.clone())?;
+            Apdu::Request(Request { segment, service, parameters, .. }) if segment.is_first => {
+                let command = match command::read(*service, parameters.clone()) {
+                    Err(_) if !segment.is_last => None,
+                    read => read?,
+                };
                 Ok(command.map_or(Self::Nothing, Self::Command))
             }
             _ => Ok(Self::Nothing),
@@ -89,55 +91,6 @@ impl<'a> DeviceProperty<'a> {
     }
 }
 
-impl Command {
-    fn read(service: u8, parameters: Reader<'_>) -> Result<Option<Self>, Stop> {
-        match service {
-            WRITE_PROPERTY => Self::write(parameters).map(Some),
-            REINITIALIZE_DEVICE => Self::restart(parameters),
-            DEVICE_COMMUNICATION_CONTROL => Self::silence(parameters).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// Clause 15.9.1. The priority is a slot of the property that is written: it belongs to the target.
-    fn write(mut parameters: Reader<'_>) -> Result<Self, Stop> {
-        let object = tag::object(&mut parameters, 0)?;
-        let number = tag::number(&mut parameters, 1)?;
-        let property = Property { number, index: tag::optional_number(&mut parameters, 2)? };
-        let value = tag::enclosed(&mut parameters, 3)?;
-        let target = match tag::optional_number(&mut parameters, 4)? {
-            Some(priority) => format_compact!("{object} {property} priority {priority}"),
-            None => format_compact!("{object} {property}"),
-        };
-        let may_be_secret = property.is_proprietary() && matches!(value, Value::Text(_));
-        let value = if may_be_secret { None } else { value.line() };
-        Ok(Self { category: Category::Write, target, value })
-    }
-
-    /// Clause 16.4.1. Backup and restore are no restarts. The password that may follow is not read.
-    fn restart(mut parameters: Reader<'_>) -> Result<Option<Self>, Stop> {
-        let state = match tag::number(&mut parameters, 0)? {
-            0 => "coldstart",
-            1 => "warmstart",
-            _ => return Ok(None),
-        };
-        let (target, value) = (CompactString::const_new("device"), Some(CompactString::const_new(state)));
-        Ok(Some(Self { category: Category::Restart, target, value }))
-    }
-
-    /// Clause 16.1.1. The password that may follow is not read.
-    fn silence(mut parameters: Reader<'_>) -> Result<Self, Stop> {
-        let _minutes = tag::optional_number(&mut parameters, 0)?;
-        let value = match tag::number(&mut parameters, 1)? {
-            0 => CompactString::const_new("enable"),
-            1 => CompactString::const_new("disable"),
-            2 => CompactString::const_new("disable-initiation"),
-            other => other.to_compact_string(),
-        };
-        Ok(Self { category: Category::Write, target: CompactString::const_new("communication"), value: Some(value) })
-    }
-}
-
 /// Whether a confirmed service changes the process or the device.
 pub(super) fn is_control(service: u8) -> bool {
     matches!(
@@ -163,17 +116,17 @@ pub(super) fn is_notification(service: u8) -> bool {
 // Clause 21, BACnetConfirmedServiceChoice.
 const COV_NOTIFICATION: u8 = 1;
 const EVENT_NOTIFICATION: u8 = 2;
-const ATOMIC_WRITE_FILE: u8 = 7;
-const ADD_LIST_ELEMENT: u8 = 8;
-const REMOVE_LIST_ELEMENT: u8 = 9;
-const CREATE_OBJECT: u8 = 10;
-const DELETE_OBJECT: u8 = 11;
+pub(super) const ATOMIC_WRITE_FILE: u8 = 7;
+pub(super) const ADD_LIST_ELEMENT: u8 = 8;
+pub(super) const REMOVE_LIST_ELEMENT: u8 = 9;
+pub(super) const CREATE_OBJECT: u8 = 10;
+pub(super) const DELETE_OBJECT: u8 = 11;
 const READ_PROPERTY: u8 = 12;
-const WRITE_PROPERTY: u8 = 15;
-const WRITE_PROPERTY_MULTIPLE: u8 = 16;
-const DEVICE_COMMUNICATION_CONTROL: u8 = 17;
-const REINITIALIZE_DEVICE: u8 = 20;
-const LIFE_SAFETY_OPERATION: u8 = 27;
+pub(super) const WRITE_PROPERTY: u8 = 15;
+pub(super) const WRITE_PROPERTY_MULTIPLE: u8 = 16;
+pub(super) const DEVICE_COMMUNICATION_CONTROL: u8 = 17;
+pub(super) const REINITIALIZE_DEVICE: u8 = 20;
+pub(super) const LIFE_SAFETY_OPERATION: u8 = 27;
 const COV_NOTIFICATION_MULTIPLE: u8 = 31;
 const AUDIT_NOTIFICATION: u8 = 32;
 /// The last confirmed service of the standard: `AuthRequest`.

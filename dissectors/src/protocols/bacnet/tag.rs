@@ -57,13 +57,18 @@ pub(super) fn optional_number(reader: &mut Reader<'_>, number: u8) -> Result<Opt
 
 /// The object identifier in context tag `number`, which must come next.
 pub(super) fn object(reader: &mut Reader<'_>, number: u8) -> Result<Object, Stop> {
-    let mut content = optional(reader, number)?.ok_or_else(|| reader.malformed(MISSING))?;
+    optional_object(reader, number)?.ok_or_else(|| reader.malformed(MISSING))
+}
+
+/// The object identifier in context tag `number`, if that comes next.
+pub(super) fn optional_object(reader: &mut Reader<'_>, number: u8) -> Result<Option<Object>, Stop> {
+    let Some(mut content) = optional(reader, number)? else { return Ok(None) };
     let object = Object::read(&mut content)?;
-    if content.is_empty() { Ok(object) } else { Err(content.malformed(WRONG_LENGTH)) }
+    if content.is_empty() { Ok(Some(object)) } else { Err(content.malformed(WRONG_LENGTH)) }
 }
 
 /// The content of context tag `number`, if that comes next.
-fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
+pub(super) fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
     if reader.is_empty() {
         return Ok(None);
     }
@@ -85,11 +90,32 @@ pub(super) fn value<'a>(reader: &mut Reader<'a>) -> Result<Value<'a>, Stop> {
     }
 }
 
+/// The opening tag `number` must come next.
+pub(super) fn opening(reader: &mut Reader<'_>, number: u8) -> Result<(), Stop> {
+    if any_opening(reader)? == number { Ok(()) } else { Err(reader.malformed(MISSING)) }
+}
+
+/// The number of the opening tag that must come next.
+pub(super) fn any_opening(reader: &mut Reader<'_>) -> Result<u8, Stop> {
+    match Item::read(reader)? {
+        Item::Opening(number) => Ok(number),
+        _ => Err(reader.malformed(MISSING)),
+    }
+}
+
+/// Passes over the closing tag `number`, if that comes next.
+pub(super) fn closes(reader: &mut Reader<'_>, number: u8) -> Result<bool, Stop> {
+    let mut ahead = reader.clone();
+    let closes = !reader.is_empty() && matches!(Item::read(&mut ahead)?, Item::Closing(found) if found == number);
+    if closes {
+        *reader = ahead;
+    }
+    Ok(closes)
+}
+
 /// What stands first between the opening and the closing tag `number`, which must come next; the rest is walked over.
 pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Value<'a>, Stop> {
-    if !matches!(Item::read(reader)?, Item::Opening(found) if found == number) {
-        return Err(reader.malformed(MISSING));
-    }
+    opening(reader, number)?;
     let mut first = None;
     let mut open = ArrayVec::<u8, DEPTH>::from_iter([number]);
     while let Some(innermost) = open.last() {

@@ -304,11 +304,80 @@ fn a_restart_and_a_silence_are_told_without_their_passwords() {
             "A request 17 control",
             "B serves",
             "B response 17",
-            "A write by 17: communication = disable, accepted (frame 3)",
+            "A stop by 17: communication = disable, accepted (frame 3)",
         ]
     );
-    let backup = RESTART.replace("09 01 ", "09 02 ");
-    assert_eq!(story(&[('>', &backup), ('<', &restarted)])[3..], ["B response 20"], "a backup is no restart");
+}
+
+/// What a request to a service tells that is accepted; parameters in hex.
+fn act(service: u8, parameters: &str) -> String {
+    let mut rig = rig();
+    rig.datagram(Side::A, &framed(0x0a, &hex(&format!("01 04 00 05 07 {service:02x} {parameters}"))));
+    rig.datagram(Side::B, &framed(0x0a, &hex(&format!("01 00 20 07 {service:02x}"))));
+    let line = rig.story().into_iter().find(|line| line.contains(" by ")).unwrap_or_default();
+    line.replace(", accepted (frame 1)", "").replace("A ", "")
+}
+
+#[test]
+fn a_device_is_restarted_saved_or_restored() {
+    for (state, told) in [
+        ("00", "restart by 20: device = coldstart"),
+        ("01", "restart by 20: device = warmstart"),
+        ("02", "backup by 20: device = start-backup"),
+        ("03", "backup by 20: device = end-backup"),
+        ("04", "config by 20: device = start-restore"),
+        ("06", "config by 20: device = abort-restore"),
+        ("07", "config by 20: device = activate-changes"),
+        ("40", "restart by 20: device = 64"),
+    ] {
+        assert_eq!(act(20, &format!("09 {state}")), told);
+    }
+    for (state, told) in [
+        ("00", "write by 17: communication = enable"),
+        ("01", "stop by 17: communication = disable"),
+        ("02", "stop by 17: communication = disable-initiation"),
+    ] {
+        assert_eq!(act(17, &format!("19 {state}")), told);
+    }
+}
+
+#[test]
+fn several_properties_are_told_by_the_first() {
+    // [0] analog-output 1, [1 [0] present-value [2 real 72.5 2] [3] priority 8 1]
+    let one = "0c 00400001 1e 09 55 2e 44 42910000 2f 39 08 1f";
+    assert_eq!(act(16, one), "write by 16: analog-output 1 present-value priority 8 = 72.5");
+    let others = "write by 16: analog-output 1 present-value priority 8 and others = 72.5";
+    let second = "0c 00400001 1e 09 55 2e 44 42910000 2f 39 08 09 1c 2e 75 02 00 41 2f 1f";
+    assert_eq!(act(16, second), others, "of the same object");
+    assert_eq!(act(16, &format!("{one} {one}")), others, "of another object");
+    assert_eq!(act(16, "0c 00400001 1e 0a 0200 2e 75 02 00 41 2f 1f"), "write by 16: analog-output 1 property 512");
+
+    let mut rig = rig();
+    let front = format!("01 04 0c 05 07 00 04 10 {}", &second[..second.len() - 9]);
+    rig.datagram(Side::A, &framed(0x0a, &hex(&front))).datagram(Side::B, &framed(0x0a, &hex("01 00 20 07 10")));
+    assert_eq!(rig.story().last(), Some(&format!("A {others}, accepted (frame 1)")), "only the first segment is read");
+}
+
+#[test]
+fn objects_are_made_and_unmade_and_lists_and_files_are_changed() {
+    assert_eq!(act(10, "0e 09 02 0f"), "config by 10: a new analog-value");
+    assert_eq!(act(10, "0e 1c 00800005 0f 1e 09 55 2e 44 42910000 2f 1f"), "config by 10: analog-value 5");
+    assert_eq!(act(11, "c4 00800005"), "config by 11: analog-value 5");
+    let list = "0c 03c00003 19 66 3e c4 02000005 3f";
+    assert_eq!(act(8, list), "write by 8: notification-class 3 recipient-list = device 5");
+    assert_eq!(act(9, list), "write by 9: notification-class 3 recipient-list = device 5");
+    assert_eq!(act(7, "c4 02800001 0e 31 00 63 010203 0f"), "file by 7: file 1 = from byte 0");
+    assert_eq!(act(7, "c4 02800001 1e 31 05 21 01 63 010203 1f"), "file by 7: file 1 = from record 5");
+    assert_eq!(act(7, "c4 02800001 0e 31 ff 63 010203 0f"), "file by 7: file 1 = at the end");
+    // [0] process 1, [1] source 'A', [2] request 4: reset, [3] life-safety-point 2
+    assert_eq!(act(27, "09 01 1a 00 41 29 04 3c 05400002"), "operate by 27: life-safety-point 2 = 4");
+    assert_eq!(act(27, "09 01 1a 00 41 29 04"), "operate by 27: device = 4");
+}
+
+#[test]
+fn every_control_request_is_told() {
+    let control: Vec<u8> = (0..=255).filter(|service| super::service::is_control(*service)).collect();
+    assert_eq!(control, [7, 8, 9, 10, 11, 15, 16, 17, 20, 27], "each has its test above");
 }
 
 #[test]
@@ -641,6 +710,12 @@ fn hostile_shapes_stop_and_tell_nothing() {
         ("an object of three bytes", 0x0a, "01 00 30 03 0c 0b 02014f 19 4d 3e 3f"),
         ("tags nested too deep", 0x0a, &deep),
         ("an I-Am of numbers", 0x0b, "01 00 10 00 21 05 22 01e0 91 00 21 0f"),
+        ("several properties without one", 0x0a, "01 04 00 05 07 10 0c 00400001 1e 1f"),
+        ("a list without its end", 0x0a, "01 04 00 05 07 08 0c 03c00003 19 66 3e c4 02000005"),
+        ("no new object", 0x0a, "01 04 00 05 07 0a 0e 0f"),
+        ("a number that is deleted", 0x0a, "01 04 00 05 07 0b 21 05"),
+        ("a file of neither bytes nor records", 0x0a, "01 04 00 05 07 07 c4 02800001 2e 31 00 2f"),
+        ("a file without a start", 0x0a, "01 04 00 05 07 07 c4 02800001 0e 63 010203 0f"),
         ("a write without a value", 0x0a, "01 04 00 05 07 0f 0c 00400001 19 55"),
         ("a station of eight bytes", 0x0a, "01 08 0001 08 0102030405060708 10 08"),
         ("a station without an address", 0x0a, "01 08 0001 00 10 08"),
