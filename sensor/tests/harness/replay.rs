@@ -5,9 +5,13 @@
 //! no and an empty list where the column cannot be unknown. Ids are shortened, times are seconds since the capture's
 //! first packet, and what all rows of a table have in common of their windows or states stands in its heading. Files of
 //! one CASE in several formats share their snapshot.
+//!
+//! Before the tables stands what dissectors told of whom, each value where it was told first: a rule may speak of it or
+//! not yet.
 
-use super::support::{captures_in, pcaps, records_of};
-use dissectors::Timestamp;
+use super::support::{captures_in, pcaps, read, records_of};
+use dissectors::observation::Fact;
+use dissectors::{Subject, Timestamp};
 use fingerprints::record::Record;
 use outputs::schema::{Column, TABLES};
 use outputs::{Cell, Kind, Row, Rows, Table};
@@ -37,9 +41,10 @@ const LEFT_OUT: [&str; 11] = [
 /// Columns that stand in the heading when all rows agree.
 const COMMON: [&str; 4] = ["window_start", "window_end", "as_of", "revision"];
 
-/// What a reviewer reads to the end. Seven devices behind two gateways, and half a minute of a whole plant, take more.
+/// What a reviewer reads to the end. Three controllers that are asked for everything, seven devices behind two gateways,
+/// and half a minute of a whole plant, take more.
 const MOST_BYTES: usize = 20_000;
-const LONG: [&str; 2] = ["mixed/plant.snap", "modbus/gateway.snap"];
+const LONG: [&str; 3] = ["bacnet/site.snap", "mixed/plant.snap", "modbus/gateway.snap"];
 
 #[test]
 fn each_capture_gives_its_snapshot() {
@@ -117,10 +122,27 @@ fn story_of(capture: &Path) -> String {
     let records = || reading.records.iter().chain(&reading.earlier);
     let captures = Table::named("captures").expect("a table of the schema");
     let others = TABLES.into_iter().filter(|table| table.name != captures.name);
-    let tables = std::iter::once(captures).chain(others);
-    let tables = tables.map(|table| story.table(&Rows::of(table, records(), &reading.run.provenance)));
-    let tables: Vec<String> = tables.filter(|text| !text.is_empty()).collect();
-    tables.join("\n")
+    let table = |table| story.table(&Rows::of(table, records(), &reading.run.provenance));
+    let sections = [table(captures), told_in(capture)].into_iter().chain(others.map(table));
+    let sections: Vec<String> = sections.filter(|text| !text.is_empty()).collect();
+    sections.join("\n")
+}
+
+/// What was told of hosts and of children behind them: field, value, and the first frame that told it.
+fn told_in(capture: &Path) -> String {
+    let (notebook, _) = read(captures_in(capture), Settings::default());
+    let mut told: BTreeMap<(String, &str, String), u64> = BTreeMap::new();
+    for observation in &notebook.observations {
+        let Fact::Attribute { field, value } = &observation.fact else { continue };
+        let Subject { host, child } = &observation.subject;
+        let context = if host.context.is_root() { String::new() } else { format!(" in {}", host.context) };
+        let child = child.as_ref().map(|child| format!("/{child}")).unwrap_or_default();
+        let frame = observation.evidence.frame.unwrap_or_default();
+        let first = told.entry((format!("{}{child}{context}", host.address), field.name, worded(&value.as_text())));
+        first.and_modify(|first| *first = frame.min(*first)).or_insert(frame);
+    }
+    let lines = told.iter().map(|((whom, field, value), frame)| format!("  {whom}: {field} = {value} frame={frame}\n"));
+    if told.is_empty() { String::new() } else { format!("told\n{}", lines.collect::<String>()) }
 }
 
 fn start_of(reading: &Reading) -> Timestamp {
