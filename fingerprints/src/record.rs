@@ -344,9 +344,9 @@ pub struct CoverageRow {
     pub flows_one_way: i64,
     pub lost_bytes: i64,
     pub dropped: Option<i64>,
-    pub cut_by_snaplen: i64,
+    pub cut_by_snaplen: Option<i64>,
     pub unknown_protocol_bytes: i64,
-    pub encrypted_bytes: i64,
+    pub encrypted_bytes: Option<i64>,
     pub state: String,
 }
 
@@ -358,8 +358,8 @@ pub struct HealthRow {
     pub packets: i64,
     pub bytes: i64,
     pub used: i64,
-    pub filtered: i64,
-    pub duplicates: i64,
+    pub filtered: Option<i64>,
+    pub duplicates: Option<i64>,
     pub damaged: i64,
     pub dropped_kernel: Option<i64>,
     pub dropped_interface: Option<i64>,

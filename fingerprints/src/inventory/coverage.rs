@@ -8,7 +8,7 @@ use super::sums::{Sums, end_of};
 use crate::record::CoverageRow;
 use dissectors::observation::{Address, Attempts, Context, Host, Tally, Traffic};
 use dissectors::{Timestamp, observation::Evidence};
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashSet;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -77,7 +77,7 @@ struct Cover {
     captures: Captures,
     tally: Tally,
     /// Hashes of the hosts that were seen: a scan of a million addresses must not cost a million addresses.
-    hosts: HashSet<u64, FixedState>,
+    hosts: HashSet<u64, RandomState>,
     hosts_before: u64,
     flows: u64,
     flows_two_way: u64,
@@ -107,18 +107,22 @@ impl Captures {
 }
 
 /// The coverage of every subnet and hour.
-pub(super) struct Coverage(Sums<Key, Cover>);
+pub(super) struct Coverage {
+    rows: Sums<Key, Cover>,
+    /// Seeded anew in each run, so that nobody chooses addresses that count as one.
+    hasher: RandomState,
+}
 
 /// As many hosts are told apart within one subnet and hour.
 const MOST_HOSTS: usize = 4_096;
 
 impl Coverage {
     pub(super) fn new(cap: usize) -> Self {
-        Self(Sums::new(cap))
+        Self { rows: Sums::new(cap), hasher: RandomState::default() }
     }
 
     pub(super) fn dropped(&self) -> u64 {
-        self.0.crowded
+        self.rows.crowded
     }
 
     pub(super) fn see(&mut self, traffic: &Traffic, server: Host, evidence: &Evidence) {
@@ -136,7 +140,7 @@ impl Coverage {
             let one_way = if is_group { 0 } else { traffic.flows.saturating_sub(traffic.flows_two_way) };
             let cover = Cover {
                 tally,
-                hosts: seen.map(hash).collect(),
+                hosts: seen.map(|host| self.hasher.hash_one(host)).collect(),
                 flows: traffic.flows,
                 flows_two_way: traffic.flows_two_way,
                 flows_one_way: one_way,
@@ -152,7 +156,7 @@ impl Coverage {
         let Some(subnet) = Subnet::of(source) else { return };
         let cover = Cover {
             tally: attempts.sent,
-            hosts: [hash(source)].into_iter().collect(),
+            hosts: [self.hasher.hash_one(source)].into_iter().collect(),
             flows: attempts.flows,
             attempts: attempts.flows,
             ..Cover::default()
@@ -163,11 +167,14 @@ impl Coverage {
     fn add(&mut self, window: Timestamp, context: Context, subnet: Subnet, mut cover: Cover, evidence: &Evidence) {
         cover.captures.add(evidence.capture);
         let capture = evidence.capture;
-        let _dropped = self.0.add(Key { window, context, subnet }, cover, |row, more| {
+        let _dropped = self.rows.add(Key { window, context, subnet }, cover, |row, more| {
             row.captures.add(capture);
             row.tally.add(more.tally);
-            let room = MOST_HOSTS.saturating_sub(row.hosts.len());
-            row.hosts.extend(more.hosts.iter().copied().take(room));
+            for host in &more.hosts {
+                if row.hosts.len() < MOST_HOSTS {
+                    row.hosts.insert(*host);
+                }
+            }
             row.flows = row.flows.saturating_add(more.flows);
             row.flows_two_way = row.flows_two_way.saturating_add(more.flows_two_way);
             row.flows_one_way = row.flows_one_way.saturating_add(more.flows_one_way);
@@ -179,23 +186,19 @@ impl Coverage {
 
     /// Hours before this one are over: only the number of their hosts is kept.
     pub(super) fn close_before(&mut self, window: Timestamp) {
-        for cover in self.0.rows_where(|key| key.window < window) {
+        for cover in self.rows.rows_where(|key| key.window < window) {
             cover.hosts_before = cover.hosts_before.max(cover.hosts.len() as u64);
             cover.hosts = HashSet::default();
         }
     }
 
     pub(super) fn rows(&self) -> Vec<CoverageRow> {
-        self.0.sorted().into_iter().map(|(key, cover)| row(key, cover)).collect()
+        self.rows.sorted().into_iter().map(|(key, cover)| row(key, cover)).collect()
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.rows.clear();
     }
-}
-
-fn hash(host: Host) -> u64 {
-    FixedState::default().hash_one(host)
 }
 
 fn row(key: &Key, cover: &Cover) -> CoverageRow {
@@ -216,9 +219,10 @@ fn row(key: &Key, cover: &Cover) -> CoverageRow {
         flows_one_way: super::rows::int(cover.flows_one_way.saturating_add(cover.attempts)),
         lost_bytes: super::rows::int(cover.lost_bytes),
         dropped: None,
-        cut_by_snaplen: 0,
+        // Null until they are counted: a zero would say that there was none.
+        cut_by_snaplen: None,
         unknown_protocol_bytes: super::rows::int(cover.unknown_bytes),
-        encrypted_bytes: 0,
+        encrypted_bytes: None,
         state: state(cover).to_owned(),
     }
 }

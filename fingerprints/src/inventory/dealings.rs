@@ -8,7 +8,7 @@ use super::sums::at;
 use compact_str::CompactString;
 use dissectors::observation::{Activity, Control, Evidence, Host, Operation, Outcome};
 use dissectors::{Direction, Timestamp};
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 /// Who deals with whom, in what.
@@ -125,8 +125,9 @@ impl Deeds {
 
 /// All dealings.
 pub(super) struct Dealings {
-    all: HashMap<DealingKey, Dealing, FixedState>,
-    by_client: HashMap<Host, usize, FixedState>,
+    /// Seeded anew in each run, for keys come from strangers; told in the order of the keys.
+    all: HashMap<DealingKey, Dealing, RandomState>,
+    by_client: HashMap<Host, usize, RandomState>,
     cap: usize,
     pub(super) refused: u64,
 }

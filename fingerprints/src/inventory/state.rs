@@ -10,7 +10,7 @@ use crate::protocol::Protocols;
 use crate::record::Record;
 use crate::rules::Rules;
 use dissectors::Timestamp;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
@@ -19,6 +19,8 @@ pub(super) struct History {
     told: Vec<Record>,
     /// Each row's last content, as a hash, and its revision.
     revisions: BTreeMap<(&'static str, String), (u64, i64)>,
+    /// Seeded anew in each run, so that nobody makes a change that looks like none.
+    hasher: RandomState,
     cap: usize,
     /// How many rows found no room.
     pub(super) dropped: u64,
@@ -26,13 +28,13 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(cap: usize) -> Self {
-        Self { told: Vec::new(), revisions: BTreeMap::new(), cap, dropped: 0 }
+        Self { told: Vec::new(), revisions: BTreeMap::new(), hasher: RandomState::default(), cap, dropped: 0 }
     }
 
     /// Keeps those of a moment's rows that say something new.
     pub(super) fn tell(&mut self, rows: Vec<Record>) {
         for mut record in rows {
-            let (key, hash) = (key(&record), content(&record));
+            let (key, hash) = (key(&record), self.hasher.hash_one(content(&record)));
             let (known, revision) = self.revisions.get(&key).copied().unwrap_or_default();
             if revision > 0 && known == hash {
                 continue;
@@ -114,8 +116,8 @@ fn set_revision(record: &mut Record, revision: i64) {
     }
 }
 
-/// A hash of what a row says, but for when and how often it was seen.
-fn content(record: &Record) -> u64 {
+/// What a row says, but for when and how often it was seen.
+fn content(record: &Record) -> String {
     let mut record = record.clone();
     match &mut record {
         Record::Assets(row) => {
@@ -129,5 +131,5 @@ fn content(record: &Record) -> u64 {
         }
         _ => {}
     }
-    FixedState::default().hash_one(format!("{record:?}"))
+    format!("{record:?}")
 }

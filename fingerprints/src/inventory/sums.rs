@@ -8,13 +8,14 @@ use dissectors::observation::{
     Transport,
 };
 use dissectors::{Direction, Place, Timestamp};
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::hash::Hash;
 
 /// Rows by key, at most so many; what finds no room is handed back, and counted.
 pub(super) struct Sums<K, V> {
-    rows: HashMap<K, V, FixedState>,
+    /// Seeded anew in each run, for keys come from strangers; told in the order of the keys.
+    rows: HashMap<K, V, RandomState>,
     cap: usize,
     pub(super) crowded: u64,
 }

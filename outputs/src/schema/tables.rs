@@ -386,7 +386,7 @@ table! {
     ranked: None,
     since 1 {
         capture_id: String = "The capture, by its content.";
-        path: String = "Its path, relative to the argument that was given.";
+        path: String = "Its path, relative to the argument that was given; as it was typed where two would be alike.";
         sha256: Option<String> = "Hash of the file; null when it was not asked for.";
         bytes: i64 = "Size of the file.";
         link_types: Vec<String> = "Link types of its interfaces.";
@@ -423,9 +423,9 @@ table! {
         flows_one_way: i64 = "Flows that were seen one way only.";
         lost_bytes: i64 = "Bytes that the capture lost within flows.";
         dropped: Option<i64> = "Packets that the capture says it dropped; null when it says nothing.";
-        cut_by_snaplen: i64 = "Packets that the capture cut.";
+        cut_by_snaplen: Option<i64> = "Packets that the capture cut; null while they are not counted by subnet (`captures` has them).";
         unknown_protocol_bytes: i64 = "Bytes of flows whose protocol was not recognised.";
-        encrypted_bytes: i64 = "Bytes of encrypted flows.";
+        encrypted_bytes: Option<i64> = "Bytes of encrypted flows; null while they are not counted.";
         state: String = "two_way, one_way, lossy or blind.";
     }
 }
@@ -445,8 +445,8 @@ table! {
         packets: i64 = "Packets that arrived.";
         bytes: i64 = "Bytes that arrived.";
         used: i64 = "Packets that were looked into.";
-        filtered: i64 = "Packets that the filter left out.";
-        duplicates: i64 = "Packets that were seen before and left out.";
+        filtered: Option<i64> = "Packets that the filter left out; null without a filter.";
+        duplicates: Option<i64> = "Packets that were seen before and left out; null while duplicates are not looked for.";
         damaged: i64 = "Packets whose headers are cut or contradict themselves.";
         dropped_kernel: Option<i64> = "Packets that the kernel dropped; null when reading.";
         dropped_interface: Option<i64> = "Packets that the interface dropped; null when reading.";
@@ -459,7 +459,7 @@ table! {
         assets: i64 = "Assets known at the end of the window.";
         memory_bytes: Option<i64> = "Memory in use at the end of the window; null when reading.";
         latencies: Vec<LatencyRow> = "How long the stages took; empty when reading.";
-        unread: i64 = "Packets of a link type that is not read. packets = used + filtered + duplicates + damaged + unread.";
+        unread: i64 = "Packets of a link type that is not read. packets = used + filtered + duplicates + damaged + unread, the nulls aside.";
     }
 }
 
