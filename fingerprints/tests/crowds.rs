@@ -84,3 +84,22 @@ fn one_host_s_children_do_not_fill_the_inventory() {
     let counters = world.inventory.counters();
     assert_eq!((counters["children_refused"], counters["facts_about_nobody"]), (2 * 1_976, 2 * 1_976));
 }
+
+/// Each is one with the next, by a MAC and a serial number in turns.
+#[test]
+fn a_chain_of_keys_makes_no_giant() {
+    let mut world = World::new();
+    let hosts = 4_000_u32;
+    for number in 0..hosts {
+        let [_, _, a, b] = (number / 2).to_be_bytes();
+        world.binding(stranger(number), Mac([0, 0x80, 0xf4, a, b, 1]), Binding::Told);
+        let pair = number.div_ceil(2);
+        world.says(stranger(number), None, "bacnet.vendor_name", &format!("Vendor {pair}"));
+        world.says(stranger(number), None, "bacnet.serial_number", &format!("SN-48{pair}"));
+    }
+    let rows = world.finish();
+    let sizes: Vec<usize> = rows.assets().iter().map(|asset| asset.ips.len()).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), hosts as usize, "nobody is lost");
+    assert!(sizes.iter().all(|size| *size <= 256) && sizes.len() < 40, "{sizes:?}");
+    assert!(world.inventory.counters()["joins_refused"] > 0);
+}

@@ -13,8 +13,8 @@ use crate::asset::{Attribute, Claim, winner};
 use crate::protocol::Protocols;
 use crate::rules::is_own;
 use crate::table;
+use dissectors::Mac;
 use dissectors::observation::{Address, Binding, ChildProof, Context, Evidence};
-use dissectors::{Mac, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -48,6 +48,9 @@ const GATEWAY: &str = "gateway";
 const MOST_ADDRESSES: usize = 8;
 /// As many may bear one key at all.
 const MOST_BEARERS: usize = 32;
+
+/// As many addresses and children one asset may have: what chains of keys join beyond that is no device.
+const MOST_HOMES: usize = 256;
 
 /// What joins, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -294,8 +297,17 @@ struct Bearer {
 struct Union {
     heads: BTreeMap<Slot, Slot>,
     ranks: BTreeMap<Slot, usize>,
-    traits: BTreeMap<Slot, BTreeMap<String, String>>,
+    sets: BTreeMap<Slot, Set>,
     joins: Vec<Join>,
+}
+
+/// What is known of a set, at its head.
+#[derive(Default)]
+struct Set {
+    /// How many it holds, its head aside.
+    others: usize,
+    /// What it can have only one of, and which one it has.
+    traits: BTreeMap<String, String>,
 }
 
 impl Union {
@@ -303,14 +315,14 @@ impl Union {
         Self {
             heads: order.iter().map(|slot| (*slot, *slot)).collect(),
             ranks: order.iter().enumerate().map(|(rank, slot)| (*slot, rank)).collect(),
-            traits: BTreeMap::new(),
+            sets: BTreeMap::new(),
             joins: Vec::new(),
         }
     }
 
     fn set_apart(&mut self, slot: Slot, apart: Option<(String, String)>) {
         if let Some((kind, value)) = apart {
-            self.traits.entry(slot).or_default().insert(kind, value);
+            self.sets.entry(slot).or_default().traits.insert(kind, value);
         }
     }
 
@@ -325,48 +337,81 @@ impl Union {
         self.set_apart(slot, Some((kind, format!("{protocol} {child}"))));
     }
 
-    fn head(&self, mut slot: Slot) -> Slot {
-        while let Some(head) = self.heads.get(&slot).filter(|head| **head != slot) {
-            slot = *head;
+    /// The head of a slot's set. Whoever is passed on the way is nearer to it next time, so that no chain is walked twice.
+    fn head(&mut self, slot: Slot) -> Slot {
+        let mut head = slot;
+        while let Some(next) = self.heads.get(&head).copied().filter(|next| *next != head) {
+            head = next;
         }
-        slot
+        let mut passed = slot;
+        while passed != head {
+            passed = self.heads.insert(passed, head).unwrap_or(head);
+        }
+        head
     }
 
     /// Joins the bearers of a key; `false` when there are too many or they contradict each other.
     fn join(&mut self, by: By, key: &str, bearers: &[Bearer]) -> bool {
-        let mut heads: Vec<Slot> = bearers.iter().map(|bearer| self.head(bearer.slot)).collect();
-        heads.sort_unstable_by_key(|head| self.ranks.get(head));
-        heads.dedup();
-        let [first, others @ ..] = heads.as_slice() else { return true };
+        if bearers.len() > by.most_bearers() {
+            // One that bears it many times over is no contradiction.
+            let first = bearers.first().map(|bearer| self.head(bearer.slot));
+            return bearers.iter().all(|bearer| Some(self.head(bearer.slot)) == first);
+        }
+        let mut words: BTreeMap<(usize, Slot), Evidence> = BTreeMap::new();
+        for bearer in bearers {
+            let head = self.head(bearer.slot);
+            let word = words.entry((self.ranks.get(&head).copied().unwrap_or(usize::MAX), head));
+            let first = word.or_insert(bearer.evidence);
+            if bearer.evidence.time < first.time {
+                *first = bearer.evidence;
+            }
+        }
+        let mut words = words.into_iter().map(|((_, head), evidence)| (head, evidence));
+        let Some((first, _)) = words.next() else { return true };
+        let others: Vec<(Slot, Evidence)> = words.collect();
+        let heads: Vec<Slot> = std::iter::once(first).chain(others.iter().map(|(head, _)| *head)).collect();
         if others.is_empty() {
             return true;
         }
-        let Some(traits) = self.agreed(&heads).filter(|_| bearers.len() <= by.most_bearers()) else { return false };
-        for head in others {
-            let words = bearers.iter().filter(|bearer| self.head(bearer.slot) == *head);
-            let Some(evidence) = words.map(|bearer| bearer.evidence).min_by_key(time) else { continue };
-            self.joins.push(Join { slot: *head, key: key.to_owned(), rule: by.rule(), evidence });
+        if !self.agree(&heads) {
+            return false;
         }
-        for head in others {
-            self.heads.insert(*head, *first);
+        for (head, evidence) in others {
+            self.joins.push(Join { slot: head, key: key.to_owned(), rule: by.rule(), evidence });
+            self.heads.insert(head, first);
+            self.merge(first, head);
         }
-        self.traits.insert(*first, traits);
         true
     }
 
-    /// What sets these apart from others, unless it sets them apart from each other.
-    fn agreed(&self, heads: &[Slot]) -> Option<BTreeMap<String, String>> {
-        let mut traits: BTreeMap<String, String> = BTreeMap::new();
-        for (kind, value) in heads.iter().filter_map(|head| self.traits.get(head)).flatten() {
-            let known = traits.entry(kind.clone()).or_insert_with(|| value.clone());
-            if known != value {
-                return None;
-            }
+    /// Whether these may be one: not too many, and nothing sets them apart from each other.
+    fn agree(&self, heads: &[Slot]) -> bool {
+        let sets: Vec<&Set> = heads.iter().filter_map(|head| self.sets.get(head)).collect();
+        if heads.len() + sets.iter().map(|set| set.others).sum::<usize>() > MOST_HOMES {
+            return false;
         }
-        Some(traits)
+        // The largest is asked, not walked through.
+        let Some(largest) = sets.iter().max_by_key(|set| set.traits.len()) else { return true };
+        let mut traits: BTreeMap<&str, &str> = BTreeMap::new();
+        let small = sets.iter().filter(|set| !std::ptr::eq(**set, *largest)).flat_map(|set| &set.traits);
+        small.into_iter().all(|(kind, value)| {
+            let is_first = *traits.entry(kind).or_insert(value) == value;
+            is_first && largest.traits.get(kind).is_none_or(|known| known == value)
+        })
     }
 
-    fn groups(self, order: &[Slot], members: &BTreeMap<Slot, Vec<Slot>>) -> Vec<Group> {
+    /// What is known of one set goes to another: the shorter list to the longer.
+    fn merge(&mut self, into: Slot, from: Slot) {
+        let mut other = self.sets.remove(&from).unwrap_or_default();
+        let set = self.sets.entry(into).or_default();
+        set.others += other.others + 1;
+        if set.traits.len() < other.traits.len() {
+            std::mem::swap(&mut set.traits, &mut other.traits);
+        }
+        set.traits.extend(other.traits);
+    }
+
+    fn groups(mut self, order: &[Slot], members: &BTreeMap<Slot, Vec<Slot>>) -> Vec<Group> {
         let mut places: BTreeMap<Slot, usize> = BTreeMap::new();
         let mut groups: Vec<Group> = Vec::new();
         for slot in order.iter().filter(|slot| members.contains_key(slot)) {
@@ -378,17 +423,13 @@ impl Union {
             groups[place].folded.extend(folded);
             groups[place].homes.push(*slot);
         }
-        for join in &self.joins {
+        for join in std::mem::take(&mut self.joins) {
             if let Some(place) = places.get(&self.head(join.slot)) {
-                groups[*place].joins.push(join.clone());
+                groups[*place].joins.push(join);
             }
         }
         groups
     }
-}
-
-fn time(evidence: &Evidence) -> Timestamp {
-    evidence.time
 }
 
 #[cfg(test)]
