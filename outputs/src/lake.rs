@@ -7,7 +7,9 @@
 //! ```
 //!
 //! A run's files wait under hidden names until its end. Then they appear, those of older runs whose place it takes go,
-//! and the run is written down. When the plug is pulled in between, reading the same again sets it right.
+//! and the run is written down. When the plug is pulled in between, reading the same again sets it right: what bears a
+//! run's id and is not of its making any more goes when that run ends. Files that no run names are read all the same, for a
+//! lake may be copied in parts.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -97,7 +99,20 @@ impl Lake {
     /// Begins a run: refuses one that would count packets twice, and else takes its records.
     pub fn begin(&self, run: Run, overlap: Overlap) -> Result<LakeSink, OutputError> {
         let replaced = replaced(&run, Manifest::all(&self.root)?, overlap)?;
-        Ok(LakeSink::new(self.root.clone(), run, replaced))
+        let left = self.left_by(&run)?;
+        Ok(LakeSink::new(self.root.clone(), run, replaced, left))
+    }
+
+    /// The files that bear a run's id, whether it was written down or did not come to that; within the lake.
+    fn left_by(&self, run: &Run) -> Result<Vec<String>, OutputError> {
+        let mut left = Vec::new();
+        for table in TABLES {
+            let files = self.files(table)?;
+            let ours = files.iter().filter(|path| sink::is_of(run, path));
+            let within = ours.filter_map(|path| path.strip_prefix(&self.root).ok());
+            left.extend(within.map(|path| path.to_string_lossy().replace('\\', "/")));
+        }
+        Ok(left)
     }
 }
 

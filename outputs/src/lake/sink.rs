@@ -21,6 +21,8 @@ pub struct LakeSink {
     root: PathBuf,
     run: Run,
     replaced: Vec<Manifest>,
+    /// Files of this run that an end too early left behind, among others.
+    left: Vec<String>,
     waiting: BTreeMap<Part, Waiting>,
     /// What all rows that wait take in memory.
     memory_bytes: usize,
@@ -81,9 +83,9 @@ impl Sink for LakeSink {
 }
 
 impl LakeSink {
-    pub(super) const fn new(root: PathBuf, run: Run, replaced: Vec<Manifest>) -> Self {
+    pub(super) const fn new(root: PathBuf, run: Run, replaced: Vec<Manifest>, left: Vec<String>) -> Self {
         let waiting = BTreeMap::new();
-        Self { root, run, replaced, waiting, memory_bytes: 0, limits: LIMITS, staged: Vec::new() }
+        Self { root, run, replaced, left, waiting, memory_bytes: 0, limits: LIMITS, staged: Vec::new() }
     }
 
     /// Takes a row that is made already, its provenance too.
@@ -135,7 +137,8 @@ impl LakeSink {
     fn remove_replaced(&self, manifest: &Manifest) -> Result<(), OutputError> {
         let kept: BTreeSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
         let older = self.replaced.iter().flat_map(|older| &older.files).map(|file| file.path.as_str());
-        for path in older.filter(|path| !kept.contains(path)) {
+        let left = self.left.iter().map(String::as_str);
+        for path in older.chain(left).filter(|path| !kept.contains(path)) {
             remove_file(&self.root, path)?;
         }
         manifest.keep(&self.root)?;
@@ -162,6 +165,18 @@ fn path_of(run: &Run, (table, day): Part, file: usize) -> String {
     let day = format_time(Timestamp::from_micros(day * MICROS_PER_DAY), "%Y-%m-%d");
     let name = format!("{}-{}-{file:04}.parquet", encoded(&run.provenance.sensor), encoded(&run.provenance.run_id));
     format!("{table}/p_site=s-{site}/p_day={day}/{name}")
+}
+
+/// Whether a file bears the name of a run's: its sensor, its id, its site.
+pub(super) fn is_of(run: &Run, path: &Path) -> bool {
+    let front = format!("{}-{}-", encoded(&run.provenance.sensor), encoded(&run.provenance.run_id));
+    let site = format!("p_site=s-{}", encoded(&run.provenance.site));
+    let is_numbered = |name: &str| {
+        let number = name.strip_prefix(&front).and_then(|rest| rest.strip_suffix(".parquet"));
+        number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    path.file_name().and_then(|name| name.to_str()).is_some_and(is_numbered)
+        && path.iter().rev().nth(2).is_some_and(|folder| folder.to_str() == Some(&site))
 }
 
 /// Removes a file that a manifest names, if it is there and within the lake, and the folders that are empty then.
@@ -210,7 +225,7 @@ mod tests {
     fn written(limits: Limits, records: &[Record]) -> Vec<(String, u64)> {
         let folder = tempfile::tempdir().unwrap();
         Lake::create(folder.path(), None).unwrap();
-        let mut sink = LakeSink { limits, ..LakeSink::new(folder.path().to_owned(), run(), Vec::new()) };
+        let mut sink = LakeSink { limits, ..LakeSink::new(folder.path().to_owned(), run(), Vec::new(), Vec::new()) };
         records.iter().try_for_each(|record| sink.record(record)).unwrap();
         Box::new(sink).finish().unwrap();
         let manifest = Manifest::all(folder.path()).unwrap().remove(0);

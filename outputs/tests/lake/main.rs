@@ -208,6 +208,21 @@ fn a_run_that_did_not_end_leaves_no_file_that_an_engine_sees() {
     assert_eq!(ids(folder.path()), ["a"]);
 }
 
+/// The plug was pulled after the files appeared, before the run was written down.
+#[test]
+fn what_a_run_left_that_was_not_written_down_goes_when_it_runs_again() {
+    let folder = TempDir::new().unwrap();
+    write_records(folder.path(), run("r", &["1"]), &[asset("a"), HealthRow::default().into()]).unwrap();
+    let of_another = folder.path().join("health/p_site=s-site/p_day=1970-01-01/sensor-r-other-0000.parquet");
+    fs::copy(folder.path().join("health/p_site=s-site/p_day=1970-01-01/sensor-r-0000.parquet"), &of_another).unwrap();
+    fs::remove_file(folder.path().join("_runs/r.json")).unwrap();
+    assert_eq!(ids(folder.path()), ["a"], "what no run names is read");
+    write_records(folder.path(), run("r", &["1"]), &[asset("b")]).unwrap();
+    assert_eq!(ids(folder.path()), ["b"]);
+    assert_eq!(fs::read_dir(of_another.parent().unwrap()).unwrap().count(), 1, "another run's file stays");
+    assert!(of_another.exists());
+}
+
 #[test]
 fn a_manifest_cannot_reach_out_of_its_lake() {
     let folder = TempDir::new().unwrap();
