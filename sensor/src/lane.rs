@@ -67,6 +67,8 @@ pub struct LaneCount {
     pub flows_evicted: u64,
     /// Known properties forgotten because the lane was full.
     pub known_forgotten: u64,
+    /// Values that were told although another had replaced them within a minute: two servers behind one address.
+    pub flaps: u64,
     /// Times that a flow's waiting bytes were dropped because the lane held too many.
     pub waiting_dropped: u64,
     /// Operations and actions of one packet beyond what a flow can count.
@@ -85,6 +87,7 @@ impl LaneCount {
         self.lost_bytes += other.lost_bytes;
         self.flows_evicted += other.flows_evicted;
         self.known_forgotten += other.known_forgotten;
+        self.flaps += other.flaps;
         self.waiting_dropped += other.waiting_dropped;
         self.operations_over_cap += other.operations_over_cap;
         self.summed_early += other.summed_early;
@@ -280,10 +283,13 @@ impl Lane {
     fn close_count(&mut self) {
         let Some(window) = self.window else { return };
         let mut count = std::mem::take(&mut self.count);
-        let before: (u64, u64) =
-            self.counts.values().fold((0, 0), |sum, past| (sum.0 + past.flows_evicted, sum.1 + past.known_forgotten));
-        count.flows_evicted = self.flows.evicted() - before.0;
-        count.known_forgotten = self.told.forgotten() - before.1;
+        let past = self.counts.values().fold(LaneCount::default(), |mut sum, past| {
+            sum.add(past);
+            sum
+        });
+        count.flows_evicted = self.flows.evicted() - past.flows_evicted;
+        count.known_forgotten = self.told.forgotten() - past.known_forgotten;
+        count.flaps = self.told.flaps() - past.flaps;
         self.counts.entry(window).or_default().add(&count);
     }
 

@@ -108,7 +108,7 @@ impl Messages {
                     rest = read.get(body..).unwrap_or_default();
                     self.pending = Pending::Message;
                 }
-                Err(Stop::Bad { length, .. }) if length > 0 => {
+                Err(Stop::Bad { length, .. }) if length > 0 && !self.is_hopeless() => {
                     self.malformed = self.malformed.saturating_add(1);
                     rest = rest.get(length..).unwrap_or_default();
                 }
@@ -205,7 +205,7 @@ impl Messages {
                     self.wanted = u32::try_from(rest.len() + missing.max(1)).unwrap_or(u32::MAX);
                     return (used, Fate::On);
                 }
-                Err(Stop::Bad { length, .. }) if length > 0 => {
+                Err(Stop::Bad { length, .. }) if length > 0 && !self.is_hopeless() => {
                     self.malformed = self.malformed.saturating_add(1);
                     self.searched = 0;
                     self.wanted = 0;
@@ -214,6 +214,12 @@ impl Messages {
                 Err(_) => return (bytes.len(), self.stumble()),
             }
         }
+    }
+
+    /// Bad messages alone, though their ends were known: the flow was named wrongly.
+    fn is_hopeless(&self) -> bool {
+        const MANY: u32 = 8;
+        self.whole == 0 && self.malformed >= MANY
     }
 
     /// Malformed bytes: nothing of what is here makes sense until a later segment does.

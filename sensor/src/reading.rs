@@ -229,6 +229,7 @@ fn evictions(lanes: &LaneCount) -> BTreeMap<String, i64> {
     let counts = [
         ("flows", lanes.flows_evicted),
         ("known_properties", lanes.known_forgotten),
+        ("flapping_values", lanes.flaps),
         ("waiting_bytes", lanes.waiting_dropped),
         ("operations", lanes.operations_over_cap),
         ("fragments", lanes.fragments),
