@@ -596,7 +596,9 @@ fn time_may_stand_at_either_end() {
     for moments in [[Timestamp::MIN, at(0)], [at(0), Timestamp::MAX], [Timestamp::MIN, Timestamp::MAX]] {
         let mut world = World::new();
         a_plc_is_polled(&mut world);
-        moments.into_iter().for_each(|moment| world.inventory.advance(moment));
+        for moment in moments {
+            world.inventory.advance(moment);
+        }
         assert_eq!(world.finish().assets().len(), 2);
     }
 }

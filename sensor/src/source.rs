@@ -169,7 +169,9 @@ pub fn find(paths: &[PathBuf]) -> Result<Found, SourceError> {
 /// Captures of one name are called by their paths as they were typed.
 fn tell_apart(inputs: &mut [Input]) {
     let mut names: HashMap<String, usize> = HashMap::new();
-    inputs.iter().for_each(|input| *names.entry(input.name.clone()).or_default() += 1);
+    for input in inputs.iter() {
+        *names.entry(input.name.clone()).or_default() += 1;
+    }
     for input in inputs.iter_mut().filter(|input| names[&input.name] > 1) {
         input.name = input.path.to_string_lossy().into_owned();
     }

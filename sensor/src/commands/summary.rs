@@ -80,10 +80,10 @@ fn spoken(services: &[&ServiceRow]) -> Option<String> {
         relations.entry(row.protocol.as_deref()).or_default().insert((client, server));
     }
     let unread = relations.remove(&None).map_or(0, |relations| relations.len());
-    let mut named: Vec<(&str, usize)> =
+    let mut known: Vec<(&str, usize)> =
         relations.iter().filter_map(|(name, relations)| Some(((*name)?, relations.len()))).collect();
-    named.sort_by_key(|(name, count)| (Reverse(*count), *name));
-    let all: usize = named.iter().map(|(_, count)| count).sum();
+    known.sort_by_key(|(name, count)| (Reverse(*count), *name));
+    let all: usize = known.iter().map(|(_, count)| count).sum();
     let noun = if all == 1 { "relation" } else { "relations" };
     let of_others = match (unread, all) {
         (0, 0) => return None,
@@ -93,12 +93,12 @@ fn spoken(services: &[&ServiceRow]) -> Option<String> {
     };
     // As many as one line holds.
     let line = |shown: usize| {
-        let names: Vec<String> = named.iter().take(shown).map(|(name, count)| format!("{name} {count}")).collect();
-        let more = named.len() - shown;
+        let spoken: Vec<String> = known.iter().take(shown).map(|(name, count)| format!("{name} {count}")).collect();
+        let more = known.len() - shown;
         let more = if more > 0 { format!(" and {more} more,") } else { String::new() };
-        format!("spoken: {}{more} {noun}{of_others}", names.join(", "))
+        format!("spoken: {}{more} {noun}{of_others}", spoken.join(", "))
     };
-    (1..=named.len()).rev().map(line).find(|line| line.chars().count() <= WIDTH).or_else(|| Some(fit(&line(1), WIDTH)))
+    (1..=known.len()).rev().map(line).find(|line| line.chars().count() <= WIDTH).or_else(|| Some(fit(&line(1), WIDTH)))
 }
 
 /// Assets: those that are known best and matter most first, in so many lines.
@@ -125,7 +125,7 @@ fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
     let room = room.max(2 + ASSETS_LEAST);
     let hidden = if sorted.len() >= room { sorted.len() - (room - 2) } else { 0 };
     let shown = sorted.iter().take(sorted.len() - hidden);
-    lines.extend(aligned(&shown.map(|asset| cells(asset, address_of(asset, &hosts))).collect::<Vec<_>>()));
+    lines.extend(aligned(&shown.map(|asset| cells(asset, &address_of(asset, &hosts))).collect::<Vec<_>>()));
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));
     }
@@ -137,13 +137,13 @@ type Cells = [String; 5];
 /// The one that is typed again, and therefore never cut.
 const ADDRESS: usize = 1;
 
-fn cells(asset: &AssetRow, address: String) -> Cells {
-    let is_address = |name: &&str| *name == address || asset.ips.iter().chain(&asset.macs).any(|known| known == name);
+fn cells(asset: &AssetRow, address: &str) -> Cells {
+    let is_address = |name: &&str| **name == *address || asset.ips.iter().chain(&asset.macs).any(|known| known == name);
     let name = asset.model.as_deref().or(asset.name.as_deref().filter(|name| !is_address(name)));
     let vendor = asset.vendor.as_deref().or(asset.mac_vendor.as_deref());
     let [role, vendor, name, firmware] =
         [asset.role.as_deref(), vendor, name, asset.firmware.as_deref()].map(|value| visible(value.unwrap_or("-")));
-    [role, visible(&address), vendor, name, firmware]
+    [role, visible(address), vendor, name, firmware]
 }
 
 /// Rows in columns as wide as they need to be; where all together are too wide, the widest gives way.

@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Rows that are not read yet: the capture, the attribute, the frame, and what would read them.
-const NOT_YET: [(&str, &str, i64, &str); 7] = [
+const NOT_YET: [(&str, &str, i64, &str); 6] = [
     ("modbus/iti-modicon_test.pcap", "model", 6, "UMAS"),
     ("modbus/iti-modicon_test.pcap", "firmware", 6, "UMAS"),
     ("modbus/iti-modicon_test.pcap", "name", 12, "UMAS"),
     ("bacnet/malcolm-BACnet_device_control.pcap", "vendor", 12, "the contents of ReadPropertyMultiple"),
     ("bacnet/malcolm-BACnet_device_control.pcap", "model", 12, "the contents of ReadPropertyMultiple"),
     ("bacnet/malcolm-BACnet_device_control.pcap", "firmware", 12, "the contents of ReadPropertyMultiple"),
-    ("bacnet/malcolm-BACnet_device_control.pcap", "scheme", 77, "ReinitializeDevice that starts a backup"),
 ];
 
 const VENDORS: &str = include_str!("../../../fingerprints/data/tables/bacnet_vendors.tsv");
