@@ -1,6 +1,6 @@
 //! What is typed, what is said, with which exit code.
 
-use super::support::{otoscope, pcaps, workspace};
+use super::support::{Recording, otoscope, pcaps, workspace};
 use assert_cmd::assert::Assert;
 use outputs::schema::TABLES;
 use predicates::prelude::PredicateBooleanExt;
@@ -312,6 +312,27 @@ fn counted() -> String {
     };
     let packets: usize = inputs.iter().map(frames).sum();
     format!("{} captures, {packets} packets, ", inputs.len())
+}
+
+/// More announcements than there is room for, then one conversation.
+#[test]
+fn a_flood_of_announcements_hides_nobody_and_is_said() {
+    let mut recording = Recording::new();
+    for number in 0..66_000_u32 {
+        let [_, a, b, c] = number.to_be_bytes();
+        let (mac, ip) = ([2, 0xaa, a, b, c, 1], [172, 16 + a, b, c]);
+        let head = [&[0xff; 6][..], &mac, &[8, 6], &[0, 1, 8, 0, 6, 4, 0, 1], &mac, &ip].concat();
+        recording.frame(&[&head[..], &[0; 6], &[10, 0, 0, 1]].concat());
+    }
+    let (client, server) = ((1, 40_000), (2, 502));
+    recording.tcp(client, server, 1, 1, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1]);
+    recording.tcp(server, client, 1, 13, &[0, 1, 0, 0, 0, 5, 1, 3, 2, 0, 7]);
+    let folder = scratch();
+    let flood = file(&folder, "flood.pcap", &recording.into_bytes());
+    let summary = stdout(&["read", shown(&flood)]);
+    assert!(summary.contains("  plc          10.0.0.2 ") && summary.contains("  scada_server 10.0.0.1 "), "{summary}");
+    let said = is_match(r"(?s)not seen:\n.*\d+ hosts forgotten, of which little spoke").expect("a pattern");
+    assert!(predicates::Predicate::eval(&said, &summary), "{summary}");
 }
 
 #[test]
