@@ -32,7 +32,7 @@ pub mod time;
 
 pub use dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides, Verdict};
 pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};
-pub use out::{Action, Count, Mark, Out, Scene, Told};
+pub use out::{Action, Count, Mark, Out, PackedCount, Scene, Told, Words};
 pub use packet::Packet;
 pub use reader::{Reader, Stop};
 pub use secret::Secret;

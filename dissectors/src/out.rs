@@ -11,24 +11,26 @@ use crate::observation::{
 };
 use crate::side::{Direction, Side, Sides};
 use crate::time::Timestamp;
-use compact_str::CompactString;
+use compact_str::{CompactString, ToCompactString};
 use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::time::Duration;
 
-/// Who talks to whom: what is the same for all messages of a flow.
+/// Who talks to whom: what is the same for all messages of a flow. In this order: every message asks for what stands
+/// first, and only news for the hosts.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Scene {
-    /// The two ends.
-    pub hosts: Sides<Host>,
-    /// Their ports; 0 where there are none, the EtherType of frames without IP.
+    /// The protocol's name.
+    pub protocol: &'static str,
+    /// The ends' ports; 0 where there are none, the EtherType of frames without IP.
     pub ports: Sides<u16>,
     /// Whether an end is a group address (by its IP or its MAC), which is no device.
     pub group: Sides<bool>,
     /// What carries the messages.
     pub transport: Transport,
-    /// The protocol's name.
-    pub protocol: &'static str,
+    /// The two ends.
+    pub hosts: Sides<Host>,
 }
 
 /// Messages of one operation to add to a flow's counters.
@@ -48,6 +50,66 @@ pub struct Count {
     pub is_control: bool,
 }
 
+/// A count that is nothing but numbers: what is the same for most messages of most protocols costs a push of a few bytes
+/// and one comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedCount {
+    /// Sender, direction, operation, child and whether it controls: exact, not a hash.
+    pub key: u64,
+    /// As in [`Count`].
+    pub mark: Mark,
+}
+
+impl Count {
+    /// The same in numbers, if it can be told in numbers.
+    #[inline]
+    pub fn packed(&self) -> Option<PackedCount> {
+        let (kind, code) = match &self.operation {
+            Operation::Code(code) => (0, *code),
+            Operation::Kind(kind @ '\u{1}'..='\u{7f}', code) => (u32::from(*kind), *code),
+            _ => return None,
+        };
+        let (has_child, child) = match &self.child {
+            None => (0, 0),
+            Some(Child::Number(number)) => (1, *number),
+            Some(Child::Station { .. }) => return None,
+        };
+        if code >= PackedCount::CODES {
+            return None;
+        }
+        let sender = u32::from(self.sender == Side::B);
+        let direction = u32::from(self.direction == Direction::Response);
+        let is_control = u32::from(self.is_control);
+        let high = sender << 31 | direction << 30 | has_child << 29 | is_control << 28 | kind << 21 | code;
+        let key = u64::from(high) << 32 | u64::from(child);
+        Some(PackedCount { key, mark: self.mark })
+    }
+}
+
+impl PackedCount {
+    /// Codes below this have room.
+    const CODES: u32 = 1 << 21;
+
+    /// What was packed.
+    pub fn count(&self) -> Count {
+        let high = u32::try_from(self.key >> 32).unwrap_or_default();
+        let child = u32::try_from(self.key & u64::from(u32::MAX)).unwrap_or_default();
+        let code = high & Self::CODES.wrapping_sub(1);
+        let operation = match char::from_u32(high >> 21 & 0x7f) {
+            Some(kind) if kind != '\0' => Operation::Kind(kind, code),
+            _ => Operation::Code(code),
+        };
+        Count {
+            sender: if high >> 31 & 1 == 1 { Side::B } else { Side::A },
+            direction: if high >> 30 & 1 == 1 { Direction::Response } else { Direction::Request },
+            operation,
+            child: (high >> 29 & 1 == 1).then_some(Child::Number(child)),
+            mark: self.mark,
+            is_control: high >> 28 & 1 == 1,
+        }
+    }
+}
+
 /// What is remarkable about a counted message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -59,8 +121,51 @@ pub enum Mark {
     Unanswered,
 }
 
+/// A target or a value of an action. What two numbers say is put into words only when a row needs them: a master that
+/// writes the same registers every second would have the same words made every second.
+#[derive(Clone, Debug)]
+pub enum Words {
+    /// As they stand.
+    Text(CompactString),
+    /// Two numbers, and what they mean; within one operation of one protocol, the same numbers mean the same.
+    Numbers([u32; 2], fn([u32; 2]) -> CompactString),
+}
+
+impl Words {
+    /// A number that stands for itself.
+    pub fn number(number: impl Into<u32>) -> Self {
+        Self::Numbers([number.into(), 0], |[number, _]| number.to_compact_string())
+    }
+
+    /// As text.
+    pub fn text(&self) -> CompactString {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Numbers(numbers, meaning) => meaning(*numbers),
+        }
+    }
+}
+
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl From<&'static str> for Words {
+    fn from(text: &'static str) -> Self {
+        Self::Text(CompactString::const_new(text))
+    }
+}
+
+impl From<CompactString> for Words {
+    fn from(text: CompactString) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// A control action, told when its outcome is known.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Action {
     /// Who acts.
     pub sender: Side,
@@ -71,17 +176,14 @@ pub struct Action {
     /// What it does.
     pub category: Category,
     /// On what, in the protocol's own terms.
-    pub target: CompactString,
+    pub target: Words,
     /// The first value, if it fits a line.
-    pub value: Option<CompactString>,
+    pub value: Option<Words>,
     /// What became of it.
     pub outcome: Outcome,
     /// Where the request stands.
     pub place: Place,
 }
-
-/// A counted message and its place.
-pub type Counted = (Count, Place);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum About {
@@ -146,7 +248,9 @@ pub struct Told {
     flaps: u64,
     journal: Vec<Entry>,
     newcomers: Vec<Known>,
-    counts: Vec<Counted>,
+    /// What the message counts, in order; `None` for each that stands in `wordy_counts`.
+    counts: Vec<(Option<PackedCount>, Place)>,
+    wordy_counts: Vec<Count>,
     actions: Vec<Action>,
     server: Option<Side>,
     ready: Vec<Observation>,
@@ -162,6 +266,7 @@ impl Told {
             journal: Vec::new(),
             newcomers: Vec::new(),
             counts: Vec::new(),
+            wordy_counts: Vec::new(),
             actions: Vec::new(),
             server: None,
             ready: Vec::new(),
@@ -174,10 +279,15 @@ impl Told {
         if let Some(server) = self.server.take() {
             flow.serves(server);
         }
-        for (count, place) in &self.counts {
-            flow.count(count, *place);
+        let mut wordy = self.wordy_counts.iter();
+        for (packed, place) in &self.counts {
+            match packed {
+                Some(packed) => flow.count_packed(*packed, *place),
+                None => wordy.next().into_iter().for_each(|count| flow.count(count, *place)),
+            }
         }
         self.counts.clear();
+        self.wordy_counts.clear();
         if !self.actions.is_empty() {
             self.actions.drain(..).for_each(|action| flow.act(action));
         }
@@ -191,6 +301,7 @@ impl Told {
     pub fn roll_back(&mut self) {
         self.server = None;
         self.counts.clear();
+        self.wordy_counts.clear();
         self.actions.clear();
         self.journal.clear();
     }
@@ -262,6 +373,11 @@ pub trait Tallies {
     fn serves(&mut self, server: Side);
     /// A message to count.
     fn count(&mut self, count: &Count, place: Place);
+    /// A message to count, in numbers.
+    #[inline]
+    fn count_packed(&mut self, count: PackedCount, place: Place) {
+        self.count(&count.count(), place);
+    }
     /// A control action to keep.
     fn act(&mut self, action: Action);
 }
@@ -309,12 +425,21 @@ impl<'a> Out<'a> {
     /// One more message. Costs a push; builds nothing.
     #[inline]
     pub fn count(&mut self, count: Count) {
-        self.told.counts.push((count, self.place));
+        self.count_at(count, self.place);
+    }
+
+    #[inline]
+    fn count_at(&mut self, count: Count, place: Place) {
+        let packed = count.packed();
+        self.told.counts.push((packed, place));
+        if packed.is_none() {
+            self.told.wordy_counts.push(count);
+        }
     }
 
     /// A request, counted before at `place`, found no answer.
     pub fn unanswered(&mut self, count: Count, place: Place) {
-        self.told.counts.push((Count { mark: Mark::Unanswered, ..count }, place));
+        self.count_at(Count { mark: Mark::Unanswered, ..count }, place);
     }
 
     /// A control action whose outcome is known now.

@@ -5,7 +5,7 @@
 
 use crate::dissector::Ending;
 use crate::observation::{Category, Outcome, Place};
-use crate::out::{Action, Count, Out};
+use crate::out::{Action, Count, Out, Words};
 use crate::side::Side;
 use crate::time::Timestamp;
 use compact_str::CompactString;
@@ -31,9 +31,16 @@ pub(crate) trait Request {
 pub(crate) struct Command {
     pub(crate) category: Category,
     /// On what, in the protocol's own terms.
-    pub(crate) target: CompactString,
+    pub(crate) target: Words,
     /// The first value, if it fits a line.
-    pub(crate) value: Option<CompactString>,
+    pub(crate) value: Option<Words>,
+}
+
+impl Command {
+    /// In words already.
+    pub(crate) fn in_words(category: Category, target: CompactString, value: Option<CompactString>) -> Self {
+        Self { category, target: target.into(), value: value.map(Words::from) }
+    }
 }
 
 /// The requests of a conversation that wait.
@@ -209,7 +216,7 @@ mod tests {
 
         fn command(&self) -> Option<Command> {
             let command = |target| Command { category: Category::Write, target, value: None };
-            (self.0 >= 100).then(|| command(CompactString::const_new("it")))
+            (self.0 >= 100).then(|| command(Words::from("it")))
         }
     }
 

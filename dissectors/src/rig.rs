@@ -222,7 +222,8 @@ impl Tallies for Story {
     fn act(&mut self, action: Action) {
         let Action { sender, child, operation, category, target, value, outcome, place } = action;
         let child = child.map(|child| format!("[{child}]")).unwrap_or_default();
-        let value = value.map(|value| format!(" = {value}")).unwrap_or_default();
+        let target = target.text();
+        let value = value.map(|value| format!(" = {}", value.text())).unwrap_or_default();
         let frame = place.frame.expect("frames are numbered");
         let (category, outcome) = (category.name(), outcome.name());
         self.0.push(format!("{sender:?} {category}{child} by {operation}: {target}{value}, {outcome} (frame {frame})"));

@@ -3,7 +3,7 @@
 use crate::source::prefetch;
 use dissectors::observation::{Child, Operation, Place};
 use dissectors::out::Tallies;
-use dissectors::{Action, Count, Direction, Mark, Side, Timestamp};
+use dissectors::{Action, Count, Direction, Mark, PackedCount, Side, Timestamp, Words};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 
@@ -65,121 +65,163 @@ impl Tally {
 }
 
 const UNPACKED: u64 = u64::MAX;
+/// Codes that the packed keys of actions have room for.
+const CODES: u32 = 1 << 22;
 
-/// Sender, direction, operation, child and whether it controls, in 64 bits, if all are numbers: an exact key, not a hash.
-fn packed(count: &Count) -> u64 {
-    const CODES: u32 = 1 << 21;
-    let (kind, code) = match &count.operation {
-        Operation::Code(code) => (0, *code),
-        Operation::Kind(kind, code) if kind.is_ascii() => (*kind as u32, *code),
-        _ => return UNPACKED,
+/// Everything by which actions are told apart, in 128 bits, if all are numbers: an exact key, not a hash.
+fn packed_action(action: &Action) -> Option<u128> {
+    let (Operation::Code(code), Words::Numbers([one, other], _)) = (&action.operation, &action.target) else {
+        return None;
     };
-    let (has_child, child) = match &count.child {
+    let (has_child, child) = match &action.child {
         None => (0, 0),
         Some(Child::Number(number)) => (1, *number),
-        Some(_) => return UNPACKED,
+        Some(_) => return None,
     };
-    if code >= CODES {
-        return UNPACKED;
+    if *code >= CODES {
+        return None;
     }
-    let sender = u32::from(count.sender == Side::B);
-    let direction = u32::from(count.direction == Direction::Response);
-    let is_control = u32::from(count.is_control);
-    let high = sender << 31 | direction << 30 | has_child << 29 | is_control << 28 | kind << 21 | code;
-    u64::from(high) << 32 | u64::from(child)
+    let sender = u32::from(action.sender == Side::B);
+    let high = (action.outcome as u32) << 24 | sender << 23 | has_child << 22 | code;
+    Some([high, child, *one, *other].into_iter().fold(0, |key, part| key << 32 | u128::from(part)))
 }
 
-/// A control action and its equal repeats.
-#[derive(Clone, Debug)]
-pub(crate) struct ActionCount {
-    pub(crate) action: Action,
-    pub(crate) count: u64,
+/// The key of an action that cannot be packed: a hash, above all exact keys.
+fn hashed_action(action: &Action) -> u128 {
+    let hash = FixedState::default().hash_one((action.target.text(), &action.operation, action.outcome, action.sender));
+    HASHED | u128::from(hash)
 }
 
-impl ActionCount {
-    fn is_of(&self, action: &Action) -> bool {
-        let own = &self.action;
-        own.outcome == action.outcome
-            && own.operation == action.operation
-            && own.target == action.target
-            && own.child == action.child
-            && own.sender == action.sender
-    }
+const HASHED: u128 = 1 << 127;
+
+/// What every repeat of an action touches.
+#[derive(Clone, Copy, Debug)]
+struct ActionTally {
+    /// What is counted, packed or hashed.
+    key: u128,
+    count: u64,
+}
+
+fn is_same(one: &Action, other: &Action) -> bool {
+    one.outcome == other.outcome
+        && one.operation == other.operation
+        && one.child == other.child
+        && one.sender == other.sender
+        && one.target.text() == other.target.text()
 }
 
 /// The counters of a flow.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     tallies: Vec<Tally>,
-    /// What each tally is of, in the same order.
-    operations: Vec<OperationCount>,
-    pub(crate) actions: Vec<ActionCount>,
-    /// A hash of each action, so that a repeat is found without touching all the others.
-    action_hashes: Vec<u64>,
-    /// Messages and actions beyond the caps.
-    pub(crate) over_cap: u64,
+    action_tallies: Vec<ActionTally>,
+    /// What no message touches whose like was counted before.
+    rest: Option<Box<Rest>>,
     /// Where the last message was counted: polls repeat in cycles, so the next one's place is near.
-    hint: usize,
+    hint: u32,
     /// Which side serves, if its messages have said so.
     pub(crate) server: Option<Side>,
+}
+
+/// What is counted, and what is rarely counted.
+#[derive(Debug, Default)]
+struct Rest {
+    /// What each tally is of, in the same order.
+    operations: Vec<OperationCount>,
+    /// What each action's tally is of, in the same order.
+    actions: Vec<Action>,
+    /// Messages and actions beyond the caps.
+    over_cap: u64,
 }
 
 impl Counters {
     /// Whether nothing was counted in this window.
     pub(crate) fn is_empty(&self) -> bool {
-        self.operations.is_empty() && self.actions.is_empty()
+        self.rest.as_ref().is_none_or(|rest| rest.operations.is_empty() && rest.actions.is_empty())
     }
 
     /// How many rows there are.
     #[inline]
     pub(crate) fn rows(&self) -> usize {
-        self.tallies.len() + self.actions.len()
+        self.tallies.len() + self.action_tallies.len()
     }
 
     /// Starts a new window; what the messages said of the roles stays. What has grown large is given back.
     pub(crate) fn clear(&mut self) {
         const KEPT: usize = 64;
         self.tallies.clear();
-        self.operations.clear();
-        self.actions.clear();
-        self.action_hashes.clear();
-        if self.tallies.capacity() > KEPT || self.actions.capacity() > KEPT {
-            (self.tallies, self.operations) = (Vec::new(), Vec::new());
-            (self.actions, self.action_hashes) = (Vec::new(), Vec::new());
+        self.action_tallies.clear();
+        if self.tallies.capacity() > KEPT || self.action_tallies.capacity() > KEPT {
+            *self = Self { server: self.server, ..Self::default() };
         }
         self.hint = 0;
+        if let Some(rest) = &mut self.rest {
+            rest.operations.clear();
+            rest.actions.clear();
+        }
     }
 
     /// Asks for the memory of the rows that are likely to be counted in next.
     #[inline]
     pub(crate) fn prefetch(&self) {
         prefetch(self.tallies.as_slice(), 3);
+        prefetch(self.action_tallies.as_slice(), 1);
     }
 
     /// What was counted in this window.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&OperationCount, Tally)> {
-        self.operations.iter().zip(self.tallies.iter().copied())
+        self.rest.iter().flat_map(|rest| &rest.operations).zip(self.tallies.iter().copied())
     }
 
-    /// The row of a message: looked for from the last one's place on, round once.
+    /// The control actions of this window, each with the number of its repeats.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = (&Action, u64)> {
+        let actions = self.rest.iter().flat_map(|rest| &rest.actions);
+        actions.zip(self.action_tallies.iter().map(|tally| tally.count))
+    }
+
+    /// How many messages and actions were beyond the caps since the last call.
+    pub(crate) fn take_over_cap(&mut self) -> u64 {
+        self.rest.as_mut().map_or(0, |rest| std::mem::take(&mut rest.over_cap))
+    }
+
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+
+    /// The row that is looked for, from the last message's place on, round once.
     #[inline]
-    fn row_of(&mut self, count: &Count, place: Place) -> Option<usize> {
-        let key = packed(count);
-        let is_it = |at: &usize| self.tallies[*at].key == key && (key != UNPACKED || self.operations[*at].is_of(count));
-        let found = (self.hint..self.tallies.len()).find(is_it).or_else(|| (0..self.hint).find(is_it));
-        let at = found.or_else(|| self.add(key, count, place))?;
-        self.hint = at;
+    fn row_where(&mut self, is_it: impl Fn(&Self, usize) -> bool) -> Option<usize> {
+        let hint = self.hint as usize;
+        let found = (hint..self.tallies.len()).find(|at| is_it(self, *at));
+        let at = found.or_else(|| (0..hint).find(|at| is_it(self, *at)))?;
+        self.hint = at as u32;
         Some(at)
     }
 
     #[cold]
     fn add(&mut self, key: u64, count: &Count, place: Place) -> Option<usize> {
         if self.tallies.len() >= MOST_OPERATIONS {
+            self.rest().over_cap += 1;
             return None;
         }
         self.tallies.push(Tally { key, last: place.time, messages: 0, exceptions: 0 });
-        self.operations.push(OperationCount::new(count, place));
+        self.rest().operations.push(OperationCount::new(count, place));
+        self.hint = (self.tallies.len() - 1) as u32;
         Some(self.tallies.len() - 1)
+    }
+
+    #[inline]
+    fn tally(&mut self, at: usize, mark: Mark, place: Place) {
+        if mark == Mark::Unanswered {
+            let row = &mut self.rest().operations[at];
+            row.unanswered += 1;
+            row.first_unanswered.get_or_insert(place);
+            return;
+        }
+        let tally = &mut self.tallies[at];
+        tally.exceptions += u32::from(mark == Mark::Exception);
+        tally.messages += 1;
+        tally.last = tally.last.max(place.time);
     }
 }
 
@@ -188,34 +230,37 @@ impl Tallies for Counters {
         self.server = Some(server);
     }
 
-    #[inline]
     fn count(&mut self, count: &Count, place: Place) {
-        let Some(at) = self.row_of(count, place) else {
-            self.over_cap += 1;
-            return;
+        let is_it = |own: &Self, at: usize| {
+            own.tallies[at].key == UNPACKED && own.rest.as_ref().is_some_and(|rest| rest.operations[at].is_of(count))
         };
-        if count.mark == Mark::Unanswered {
-            let row = &mut self.operations[at];
-            row.unanswered += 1;
-            row.first_unanswered.get_or_insert(place);
-            return;
+        let found = self.row_where(is_it).or_else(|| self.add(UNPACKED, count, place));
+        if let Some(at) = found {
+            self.tally(at, count.mark, place);
         }
-        let tally = &mut self.tallies[at];
-        tally.exceptions += u32::from(count.mark == Mark::Exception);
-        tally.messages += 1;
-        tally.last = tally.last.max(place.time);
+    }
+
+    #[inline]
+    fn count_packed(&mut self, count: PackedCount, place: Place) {
+        let is_it = |own: &Self, at: usize| own.tallies[at].key == count.key;
+        let found = self.row_where(is_it).or_else(|| self.add(count.key, &count.count(), place));
+        if let Some(at) = found {
+            self.tally(at, count.mark, place);
+        }
     }
 
     fn act(&mut self, action: Action) {
-        let hash = FixedState::default().hash_one((&action.target, &action.operation, action.outcome, action.sender));
-        let mut same_hash = self.action_hashes.iter().enumerate().filter(|(_, other)| **other == hash);
-        if let Some((known, _)) = same_hash.find(|(at, _)| self.actions[*at].is_of(&action)) {
-            self.actions[known].count += 1;
-        } else if self.actions.len() < MOST_ACTIONS {
-            self.actions.push(ActionCount { action, count: 1 });
-            self.action_hashes.push(hash);
+        let key = packed_action(&action).unwrap_or_else(|| hashed_action(&action));
+        let Self { action_tallies, rest, .. } = self;
+        let is_of = |at: usize| rest.as_ref().is_some_and(|rest| is_same(&rest.actions[at], &action));
+        let mut same_key = action_tallies.iter_mut().enumerate().filter(|(_, tally)| tally.key == key);
+        if let Some((_, known)) = same_key.find(|(at, _)| key < HASHED || is_of(*at)) {
+            known.count += 1;
+        } else if action_tallies.len() < MOST_ACTIONS {
+            action_tallies.push(ActionTally { key, count: 1 });
+            self.rest().actions.push(action);
         } else {
-            self.over_cap += 1;
+            self.rest().over_cap += 1;
         }
     }
 }
@@ -235,12 +280,22 @@ mod tests {
         }
     }
 
+    fn tell(counters: &mut Counters, count: &Count, place: Place) {
+        match count.packed() {
+            Some(packed) => {
+                assert_eq!(packed.count(), *count);
+                counters.count_packed(packed, place);
+            }
+            None => counters.count(count, place),
+        }
+    }
+
     #[test]
     fn equal_messages_share_a_row_and_unanswered_ones_are_no_new_messages() {
         let mut counters = Counters::default();
         let place = Place { capture: 0, frame: Some(7), time: Timestamp::from_nanos(9) };
         for (code, mark) in [(3, Mark::Plain), (4, Mark::Plain), (3, Mark::Exception), (3, Mark::Unanswered)] {
-            counters.count(&count(code, mark), place);
+            tell(&mut counters, &count(code, mark), place);
         }
         let rows = counters.operations().map(|(row, tally)| (tally.messages, tally.exceptions, row.unanswered));
         let rows: Vec<_> = rows.collect();
@@ -272,14 +327,14 @@ mod tests {
                             let (child, operation) = (child.clone(), operation.clone());
                             let count =
                                 Count { sender, direction, operation, child, mark: Mark::Plain, is_control: false };
-                            counters.count(&count, place);
+                            tell(&mut counters, &count, place);
                             different += 1;
                         }
                     }
                 }
             }
         }
-        assert_eq!(counters.operations.len(), different);
+        assert_eq!(counters.operations().count(), different);
         assert!(counters.operations().all(|(_, tally)| tally.messages == 2));
     }
 
@@ -288,8 +343,8 @@ mod tests {
         let mut counters = Counters::default();
         let place = Place { capture: 0, frame: None, time: Timestamp::default() };
         for code in 0..5_000 {
-            counters.count(&count(code, Mark::Plain), place);
+            tell(&mut counters, &count(code, Mark::Plain), place);
         }
-        assert_eq!((counters.operations.len(), counters.over_cap), (MOST_OPERATIONS, 904));
+        assert_eq!((counters.operations().count(), counters.take_over_cap()), (MOST_OPERATIONS, 904));
     }
 }

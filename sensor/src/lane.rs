@@ -192,7 +192,7 @@ impl Lane {
     #[inline]
     pub(crate) fn prefetch_conversation(&self, found: &Found) {
         if let Some(conversation) = self.flow(found).and_then(|flow| flow.conversation.as_deref()) {
-            prefetch(conversation, usize::MAX);
+            conversation.prefetch();
         }
     }
 
@@ -423,7 +423,7 @@ fn settle(flow: &mut Flow, window: Timestamp, sums: &mut Sums, count: &mut LaneC
     if let Some(conversation) = &mut flow.conversation {
         let talk = &mut conversation.talk;
         count.lost_bytes += talk.lost;
-        count.operations_over_cap += std::mem::take(&mut talk.counters.over_cap);
+        count.operations_over_cap += talk.counters.take_over_cap();
         if let Some(protocol) = talk.protocol() {
             relates = protocols::named(protocol).is_none_or(|protocol| protocol.relates);
             let malformed = talk.take_malformed();

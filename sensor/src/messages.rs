@@ -44,15 +44,35 @@ enum Standing {
     Seeking,
 }
 
-/// One direction's messages.
+/// The front of a message whose rest has not come yet.
+#[derive(Debug, Default)]
+struct Left {
+    bytes: Vec<u8>,
+    wish: Wish,
+}
+
+/// What a message lacks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wish {
+    /// How far the last reader searched in what is here.
+    searched: u32,
+    /// How many bytes must be here before the dissector is asked again.
+    wanted: u32,
+}
+
+/// Where the reading of some bytes came to.
+struct Halt {
+    /// How many bytes are done with.
+    used: usize,
+    fate: Fate,
+    wish: Wish,
+}
+
+/// One direction's messages. Small: every packet touches it, and few messages are left half-read.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    left: Vec<u8>,
+    left: Option<Box<Left>>,
     pending: Pending,
-    /// How far the last reader searched in `left`.
-    searched: u32,
-    /// How many bytes `left` must have before the dissector is asked again.
-    wanted: u32,
     /// Whole messages read; saturates.
     pub(crate) whole: u32,
     /// Messages that were malformed; saturates.
@@ -72,20 +92,38 @@ impl Messages {
         if self.standing == Standing::Seeking && !self.regain(bytes, protocol, desk.scene) {
             return Fate::On;
         }
-        if self.left.is_empty() {
-            let (used, fate) = self.run(side, bytes, protocol, dissector, desk);
-            self.left.extend_from_slice(bytes.get(used..).unwrap_or_default());
-            return fate;
+        if self.left.is_some() {
+            return self.feed_left(side, bytes, (protocol, dissector), desk);
         }
-        self.left.extend_from_slice(bytes);
-        if self.left.len() < self.wanted as usize {
+        let halt = self.run(side, bytes, 0, (protocol, dissector), desk);
+        if let Some(rest @ [_, ..]) = bytes.get(halt.used..) {
+            self.left = Some(Box::new(Left { bytes: rest.to_vec(), wish: halt.wish }));
+        }
+        halt.fate
+    }
+
+    /// Takes the next bytes behind those that are left.
+    #[cold]
+    fn feed_left<T: Tallies>(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        speaker: (&Protocol, &mut dyn Dissector),
+        desk: &mut Desk<'_, T>,
+    ) -> Fate {
+        let Some(mut left) = self.left.take() else { return Fate::On };
+        left.bytes.extend_from_slice(bytes);
+        if left.bytes.len() < left.wish.wanted as usize {
+            self.left = Some(left);
             return Fate::On;
         }
-        let mut left = std::mem::take(&mut self.left);
-        let (used, fate) = self.run(side, &left, protocol, dissector, desk);
-        left.drain(..used);
-        self.left = left;
-        fate
+        let halt = self.run(side, &left.bytes, left.wish.searched as usize, speaker, desk);
+        if halt.used < left.bytes.len() {
+            left.bytes.drain(..halt.used);
+            left.wish = halt.wish;
+            self.left = Some(left);
+        }
+        halt.fate
     }
 
     /// Takes a datagram: all of it is here.
@@ -145,14 +183,12 @@ impl Messages {
 
     /// How many bytes wait for the rest of their message.
     pub(crate) fn waiting(&self) -> usize {
-        self.left.len()
+        self.left.as_ref().map_or(0, |left| left.bytes.len())
     }
 
     /// Drops what waits, as if it had been lost.
     pub(crate) fn lose_footing(&mut self) {
-        self.left = Vec::new();
-        self.searched = 0;
-        self.wanted = 0;
+        self.left = None;
         self.pending = Pending::Message;
         self.standing = Standing::Seeking;
     }
@@ -166,52 +202,53 @@ impl Messages {
         stands
     }
 
-    /// Reads messages until the bytes or their sense run out; tells how many bytes are done with.
+    /// Reads messages until the bytes or their sense run out. The first was searched so far already.
     fn run<T: Tallies>(
         &mut self,
         side: Side,
         bytes: &[u8],
-        protocol: &Protocol,
-        dissector: &mut dyn Dissector,
+        mut searched: usize,
+        (protocol, dissector): (&Protocol, &mut dyn Dissector),
         desk: &mut Desk<'_, T>,
-    ) -> (usize, Fate) {
+    ) -> Halt {
+        let at = |used, fate| Halt { used, fate, wish: Wish::default() };
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             if self.pending != Pending::Message {
                 used += self.pass_body(side, rest, dissector, desk);
                 if self.pending != Pending::Message {
-                    return (used, Fate::On);
+                    return at(used, Fate::On);
                 }
                 continue;
             }
             if rest.is_empty() {
-                return (used, Fate::On);
+                return at(used, Fate::On);
             }
-            let mut reader = Reader::open(rest, self.searched as usize);
+            let mut reader = Reader::open(rest, searched);
             match self.message(side, &mut reader, dissector, desk) {
                 Ok(next) => {
                     used += rest.len() - reader.remaining();
-                    self.searched = 0;
-                    self.wanted = 0;
+                    searched = 0;
                     if next == Next::Enough {
-                        return (bytes.len(), Fate::Enough);
+                        return at(bytes.len(), Fate::Enough);
                     }
                     self.expect(next);
                 }
                 Err(Stop::Short { missing }) if rest.len() + missing.max(1) <= protocol.max_message => {
                     // Both are bounded by the protocol's longest message.
-                    self.searched = u32::try_from(reader.searched()).unwrap_or(0);
-                    self.wanted = u32::try_from(rest.len() + missing.max(1)).unwrap_or(u32::MAX);
-                    return (used, Fate::On);
+                    let wish = Wish {
+                        searched: u32::try_from(reader.searched()).unwrap_or(0),
+                        wanted: u32::try_from(rest.len() + missing.max(1)).unwrap_or(u32::MAX),
+                    };
+                    return Halt { used, fate: Fate::On, wish };
                 }
                 Err(Stop::Bad { length, .. }) if length > 0 && !self.is_hopeless() => {
                     self.malformed = self.malformed.saturating_add(1);
-                    self.searched = 0;
-                    self.wanted = 0;
+                    searched = 0;
                     self.expect(Next::Skip(length as u64));
                 }
-                Err(_) => return (bytes.len(), self.stumble()),
+                Err(_) => return at(bytes.len(), self.stumble()),
             }
         }
     }

@@ -343,12 +343,14 @@ struct Worker {
     index: usize,
     workers: usize,
     lanes: Vec<Lane>,
+    /// How many flows there were at the end of the last epoch.
+    flows: usize,
 }
 
 impl Worker {
     fn new(index: usize, settings: Settings) -> Self {
         let lanes = (index..LANES).step_by(settings.workers).map(|_| Lane::new(settings.caps)).collect();
-        Self { index, workers: settings.workers, lanes }
+        Self { index, workers: settings.workers, lanes, flows: 0 }
     }
 
     fn run(mut self, batches: &Receiver<Batch>, closed: &Sender<Closed>) {
@@ -370,12 +372,11 @@ impl Worker {
     /// Takes packets, some at a time: their flows are looked up together, so that the memory that each look-up waits
     /// for comes while the others wait.
     fn take(&mut self, batch: &Batch, notes: &mut Vec<Note>) {
-        let flows: usize = self.lanes.iter().map(Lane::flows).sum();
         for items in batch.items.chunks(CHUNK) {
             let mut found: ArrayVec<Found, CHUNK> =
                 items.iter().map(|item| self.lane(item).key(&item.headers)).collect();
             items.iter().zip(&mut found).for_each(|(item, found)| self.lane(item).look_up(found));
-            if flows > FLOWS_IN_CACHE {
+            if self.flows > FLOWS_IN_CACHE {
                 let both = || items.iter().zip(&found);
                 both().for_each(|(item, found)| self.lane(item).prefetch_conversation(found));
                 both().for_each(|(item, found)| self.lane(item).prefetch_talk(found));
@@ -400,6 +401,7 @@ impl Worker {
             lane.end_epoch(clock);
             take_notes(lane, place * self.workers + self.index, EPOCH_END, notes);
         }
+        self.flows = self.lanes.iter().map(Lane::flows).sum();
     }
 
     fn finish(mut self, clock: Timestamp) -> (Vec<Note>, BTreeMap<Timestamp, LaneCount>) {

@@ -3,14 +3,14 @@
 //! Flows tell nothing of themselves. A lane sums them per client, server, port and hour, so that what it tells depends
 //! on who talks to whom, not on how often.
 
-use crate::counters::{self, ActionCount, OperationCount};
+use crate::counters::{self, OperationCount};
 use crate::flow::Flow;
 use crate::talk::Talk;
 use compact_str::CompactString;
 use dissectors::observation::{
     Activity, Attempts, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic, Transport,
 };
-use dissectors::{Direction, Observation, Place, Side, Subject, Timestamp};
+use dissectors::{Action, Direction, Observation, Place, Side, Subject, Timestamp, Words};
 use std::collections::BTreeMap;
 
 /// As many rows are summed before they are told early; sums of one window simply add up.
@@ -168,8 +168,8 @@ impl Sums {
         for (count, tally) in talk.counters.operations() {
             self.operation(flow, protocol, (count, tally), window);
         }
-        for count in &talk.counters.actions {
-            self.action(flow, protocol, count, window);
+        for (action, count) in talk.counters.actions() {
+            self.action(flow, protocol, (action, count), window);
         }
     }
 
@@ -239,8 +239,7 @@ impl Sums {
             };
     }
 
-    fn action(&mut self, flow: &Flow, protocol: &'static str, count: &ActionCount, window: Timestamp) {
-        let action = &count.action;
+    fn action(&mut self, flow: &Flow, protocol: &'static str, (action, count): (&Action, u64), window: Timestamp) {
         let server = action.sender.other();
         // Where nothing of the server was seen, a mirror of one direction explains the silence as well.
         let outcome = match action.outcome {
@@ -255,7 +254,7 @@ impl Sums {
             transport: flow.key.transport,
             protocol,
             operation: action.operation.clone(),
-            target: action.target.clone(),
+            target: action.target.text(),
             outcome,
             window,
         };
@@ -268,7 +267,7 @@ impl Sums {
                 operation: key.operation.clone(),
                 category: action.category,
                 target: key.target.clone(),
-                value: action.value.clone(),
+                value: action.value.as_ref().map(Words::text),
                 outcome: key.outcome,
                 count: 0,
                 first: action.place,
@@ -277,10 +276,10 @@ impl Sums {
             flow: flow_of(flow, action.sender),
         };
         let sum = self.controls.entry(key).or_insert_with_key(fresh);
-        sum.row.count += count.count;
+        sum.row.count += count;
         if action.place < sum.row.first {
             sum.row.first = action.place;
-            sum.row.value.clone_from(&action.value);
+            sum.row.value = action.value.as_ref().map(Words::text);
             sum.flow = flow_of(flow, action.sender);
         }
     }

@@ -65,20 +65,21 @@ pub(crate) struct Lent<'a> {
     pub(crate) panics: &'a mut u64,
 }
 
-/// A flow's talk.
+/// A flow's talk. What every packet touches stands first, the front of the scene last of it.
+#[repr(C)]
 pub(crate) struct Talk {
-    pub(crate) scene: Scene,
+    stage: Stage,
     pub(crate) counters: Counters,
+    /// Malformed messages since the last whole one.
+    stumbles: u64,
+    messages: Sides<Messages>,
+    pub(crate) scene: Scene,
     /// Bytes that the capture lost, in this window.
     pub(crate) lost: u64,
     /// Payload bytes that nobody could name, in this window.
     pub(crate) unknown: u64,
-    stage: Stage,
-    messages: Sides<Messages>,
     /// Protocols that this flow is not, one bit each by their place in the table.
     excluded: u64,
-    /// Malformed messages since the last whole one.
-    stumbles: u64,
 }
 
 impl Talk {

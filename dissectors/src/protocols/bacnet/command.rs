@@ -34,7 +34,7 @@ pub(super) fn read(service: u8, mut parameters: Reader<'_>) -> Result<Option<Com
 fn write(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     let object = tag::object(parameters, 0)?;
     let (target, value) = assignment(object, 1, parameters)?;
-    Ok(Command { category: Category::Write, target, value })
+    Ok(Command::in_words(Category::Write, target, value))
 }
 
 /// Clause 15.10.1: the first property of the first object stands for all.
@@ -46,7 +46,7 @@ fn write_several(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     if !is_alone {
         target.push_str(" and others");
     }
-    Ok(Command { category: Category::Write, target, value })
+    Ok(Command::in_words(Category::Write, target, value))
 }
 
 /// A property, its value and maybe a priority, in context tags from `first` on: a target and a value. The priority is a
@@ -71,7 +71,7 @@ fn change_list(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     let property = property(1, parameters)?;
     let element = tag::enclosed(parameters, 3)?;
     let target = format_compact!("{object} {property}");
-    Ok(Command { category: Category::Write, target, value: line(property, element) })
+    Ok(Command::in_words(Category::Write, target, line(property, element)))
 }
 
 /// Clause 15.3.1: by its type alone, the device chooses the instance.
@@ -81,13 +81,13 @@ fn create(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
         Some(kind) => format_compact!("a new {}", Kind(kind)),
         None => tag::object(parameters, 1)?.to_compact_string(),
     };
-    Ok(Command { category: Category::Config, target, value: None })
+    Ok(Command::in_words(Category::Config, target, None))
 }
 
 /// Clause 15.4.1.
 fn delete(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     let target = own_object(parameters)?.to_compact_string();
-    Ok(Command { category: Category::Config, target, value: None })
+    Ok(Command::in_words(Category::Config, target, None))
 }
 
 /// Clause 14.2.1: a file comes in many pieces, which are one action; the first tells where it begins.
@@ -103,7 +103,7 @@ fn write_file(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
         Value::Signed(start) => Some(format_compact!("from {unit} {start}")),
         _ => return Err(parameters.malformed("a file without a start")),
     };
-    Ok(Command { category: Category::File, target, value })
+    Ok(Command::in_words(Category::File, target, value))
 }
 
 /// Clause 16.4.1.
@@ -115,7 +115,7 @@ fn reinitialize(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
         _ => Category::Restart,
     };
     let target = CompactString::const_new("device");
-    Ok(Command { category, target, value: Some(name(&STATES, state)) })
+    Ok(Command::in_words(category, target, Some(name(&STATES, state))))
 }
 
 /// Clause 16.1.1.
@@ -124,7 +124,7 @@ fn silence(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     let state = tag::number(parameters, 1)?;
     let category = if state == ENABLE { Category::Write } else { Category::Stop };
     let target = CompactString::const_new("communication");
-    Ok(Command { category, target, value: Some(name(&COMMUNICATION, state)) })
+    Ok(Command::in_words(category, target, Some(name(&COMMUNICATION, state))))
 }
 
 /// Clause 13.13.1: of one object, or of all that it concerns.
@@ -136,7 +136,7 @@ fn operate(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
         Some(object) => object.to_compact_string(),
         None => CompactString::const_new("device"),
     };
-    Ok(Command { category: Category::Operate, target, value: Some(operation.to_compact_string()) })
+    Ok(Command::in_words(Category::Operate, target, Some(operation.to_compact_string())))
 }
 
 /// A property in context tags from `first` on, and its place in it.

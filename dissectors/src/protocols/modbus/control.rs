@@ -3,9 +3,10 @@
 use super::pdu::{DIAGNOSTICS, FORCE_LISTEN_ONLY, Pdu, RESTART_COMMUNICATIONS, WRITE_FILE_RECORD};
 use super::write::Write;
 use crate::observation::Category;
+use crate::out::Words;
 use crate::pending::Command;
 use crate::reader::{Reader, Stop};
-use compact_str::{CompactString, ToCompactString, format_compact};
+use compact_str::{CompactString, format_compact};
 
 /// What a request changes. Small: it is kept until the answer comes.
 #[derive(Clone, Copy, Debug)]
@@ -47,14 +48,12 @@ impl Control {
     pub(super) fn command(&self) -> Command {
         let (category, target, value) = match self {
             Self::Write(write) => (Category::Write, write.target(), write.value()),
-            Self::File(records) => {
-                (Category::File, records.target(), records.first.map(|word| word.to_compact_string()))
-            }
+            Self::File(records) => (Category::File, records.target().into(), records.first.map(Words::number)),
             Self::Restart { clears_log } => {
-                let value = clears_log.then_some(CompactString::const_new("clear event log"));
-                (Category::Restart, CompactString::const_new("communications"), value)
+                let value = clears_log.then(|| "clear event log".into());
+                (Category::Restart, "communications".into(), value)
             }
-            Self::Silence => (Category::Stop, CompactString::const_new("port"), None),
+            Self::Silence => (Category::Stop, "port".into(), None),
         };
         Command { category, target, value }
     }

@@ -2,7 +2,6 @@
 //! V1.1b3, section 6).
 
 use super::identity;
-use crate::reader::{Reader, Stop};
 
 /// A function code and its data.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +30,11 @@ pub(super) enum Fits {
 }
 
 impl<'a> Pdu<'a> {
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Stop> {
-        let code = reader.u8()?;
-        let data = reader.take(reader.remaining())?;
-        Ok(Self { function: code & !EXCEPTION, is_exception: code & EXCEPTION != 0, data })
+    pub(super) fn new(code: u8, data: &'a [u8]) -> Self {
+        Self { function: code & !EXCEPTION, is_exception: code & EXCEPTION != 0, data }
     }
 
+    #[inline]
     pub(super) fn fits(&self) -> Fits {
         let data = self.data;
         if self.is_exception {

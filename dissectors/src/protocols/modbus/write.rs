@@ -4,7 +4,8 @@ use super::pdu::{
     MASK_WRITE_REGISTER, Pdu, READ_WRITE_REGISTERS, WRITE_MULTIPLE_COILS, WRITE_MULTIPLE_REGISTERS, WRITE_SINGLE_COIL,
     WRITE_SINGLE_REGISTER,
 };
-use compact_str::{CompactString, ToCompactString, format_compact};
+use crate::out::Words;
+use compact_str::{CompactString, format_compact};
 
 /// The coils or registers that a request writes, by their addresses in the PDU, which count from zero.
 #[derive(Clone, Copy, Debug)]
@@ -52,26 +53,32 @@ impl Write {
         Some(Self { table, address, quantity, first: written(data.get(5..)?) })
     }
 
-    /// `coil 12`, `registers 40-49`.
-    pub(super) fn target(&self) -> CompactString {
-        let Self { address, quantity, .. } = *self;
-        let last = u32::from(address).saturating_add(u32::from(quantity)).saturating_sub(1);
-        match (self.table, quantity) {
-            (Table::Coils, 0 | 1) => format_compact!("coil {address}"),
-            (Table::Coils, _) => format_compact!("coils {address}-{last}"),
-            (Table::Registers, 0 | 1) => format_compact!("register {address}"),
-            (Table::Registers, _) => format_compact!("registers {address}-{last}"),
+    /// `coil 12`, `registers 40-49`. The function alone decides which of the two.
+    pub(super) fn target(&self) -> Words {
+        let numbers = [u32::from(self.address), u32::from(self.quantity)];
+        match self.table {
+            Table::Coils => Words::Numbers(numbers, |coils| range("coil", coils)),
+            Table::Registers => Words::Numbers(numbers, |registers| range("register", registers)),
         }
     }
 
     /// The first value: `on`, `1500`, `and 0x00f2 or 0x0025`.
-    pub(super) fn value(&self) -> Option<CompactString> {
+    pub(super) fn value(&self) -> Option<Words> {
         self.first.map(|written| match written {
-            Written::Bit(true) => CompactString::const_new("on"),
-            Written::Bit(false) => CompactString::const_new("off"),
-            Written::Number(number) => number.to_compact_string(),
-            Written::Mask { and, or } => format_compact!("and {and:#06x} or {or:#06x}"),
+            Written::Bit(true) => "on".into(),
+            Written::Bit(false) => "off".into(),
+            Written::Number(number) => Words::number(number),
+            Written::Mask { and, or } => {
+                Words::Numbers([and.into(), or.into()], |[and, or]| format_compact!("and {and:#06x} or {or:#06x}"))
+            }
         })
+    }
+}
+
+fn range(one: &str, [address, quantity]: [u32; 2]) -> CompactString {
+    match quantity {
+        0 | 1 => format_compact!("{one} {address}"),
+        _ => format_compact!("{one}s {address}-{}", address.saturating_add(quantity).saturating_sub(1)),
     }
 }
 
