@@ -112,13 +112,20 @@ impl Totals {
 }
 
 /// Counts frames of the hour that it is, so that no map is asked for each of them.
-#[derive(Default)]
 struct Books {
     hours: BTreeMap<Timestamp, Hour>,
     hour: Hour,
     start: Timestamp,
     end: Timestamp,
     clock: Timestamp,
+}
+
+impl Default for Books {
+    /// No hour has begun: the first packet's is the first, before 1970 too.
+    fn default() -> Self {
+        let (start, end) = (Timestamp::MIN, Timestamp::MIN);
+        Self { hours: BTreeMap::new(), hour: Hour::default(), start, end, clock: Timestamp::default() }
+    }
 }
 
 impl Books {
