@@ -1,9 +1,8 @@
 //! The sensor under measurement. This file alone knows how it is called.
 
-use dissectors::{Observation, Timestamp};
 use fingerprints::inventory::{self, Inventory};
 use fingerprints::rules::Rules;
-use sensor::pipeline::{self, Witness};
+use sensor::pipeline;
 use sensor::source::{Bytes, Feed, Input};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,19 +25,6 @@ pub struct Told {
     pub observations: u64,
 }
 
-/// The inventory, as the lanes' witness.
-struct Listener(Inventory);
-
-impl Witness for Listener {
-    fn observe(&mut self, observation: Observation) {
-        self.0.observe(observation);
-    }
-
-    fn advance(&mut self, now: Timestamp) {
-        self.0.advance(now);
-    }
-}
-
 impl Pipeline {
     /// A sensor with so many workers.
     pub fn new(workers: usize) -> Self {
@@ -54,9 +40,9 @@ impl Pipeline {
         let input = Input { path: PathBuf::from("workload"), name: "workload".into(), held: Some(Arc::clone(capture)) };
         let feed = Feed::new(vec![input]).expect("a workload is a capture");
         let settings = pipeline::Settings { workers: self.workers, ..pipeline::Settings::default() };
-        let mut listener = Listener(Inventory::new(inventory::Settings::default(), Rules::builtin()));
-        let totals = pipeline::read(feed, settings, &mut listener, &mut |_| {});
-        drop(listener.0.finish(totals.clock, &[]));
+        let mut inventory = Inventory::new(inventory::Settings::default(), Rules::builtin());
+        let totals = pipeline::read(feed, settings, &mut inventory, &mut |_| {});
+        drop(inventory.finish(totals.clock, &[]));
         Told { packets: totals.sum().packets, observations: totals.observations }
     }
 }

@@ -95,16 +95,14 @@ fn name_of(input: &Input, look: &outputs::Input) -> CaptureName {
     CaptureName { path: input.name.clone(), capture_id: digits }
 }
 
-/// The inventory as the lanes' witness.
-struct Listener(Inventory);
-
-impl Witness for Listener {
+/// The inventory hears what the lanes tell.
+impl Witness for Inventory {
     fn observe(&mut self, observation: Observation) {
-        self.0.observe(observation);
+        self.observe(observation);
     }
 
     fn advance(&mut self, now: Timestamp) {
-        self.0.advance(now);
+        self.advance(now);
     }
 }
 
@@ -132,9 +130,8 @@ impl Prepared {
     /// Reads all packets. `progress` hears how many bytes are done.
     pub fn read(self, progress: &mut dyn FnMut(u64)) -> Reading {
         let settings = fingerprints::inventory::Settings { site: self.job.site, ..Default::default() };
-        let mut listener = Listener(Inventory::new(settings, Rules::builtin()));
-        let totals = pipeline::read(self.feed, self.job.settings, &mut listener, progress);
-        let Listener(mut inventory) = listener;
+        let mut inventory = Inventory::new(settings, Rules::builtin());
+        let totals = pipeline::read(self.feed, self.job.settings, &mut inventory, progress);
         let mut records = inventory.finish(totals.clock, &self.captures);
         let earlier = inventory.earlier(&self.captures);
         let assets = records.iter().filter(|record| matches!(record, Record::Assets(_))).count();

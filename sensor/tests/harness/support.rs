@@ -2,7 +2,7 @@
 
 use dissectors::observation::{Activity, Control, Fact, Traffic};
 use dissectors::{Observation, Subject, Timestamp};
-use etherparse::PacketBuilder;
+use etherparse::{Ethernet2Header, PacketBuilder, PacketBuilderStep, TcpHeader};
 use sensor::pipeline::{self, Settings, Totals, Witness};
 use sensor::reading::{self, Job, Reading};
 use sensor::source::{self, Feed, Input};
@@ -104,6 +104,15 @@ fn line_of(observation: &Observation) -> String {
     }
 }
 
+fn ethernet() -> PacketBuilderStep<Ethernet2Header> {
+    PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+}
+
+/// A host of 10.0.0.0/8.
+fn address((host, _): (u32, u16)) -> [u8; 4] {
+    (0x0a00_0000 | host).to_be_bytes()
+}
+
 /// A capture in the making: nanosecond pcap, Ethernet.
 pub(crate) struct Recording {
     bytes: Vec<u8>,
@@ -137,14 +146,8 @@ impl Recording {
 
     /// A SYN-ACK.
     pub(crate) fn opening(&mut self, from: (u32, u16), to: (u32, u16), sequence: u32, acknowledgement: u32) {
-        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .ipv4((0x0a00_0000 | from.0).to_be_bytes(), (0x0a00_0000 | to.0).to_be_bytes(), 64)
-            .tcp(from.1, to.1, sequence, 4096)
-            .syn()
-            .ack(acknowledgement);
-        let mut frame = Vec::new();
-        builder.write(&mut frame, &[]).expect("a vector takes all");
-        self.frame(&frame);
+        let segment = ethernet().ipv4(address(from), address(to), 64).tcp(from.1, to.1, sequence, 4096);
+        self.segment(segment.syn().ack(acknowledgement), &[]);
     }
 
     /// A TCP segment in a VLAN.
@@ -157,14 +160,9 @@ impl Recording {
         acknowledgement: u32,
         payload: &[u8],
     ) {
-        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .single_vlan(etherparse::VlanId::try_new(vlan).expect("it is a VLAN id"))
-            .ipv4((0x0a00_0000 | from.0).to_be_bytes(), (0x0a00_0000 | to.0).to_be_bytes(), 64)
-            .tcp(from.1, to.1, sequence, 4096)
-            .ack(acknowledgement);
-        let mut frame = Vec::new();
-        builder.write(&mut frame, payload).expect("a vector takes all");
-        self.frame(&frame);
+        let tag = ethernet().single_vlan(etherparse::VlanId::try_new(vlan).expect("it is a VLAN id"));
+        let segment = tag.ipv4(address(from), address(to), 64).tcp(from.1, to.1, sequence, 4096);
+        self.segment(segment.ack(acknowledgement), payload);
     }
 
     /// A TCP segment between two hosts of 10.0.0.0/8, named by their last three bytes.
@@ -176,12 +174,13 @@ impl Recording {
         acknowledgement: u32,
         payload: &[u8],
     ) {
-        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .ipv4((0x0a00_0000 | from.0).to_be_bytes(), (0x0a00_0000 | to.0).to_be_bytes(), 64)
-            .tcp(from.1, to.1, sequence, 4096)
-            .ack(acknowledgement);
+        let segment = ethernet().ipv4(address(from), address(to), 64).tcp(from.1, to.1, sequence, 4096);
+        self.segment(segment.ack(acknowledgement), payload);
+    }
+
+    fn segment(&mut self, segment: PacketBuilderStep<TcpHeader>, payload: &[u8]) {
         let mut frame = Vec::new();
-        builder.write(&mut frame, payload).expect("a vector takes all");
+        segment.write(&mut frame, payload).expect("a vector takes all");
         self.frame(&frame);
     }
 
