@@ -10,6 +10,7 @@ mod transport;
 
 use crate::observation::{Address, Context, Host, Mac, Place, Transport};
 use crate::reader::Stop;
+use std::net::IpAddr;
 pub use transport::{TcpFlags, TcpHeader};
 
 /// How frames of a capture begin (the LINKTYPE registry of pcap).
@@ -52,8 +53,21 @@ pub struct Link {
     pub destination: Mac,
 }
 
+/// What puts a fragment in its place (RFC 791, section 3.2; RFC 8200, section 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// What the fragments of one packet have in common; 16 bits of it in IPv4.
+    pub id: u32,
+    /// Where in the packet's payload it begins, in bytes.
+    pub offset: u16,
+    /// Whether others follow: without them the packet has no end yet.
+    pub more: bool,
+    /// What the whole payload is, by its IP number: [`decode_transport`] takes it when it is put together.
+    pub protocol: u8,
+}
+
 /// What stands on the network layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// TCP.
     Tcp(TcpHeader),
@@ -66,11 +80,16 @@ pub enum Layer {
     },
     /// Another IP protocol, by its number.
     Other(u8),
-    /// A fragment of an IP packet: its payload alone says nothing.
-    #[default]
-    Fragment,
+    /// A fragment of an IP packet: its payload alone says nothing, the first one's ports neither.
+    Fragment(Fragment),
     /// No IP: a frame of this EtherType (below 1536: the length of an 802.3 frame).
     Frame(u16),
+}
+
+impl Default for Layer {
+    fn default() -> Self {
+        Self::Frame(0)
+    }
 }
 
 /// What the headers of a packet say.
@@ -90,6 +109,16 @@ pub struct Headers {
     pub wire_bytes: u32,
     /// Payload bytes that were on the wire and that the snap length cut off.
     pub cut_bytes: u32,
+    /// The identification of an IPv4 packet; 0 of all else.
+    pub ip_id: u16,
+    /// The checksum of TCP or UDP as it came; 0 of all else.
+    pub checksum: u16,
+    /// How many routers an IP packet may still pass (IPv6: its hop limit).
+    pub ttl: u8,
+    /// How long the IPv4 header is that stands right before the transport header; 0 if none does.
+    pub ip_header_bytes: u8,
+    /// How long the TCP or UDP header is that stands right before the payload; 0 of all else.
+    pub transport_bytes: u8,
     /// Tags beyond what a context holds.
     pub deeper_tags: u8,
 }
@@ -101,7 +130,7 @@ impl Headers {
             Layer::Tcp(_) => Transport::Tcp,
             Layer::Udp { .. } => Transport::Udp,
             Layer::Other(number) => Transport::Other(number),
-            Layer::Fragment => Transport::Other(0),
+            Layer::Fragment(fragment) => Transport::Other(fragment.protocol),
             Layer::Frame(_) => Transport::Ethernet,
         }
     }
@@ -111,7 +140,7 @@ impl Headers {
         match &self.layer {
             Layer::Tcp(tcp) => (tcp.source, tcp.destination),
             Layer::Udp { source, destination } => (*source, *destination),
-            Layer::Other(_) | Layer::Fragment | Layer::Frame(_) => (0, 0),
+            Layer::Other(_) | Layer::Fragment(_) | Layer::Frame(_) => (0, 0),
         }
     }
 
@@ -123,6 +152,13 @@ impl Headers {
     /// The receiver in its context.
     pub fn receiver(&self) -> Host {
         Host { context: self.context, address: self.destination }
+    }
+
+    /// Leaves nothing of an IP packet that was read before.
+    #[inline]
+    fn forget_ip(&mut self) {
+        (self.ip_id, self.checksum) = (0, 0);
+        (self.ttl, self.ip_header_bytes, self.transport_bytes) = (0, 0, 0);
     }
 
     /// Whether it goes to a group: by its IP address or by its MAC.
@@ -171,6 +207,7 @@ pub fn decode_into<'a>(
     headers.context = Context::default();
     headers.link = None;
     headers.deeper_tags = 0;
+    headers.forget_ip();
     let cut = wire_length.saturating_sub(length_of(frame));
     let packet = match link_type {
         LinkType::Raw => frame,
@@ -187,6 +224,20 @@ pub fn decode_into<'a>(
         LinkType::Other(_) => return Err(Unread::LinkType),
     };
     ip::any(headers, packet, cut).map_err(Unread::Damaged)
+}
+
+/// Takes apart what follows an IP header: the payload of a packet that was put together of fragments, whose `headers`
+/// are those of one of them.
+///
+/// The IP header's own length is kept; the payload is whole. What it holds may be a tunnel, and in it a fragment again.
+pub fn decode_transport<'a>(headers: &mut Headers, protocol: u8, payload: &'a [u8]) -> Result<&'a [u8], Unread> {
+    headers.cut_bytes = 0;
+    headers.ip_header_bytes = 0;
+    let payload = match headers.source {
+        Address::Ip(IpAddr::V6(_)) => ip::behind_v6(headers, protocol, payload),
+        _ => transport::any(headers, protocol, payload),
+    };
+    payload.map_err(Unread::Damaged)
 }
 
 fn length_of(bytes: &[u8]) -> u32 {
@@ -251,7 +302,52 @@ mod tests {
         let mut frame = packet_of(builder, b"hello");
         frame[20] = 0x20; // more fragments
         let (headers, _) = decode(LinkType::Ethernet, &frame, 47).expect("it is whole");
-        assert_eq!(headers.layer, Layer::Fragment);
+        assert_eq!(headers.layer, Layer::Fragment(Fragment { id: 0, offset: 0, more: true, protocol: 17 }));
+        frame[20..22].copy_from_slice(&[0x00, 0xb9]); // the last one, behind 1480 bytes
+        frame[18..20].copy_from_slice(&[0xab, 0xcd]);
+        let (mut headers, _) = decode(LinkType::Ethernet, &frame, 47).expect("it is whole");
+        assert_eq!(headers.layer, Layer::Fragment(Fragment { id: 0xabcd, offset: 1480, more: false, protocol: 17 }));
+        let payload = decode_transport(&mut headers, 17, &frame[34..]).expect("it is whole");
+        assert_eq!((payload, headers.ports()), (&b"hello"[..], (1, 2)));
+    }
+
+    #[test]
+    fn a_fragment_of_ipv6_too() {
+        let source = "fe80::1".parse::<std::net::Ipv6Addr>().expect("it is an address").octets();
+        let mut frame = Vec::new();
+        let builder = PacketBuilder::ipv6(source, source, 64).udp(7, 8);
+        builder.write(&mut frame, b"hello").expect("a vector takes all");
+        // A fragment header of a packet whose payload begins with destination options.
+        frame[6] = 44;
+        frame.splice(40..40, [60, 0, 0x05, 0xa9, 1, 2, 3, 4]);
+        frame[5] += 8;
+        let (mut headers, rest) = decode(LinkType::Raw, &frame, 61).expect("it is whole");
+        assert_eq!(rest.len(), 13);
+        assert_eq!(
+            headers.layer,
+            Layer::Fragment(Fragment { id: 0x0102_0304, offset: 1448, more: true, protocol: 60 })
+        );
+        let whole = [&[17, 0, 1, 4, 0, 0, 0, 0], rest].concat();
+        let payload = decode_transport(&mut headers, 60, &whole).expect("it is whole");
+        assert_eq!((payload, headers.ports()), (&b"hello"[..], (7, 8)));
+    }
+
+    #[test]
+    fn what_tells_duplicates_and_checksums_is_kept() {
+        let mut frame = Vec::new();
+        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 61)
+            .tcp(502, 40000, 7, 1000)
+            .options_raw(&[1, 1, 1, 1])
+            .expect("they fit");
+        builder.write(&mut frame, b"hello").expect("a vector takes all");
+        frame[18..20].copy_from_slice(&[0xab, 0xcd]);
+        let length = u32::try_from(frame.len()).expect("it is short");
+        let (headers, _) = decode(LinkType::Ethernet, &frame, length).expect("it is whole");
+        let checksum = u16::from_be_bytes([frame[50], frame[51]]);
+        assert_eq!((headers.ip_id, headers.ttl, headers.checksum), (0xabcd, 61, checksum));
+        assert_eq!((headers.ip_header_bytes, headers.transport_bytes), (20, 24));
+        assert!(std::mem::size_of::<Headers>() <= 100, "{} bytes", std::mem::size_of::<Headers>());
     }
 
     proptest! {

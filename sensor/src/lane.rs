@@ -221,7 +221,7 @@ impl Lane {
         }
         self.last_place = packet.place;
         match packet.headers.layer {
-            Layer::Fragment => self.count.fragments += 1,
+            Layer::Fragment(_) => self.count.fragments += 1,
             Layer::Frame(ether_type) if !is_read(ether_type) => {
                 *self.count.other_frames.entry(ether_type).or_default() += 1;
             }

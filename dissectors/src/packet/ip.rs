@@ -1,11 +1,14 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with its extension headers.
 
-use super::{Headers, Layer, ends_in, length_of, transport};
+use super::{Fragment, Headers, Layer, ends_in, length_of, transport};
 use crate::observation::Address;
 use crate::reader::{Reader, Stop};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const IPV4_HEADER: u16 = 20;
+/// More fragments follow; and where this one begins, in units of 8 bytes.
+const MORE: u16 = 0x2000;
+const OFFSET: u16 = 0x1fff;
 const IPV6_HEADER: u32 = 40;
 /// More extension headers than any stack sends; the loop is bounded by this.
 const MOST_EXTENSIONS: u8 = 16;
@@ -13,7 +16,7 @@ const MOST_EXTENSIONS: u8 = 16;
 /// What an IP header says of what follows it.
 struct Inner<'a> {
     protocol: u8,
-    is_fragment: bool,
+    fragment: Option<Fragment>,
     /// Length of what follows the headers on the wire.
     payload_bytes: u32,
     /// What follows the headers in the frame, its padding too.
@@ -31,8 +34,8 @@ pub(super) fn any<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Resu
     };
     let captured = inner.rest.get(..inner.payload_bytes as usize).unwrap_or(inner.rest);
     headers.cut_bytes = inner.payload_bytes.saturating_sub(length_of(captured));
-    if inner.is_fragment {
-        headers.layer = Layer::Fragment;
+    if let Some(fragment) = inner.fragment {
+        headers.layer = Layer::Fragment(fragment);
         return Ok(captured);
     }
     transport::any(headers, inner.protocol, captured)
@@ -69,41 +72,76 @@ fn v4<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>
     headers.source = Address::Ip(IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])));
     headers.destination = Address::Ip(IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])));
     headers.wire_bytes = wire_bytes;
-    Ok(Inner {
-        protocol: header[9],
-        is_fragment: u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0,
-        payload_bytes,
-        rest,
-    })
+    headers.ip_id = u16::from_be_bytes([header[4], header[5]]);
+    headers.ttl = header[8];
+    headers.ip_header_bytes = (header[0] & 0x0f) << 2;
+    let (protocol, place) = (header[9], u16::from_be_bytes([header[6], header[7]]));
+    let fragment = match place & (MORE | OFFSET) {
+        0 => None,
+        _ => Some(Fragment {
+            id: headers.ip_id.into(),
+            offset: (place & OFFSET) << 3,
+            more: place & MORE != 0,
+            protocol,
+        }),
+    };
+    Ok(Inner { protocol, fragment, payload_bytes, rest })
 }
 
 fn v6<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>, Stop> {
     let mut reader = Reader::closed(packet);
     reader.skip(4)?;
     let length = u32::from(reader.u16()?);
-    let mut protocol = reader.u8()?;
-    reader.skip(1)?;
+    let protocol = reader.u8()?;
+    headers.ttl = reader.u8()?;
+    headers.ip_id = 0;
+    headers.ip_header_bytes = 0;
     headers.source = Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?)));
     headers.destination = Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?)));
     // RFC 2675: a jumbogram has length 0; so have packets that offloading has not cut yet.
     let whole = to_the_end(packet, cut).saturating_sub(IPV6_HEADER);
-    let mut payload_bytes = if length == 0 { whole } else { length.min(whole) };
+    let payload_bytes = if length == 0 { whole } else { length.min(whole) };
     headers.wire_bytes = payload_bytes.saturating_add(IPV6_HEADER);
-    let mut is_fragment = false;
-    for _ in 0..MOST_EXTENSIONS {
-        let Some((next, bytes, fragment)) = extension(&mut reader, protocol)? else { break };
-        payload_bytes = payload_bytes
-            .checked_sub(bytes)
-            .ok_or_else(|| reader.malformed("the IPv6 length is shorter than its extension headers"))?;
-        protocol = next;
-        is_fragment |= fragment;
-    }
-    Ok(Inner { protocol, is_fragment, payload_bytes, rest: reader.rest() })
+    extensions(reader, protocol, payload_bytes)
 }
 
-/// Passes over an extension header (RFC 8200, section 4; RFC 4302 for authentication): what follows, its own length in
-/// bytes, and whether it makes the packet a fragment. `None` when `protocol` is none.
-fn extension(reader: &mut Reader<'_>, protocol: u8) -> Result<Option<(u8, u32, bool)>, Stop> {
+/// What follows the IPv6 header of a packet that was put together.
+#[cold]
+pub(super) fn behind_v6<'a>(headers: &mut Headers, protocol: u8, payload: &'a [u8]) -> Result<&'a [u8], Stop> {
+    let inner = extensions(Reader::closed(payload), protocol, length_of(payload))?;
+    match inner.fragment {
+        // RFC 8200, section 4.5: nobody fragments a fragment.
+        Some(_) => Err(ends_in("a fragment within a fragment of IPv6")),
+        None => transport::any(headers, inner.protocol, inner.rest),
+    }
+}
+
+/// Passes over extension headers, up to the one that makes a fragment.
+fn extensions(mut reader: Reader<'_>, mut protocol: u8, mut payload_bytes: u32) -> Result<Inner<'_>, Stop> {
+    let mut fragment = None;
+    for _ in 0..MOST_EXTENSIONS {
+        let Some(extension) = extension(&mut reader, protocol)? else { break };
+        payload_bytes = payload_bytes
+            .checked_sub(extension.bytes)
+            .ok_or_else(|| reader.malformed("the IPv6 length is shorter than its extension headers"))?;
+        protocol = extension.next;
+        fragment = extension.fragment;
+        if fragment.is_some() {
+            break;
+        }
+    }
+    Ok(Inner { protocol, fragment, payload_bytes, rest: reader.rest() })
+}
+
+/// An extension header: what follows it, its own length, and whether it makes the packet a fragment.
+struct Extension {
+    next: u8,
+    bytes: u32,
+    fragment: Option<Fragment>,
+}
+
+/// Passes over an extension header (RFC 8200, section 4; RFC 4302 for authentication). `None` when `protocol` is none.
+fn extension(reader: &mut Reader<'_>, protocol: u8) -> Result<Option<Extension>, Stop> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const FRAGMENT: u8 = 44;
@@ -116,15 +154,17 @@ fn extension(reader: &mut Reader<'_>, protocol: u8) -> Result<Option<(u8, u32, b
     };
     let [next, length, high, low] = reader.array()?;
     if protocol == FRAGMENT {
-        reader.skip(4)?;
+        let (place, id) = (u16::from_be_bytes([high, low]), reader.u32()?);
+        let (offset, more) = (place & 0xfff8, place & 1 != 0);
         // Offset 0 without more fragments is an atomic fragment (RFC 6946): a whole packet.
-        let is_fragment = u16::from_be_bytes([high, low]) & 0xfff9 != 0;
-        return Ok(Some((next, 8, is_fragment)));
+        let is_fragment = offset != 0 || more;
+        let fragment = is_fragment.then_some(Fragment { id, offset, more, protocol: next });
+        return Ok(Some(Extension { next, bytes: 8, fragment }));
     }
     let bytes = match protocol {
         AUTHENTICATION => u32::from(length).saturating_add(2).saturating_mul(unit),
         _ => u32::from(length).saturating_add(1).saturating_mul(unit),
     };
     reader.skip((bytes as usize).saturating_sub(4))?;
-    Ok(Some((next, bytes, false)))
+    Ok(Some(Extension { next, bytes, fragment: None }))
 }

@@ -60,6 +60,7 @@ pub(super) fn any<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> R
         UDP => udp(headers, bytes),
         other => {
             headers.layer = Layer::Other(other);
+            (headers.checksum, headers.transport_bytes) = (0, 0);
             Ok(bytes)
         }
     }
@@ -82,6 +83,8 @@ fn tcp<'a>(headers: &mut Headers, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
         acknowledgement: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         flags: TcpFlags(header[13]),
     });
+    headers.checksum = u16::from_be_bytes([header[16], header[17]]);
+    headers.transport_bytes = (header[12] >> 4) << 2;
     Ok(payload)
 }
 
@@ -95,6 +98,8 @@ fn udp<'a>(headers: &mut Headers, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
         source: u16::from_be_bytes([header[0], header[1]]),
         destination: u16::from_be_bytes([header[2], header[3]]),
     };
+    headers.checksum = u16::from_be_bytes([header[6], header[7]]);
+    headers.transport_bytes = 8;
     // Length 0 is a jumbogram's (RFC 2675) or an offloaded packet's: then the IP length holds.
     let told = if length == 0 { u32::MAX } else { length };
     let Some(payload) = told.checked_sub(UDP_HEADER) else { return Err(ends_in("the UDP length is below 8")) };
