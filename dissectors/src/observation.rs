@@ -449,6 +449,13 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// One more packet.
+    #[inline]
+    pub fn count(&mut self, bytes: u32) {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::from(bytes));
+    }
+
     /// Adds another tally.
     pub fn add(&mut self, other: Self) {
         self.packets = self.packets.saturating_add(other.packets);

@@ -176,6 +176,8 @@ pub struct Packet<'a> {
     pub headers: &'a Headers,
     /// What they carry.
     pub payload: &'a [u8],
+    /// How long the frame was on the wire, link headers and padding included.
+    pub frame_bytes: u32,
 }
 
 /// Why a frame could not be taken apart.

@@ -373,6 +373,12 @@ pub struct HealthRow {
     pub memory_bytes: Option<i64>,
     pub latencies: Vec<LatencyRow>,
     pub unread: i64,
+    pub used_bytes: i64,
+    pub filtered_bytes: Option<i64>,
+    pub duplicate_bytes: Option<i64>,
+    pub damaged_bytes: i64,
+    pub unread_bytes: i64,
+    pub unread_by: BTreeMap<String, i64>,
 }
 
 /// How long one stage took.

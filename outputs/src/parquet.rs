@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(file.created_by(), Some("otoscope version 1.0.0 (build lake)"));
         let told: Vec<_> =
             file.key_value_metadata().unwrap().iter().map(|pair| pair.value.as_deref().unwrap()).collect();
-        assert_eq!(told, ["1", "1.2.3", "x", "s", "r", "k"]);
+        assert_eq!(told, [schema::VERSION.to_string().as_str(), "1.2.3", "x", "s", "r", "k"]);
         let group = metadata.row_group(0);
         let sorted = group.sorting_columns().unwrap().iter().map(|sorted| usize::try_from(sorted.column_idx).unwrap());
         let paths: Vec<_> = sorted.map(|leaf| group.column(leaf).column_path().string()).collect();

@@ -8,7 +8,7 @@ use crate::source::prefetch;
 use crate::sums::Sums;
 use crate::talk::{Lent, Life};
 use dissectors::bounded::{Bounded, Slot};
-use dissectors::observation::{Address, Binding, Host, Transport};
+use dissectors::observation::{Address, Binding, Host, Tally, Transport};
 use dissectors::packet::{Headers, Layer};
 use dissectors::{Carrier, Mac, Observation, Out, Packet, Place, Side, Timestamp, Told, protocols};
 use std::collections::BTreeMap;
@@ -53,10 +53,14 @@ const IDLE_CLOSED: Duration = Duration::from_secs(10);
 /// What a lane has counted within an hour of packet time.
 #[derive(Clone, Debug, Default)]
 pub struct LaneCount {
+    /// Packets that were looked into. Bytes are those of whole frames, here and in the other tallies.
+    pub used: Tally,
+    /// Packets that were seen before.
+    pub duplicates: Tally,
     /// Packets that were fragments of larger ones: their payload was not read.
-    pub fragments: u64,
+    pub fragments: Tally,
     /// Frames without IP that no dissector reads, by `EtherType`.
-    pub other_frames: BTreeMap<u16, u64>,
+    pub other_frames: BTreeMap<u16, Tally>,
     /// Malformed messages, by protocol.
     pub malformed: BTreeMap<&'static str, u64>,
     /// Dissectors that panicked: each cost its flow.
@@ -82,7 +86,9 @@ pub struct LaneCount {
 impl LaneCount {
     /// Adds another lane's counts.
     pub fn add(&mut self, other: &Self) {
-        self.fragments += other.fragments;
+        self.used.add(other.used);
+        self.duplicates.add(other.duplicates);
+        self.fragments.add(other.fragments);
         self.panics += other.panics;
         self.lost_bytes += other.lost_bytes;
         self.flows_evicted += other.flows_evicted;
@@ -93,7 +99,7 @@ impl LaneCount {
         self.summed_early += other.summed_early;
         self.flows_active += other.flows_active;
         for (number, count) in &other.other_frames {
-            *self.other_frames.entry(*number).or_default() += count;
+            self.other_frames.entry(*number).or_default().add(*count);
         }
         for (protocol, count) in &other.malformed {
             *self.malformed.entry(protocol).or_default() += count;
@@ -221,11 +227,14 @@ impl Lane {
         }
         self.last_place = packet.place;
         match packet.headers.layer {
-            Layer::Fragment(_) => self.count.fragments += 1,
+            Layer::Fragment(_) => self.count.fragments.count(packet.frame_bytes),
             Layer::Frame(ether_type) if !is_read(ether_type) => {
-                *self.count.other_frames.entry(ether_type).or_default() += 1;
+                self.count.other_frames.entry(ether_type).or_default().count(packet.frame_bytes);
             }
-            _ => self.flow_packet(packet, found),
+            _ => {
+                self.count.used.count(packet.frame_bytes);
+                self.flow_packet(packet, found);
+            }
         }
     }
 

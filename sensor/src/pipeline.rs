@@ -15,6 +15,7 @@ use crate::lane::{Caps, Found, LANES, Lane, LaneCount, lane_of};
 use crate::source::{Account, Bytes, Fed, Feed, Input};
 use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use dissectors::observation::Tally;
 use dissectors::packet::{self, Headers, LinkType, Unread};
 use dissectors::{Observation, Packet, Place, Timestamp};
 use std::collections::BTreeMap;
@@ -64,32 +65,86 @@ pub struct Totals {
     pub inputs: Vec<Input>,
 }
 
-/// What was counted within an hour of packet time. The books balance: every frame read is used, damaged or of a link
-/// type that is not read.
+/// What was counted within an hour of packet time.
+///
+/// The books balance: the reader counts what it sees, and each frame is counted once more, by the reader or by a lane,
+/// where it ends: used, left out, or not read for a reason that has a name. See [`Hour::entries`].
 #[derive(Clone, Debug, Default)]
 pub struct Hour {
     /// Frames read.
     pub packets: u64,
     /// Their bytes on the wire.
     pub bytes: u64,
-    /// Frames that reached a lane.
-    pub used: u64,
+    /// Frames that a filter left out.
+    pub filtered: Tally,
     /// Frames whose headers are cut or contradict themselves.
-    pub damaged: u64,
+    pub damaged: Tally,
     /// Frames of link types that are not read, by type.
-    pub unread_links: BTreeMap<u32, u64>,
+    pub unread_links: BTreeMap<u32, Tally>,
     /// What the lanes counted.
     pub lanes: LaneCount,
 }
 
+/// Where a frame can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entry {
+    /// It was looked into.
+    Used,
+    /// The filter left it out.
+    Filtered,
+    /// It was seen before.
+    Duplicate,
+    /// Its headers are cut or contradict themselves.
+    Damaged,
+    /// It begins in a way that is not read: its link type.
+    UnreadLink(u32),
+    /// It carries what no dissector reads: its `EtherType`.
+    UnreadEtherType(u16),
+    /// It is a piece of a packet of which the others are missing.
+    Fragment,
+}
+
 impl Hour {
+    /// Every place where a frame can end, with what ended there; together they are all frames. Whoever lets frames end
+    /// elsewhere adds a line.
+    pub fn entries(&self) -> impl Iterator<Item = (Entry, Tally)> {
+        let Self { filtered, damaged, unread_links, lanes, packets: _, bytes: _ } = self;
+        let fixed = [
+            (Entry::Used, lanes.used),
+            (Entry::Filtered, *filtered),
+            (Entry::Duplicate, lanes.duplicates),
+            (Entry::Damaged, *damaged),
+            (Entry::Fragment, lanes.fragments),
+        ];
+        let links = unread_links.iter().map(|(number, tally)| (Entry::UnreadLink(*number), *tally));
+        let others = lanes.other_frames.iter().map(|(number, tally)| (Entry::UnreadEtherType(*number), *tally));
+        fixed.into_iter().chain(links).chain(others)
+    }
+
+    /// What was seen and ended nowhere, or ended without having been seen: packets and bytes, both 0 if the books balance.
+    pub fn difference(&self) -> (i128, i128) {
+        let start = (i128::from(self.packets), i128::from(self.bytes));
+        self.entries().fold(start, |(packets, bytes), (_, tally)| {
+            (packets - i128::from(tally.packets), bytes - i128::from(tally.bytes))
+        })
+    }
+
+    /// A frame ends at the reader.
+    #[cold]
+    fn not_read(&mut self, unread: Unread, link_type: LinkType, bytes: u32) {
+        match unread {
+            Unread::Damaged(_) => self.damaged.count(bytes),
+            Unread::LinkType => self.unread_links.entry(link_type.number()).or_default().count(bytes),
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.packets += other.packets;
         self.bytes += other.bytes;
-        self.used += other.used;
-        self.damaged += other.damaged;
-        for (number, count) in &other.unread_links {
-            *self.unread_links.entry(*number).or_default() += count;
+        self.filtered.add(other.filtered);
+        self.damaged.add(other.damaged);
+        for (number, tally) in &other.unread_links {
+            self.unread_links.entry(*number).or_default().add(*tally);
         }
         self.lanes.add(&other.lanes);
     }
@@ -178,7 +233,8 @@ struct Item {
     lane: u8,
     file: u32,
     start: usize,
-    length: usize,
+    length: u32,
+    frame_bytes: u32,
 }
 
 /// What a worker gets of an epoch.
@@ -237,6 +293,11 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
 fn close(feed: Feed, mut totals: Totals, progress: &mut dyn FnMut(u64)) -> Totals {
     progress(feed.total_bytes());
     (totals.inputs, totals.accounts) = feed.into_accounts();
+    debug_assert!(
+        totals.hours.values().all(|hour| hour.difference() == (0, 0)),
+        "the books do not balance: {:?}",
+        totals.hours
+    );
     totals
 }
 
@@ -331,7 +392,8 @@ fn fill(feed: &mut Feed, ordinals: Range<usize>, batches: &mut [Batch], books: &
             lane: u8::try_from(lane).expect("lanes are few"),
             file: u32::try_from(batch.files.len() - 1).expect("an epoch is short"),
             start: payload.as_ptr().addr() - bytes.as_ptr().addr(),
-            length: payload.len(),
+            length: u32::try_from(payload.len()).expect("a record's length has 32 bits"),
+            frame_bytes: next.frame.wire_length,
         });
     }
     false
@@ -389,8 +451,9 @@ impl Worker {
                 both().for_each(|(item, found)| self.lane(item).prefetch_talk(found));
             }
             for (item, found) in items.iter().zip(&found) {
-                let payload = &batch.files[item.file as usize][item.start..item.start + item.length];
-                let packet = Packet { place: item.place, headers: &item.headers, payload };
+                let payload = &batch.files[item.file as usize][item.start..item.start + item.length as usize];
+                let frame_bytes = item.frame_bytes;
+                let packet = Packet { place: item.place, headers: &item.headers, payload, frame_bytes };
                 let number = usize::from(item.lane);
                 let lane = &mut self.lanes[number / self.workers];
                 lane.packet(&packet, found, item.clock);
@@ -464,20 +527,11 @@ fn decode<'a>(headers: &mut Headers, fed: &Fed, bytes: &'a [u8], books: &mut Boo
     let hour = &mut books.hour;
     hour.packets += 1;
     hour.bytes += u64::from(fed.frame.wire_length);
-    let frame = bytes.get(fed.frame.bytes.clone())?;
+    let frame = bytes.get(fed.frame.bytes.clone()).unwrap_or_default();
     match packet::decode_into(headers, fed.frame.link_type, frame, fed.frame.wire_length) {
-        Ok(decoded) => {
-            hour.used += 1;
-            Some(decoded)
-        }
-        Err(Unread::Damaged(_)) => {
-            hour.damaged += 1;
-            None
-        }
-        Err(Unread::LinkType) => {
-            if let LinkType::Other(number) = fed.frame.link_type {
-                *hour.unread_links.entry(number).or_default() += 1;
-            }
+        Ok(decoded) => Some(decoded),
+        Err(unread) => {
+            hour.not_read(unread, fed.frame.link_type, fed.frame.wire_length);
             None
         }
     }

@@ -1,9 +1,10 @@
 //! From captures to records: the whole way of a packet, once.
 
 use crate::lane::LaneCount;
-use crate::pipeline::{self, Hour, Settings, Totals, Witness};
+use crate::pipeline::{self, Entry, Hour, Settings, Totals, Witness};
 use crate::source::{self, Account, Feed, Input, LeftOut};
 use anyhow::{Context, Result};
+use dissectors::observation::Tally;
 use dissectors::{Observation, Timestamp};
 use fingerprints::inventory::{CaptureName, Inventory};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
@@ -198,7 +199,15 @@ fn health_rows(totals: &Totals, dropped: &BTreeMap<&'static str, u64>, assets: u
 }
 
 fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
-    let LaneCount { malformed, panics, lost_bytes, flows_evicted, flows_active, .. } = &hour.lanes;
+    let lanes = &hour.lanes;
+    let LaneCount { malformed, panics, lost_bytes, flows_evicted, flows_active, .. } = lanes;
+    let unread: Vec<(String, Tally)> = hour
+        .entries()
+        .filter(|(_, tally)| tally.packets > 0)
+        .filter_map(|(entry, tally)| Some((unread_name(entry)?, tally)))
+        .collect();
+    // What nobody looks for is null, a zero would say that there was none.
+    let some = |number: u64| (number > 0).then(|| count(number));
     let mut parse_errors: BTreeMap<String, i64> =
         malformed.iter().map(|(protocol, n)| ((*protocol).to_owned(), count(*n))).collect();
     if *panics > 0 {
@@ -209,9 +218,17 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
         window_end: start.after(Duration::from_hours(1)),
         packets: count(hour.packets),
         bytes: count(hour.bytes),
-        used: count(hour.used),
-        damaged: count(hour.damaged),
-        unread: count(hour.unread_links.values().sum()),
+        used: count(lanes.used.packets),
+        used_bytes: count(lanes.used.bytes),
+        filtered: some(hour.filtered.packets),
+        filtered_bytes: some(hour.filtered.bytes),
+        duplicates: some(lanes.duplicates.packets),
+        duplicate_bytes: some(lanes.duplicates.bytes),
+        damaged: count(hour.damaged.packets),
+        damaged_bytes: count(hour.damaged.bytes),
+        unread: count(unread.iter().map(|(_, tally)| tally.packets).sum()),
+        unread_bytes: count(unread.iter().map(|(_, tally)| tally.bytes).sum()),
+        unread_by: unread.iter().map(|(name, tally)| (name.clone(), count(tally.packets))).collect(),
         parse_errors,
         lost_bytes: count(*lost_bytes),
         flows_active: count(*flows_active),
@@ -221,7 +238,17 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
     }
 }
 
-/// Everything that a lane had to drop or could not read, by name.
+/// What frames are called that nothing here reads; `None` for those that end elsewhere.
+fn unread_name(entry: Entry) -> Option<String> {
+    match entry {
+        Entry::UnreadLink(number) => Some(format!("link:{}", link_name(number))),
+        Entry::UnreadEtherType(number) => Some(format!("ethertype:0x{number:04x}")),
+        Entry::Fragment => Some("fragment".to_owned()),
+        Entry::Used | Entry::Filtered | Entry::Duplicate | Entry::Damaged => None,
+    }
+}
+
+/// Everything that a lane had to drop, by name.
 fn evictions(lanes: &LaneCount) -> BTreeMap<String, i64> {
     let counts = [
         ("flows", lanes.flows_evicted),
@@ -229,7 +256,6 @@ fn evictions(lanes: &LaneCount) -> BTreeMap<String, i64> {
         ("flapping_values", lanes.flaps),
         ("waiting_bytes", lanes.waiting_dropped),
         ("operations", lanes.operations_over_cap),
-        ("fragments", lanes.fragments),
     ];
     counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), count(n))).collect()
 }

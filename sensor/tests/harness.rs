@@ -3,6 +3,7 @@
 //! Captures of public collections are read too when `OTOSCOPE_CAPTURES` names their folder.
 
 mod harness {
+    mod books;
     mod cli;
     mod cuts;
     mod engines;

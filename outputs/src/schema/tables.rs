@@ -436,7 +436,7 @@ table! {
     key: ["window_start"],
     bloom: [],
     shown: [
-        "window_start", "packets", "bytes", "used", "unread", "damaged", "lost_bytes", "flows_active", "assets",
+        "window_start", "packets", "used", "filtered", "duplicates", "damaged", "unread", "lost_bytes", "assets",
     ],
     ranked: None,
     since 1 {
@@ -459,7 +459,15 @@ table! {
         assets: i64 = "Assets known at the end of the window.";
         memory_bytes: Option<i64> = "Memory in use at the end of the window; null when reading.";
         latencies: Vec<LatencyRow> = "How long the stages took; empty when reading.";
-        unread: i64 = "Packets of a link type that is not read. packets = used + filtered + duplicates + damaged + unread, the nulls aside.";
+        unread: i64 = "Packets that nothing here reads, see `unread_by`. packets = used + filtered + duplicates + damaged + unread, the nulls aside.";
+    }
+    since 2 {
+        used_bytes: i64 = "Bytes of the packets that were looked into.";
+        filtered_bytes: Option<i64> = "Bytes of the packets that the filter left out; null without a filter.";
+        duplicate_bytes: Option<i64> = "Bytes of the packets that were seen before; null while duplicates are not looked for.";
+        damaged_bytes: i64 = "Bytes of the damaged packets.";
+        unread_bytes: i64 = "Bytes of the unread packets. bytes = used_bytes + filtered_bytes + duplicate_bytes + damaged_bytes + unread_bytes, the nulls aside.";
+        unread_by: BTreeMap<String, i64> = "Unread packets by what they are: link:NAME, ethertype:NUMBER, or fragment for a piece whose packet is not whole.";
     }
 }
 

@@ -124,5 +124,7 @@ fn exit_code(reading: &Reading) -> u8 {
     let sum = reading.totals.sum();
     let is_damaged = reading.totals.accounts.iter().any(|account| account.damage.is_some());
     let is_left_out = !reading.left_out.compressed.is_empty() || !reading.left_out.closed.is_empty();
-    if is_damaged || is_left_out || sum.damaged > 0 || !sum.unread_links.is_empty() { DAMAGED } else { READ }
+    let is_unread = sum.damaged.packets > 0 || !sum.unread_links.is_empty();
+    let is_off = sum.difference() != (0, 0);
+    if is_damaged || is_left_out || is_unread || is_off { DAMAGED } else { READ }
 }

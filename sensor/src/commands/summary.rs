@@ -4,6 +4,7 @@ use super::quoted;
 use crate::reading::{Reading, link_name};
 use crate::source::LeftOut;
 use anyhow::Result;
+use dissectors::observation::Tally;
 use fingerprints::record::{AssetRow, FindingRow, Record, ServiceRow};
 use outputs::{rfc3339, visible};
 use std::cmp::Reverse;
@@ -225,13 +226,17 @@ fn blind(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
         }
     }
     lines.extend(left_out(&reading.left_out));
-    for (number, packets) in &sum.unread_links {
+    for (number, Tally { packets, .. }) in &sum.unread_links {
         let noun = if *packets == 1 { "frame" } else { "frames" };
         lines.push(format!("{packets} {noun} of link type {}, which is not read", link_name(*number)));
     }
+    let (packets, bytes) = sum.difference();
+    if (packets, bytes) != (0, 0) {
+        lines.push(format!("the books are off by {packets} packets and {bytes} bytes: please report it"));
+    }
     let counts = [
-        (sum.damaged, "frame", "frames", " with headers that are cut or contradict themselves"),
-        (sum.lanes.fragments, "IP fragment", "IP fragments", ", not put together yet"),
+        (sum.damaged.packets, "frame", "frames", " with headers that are cut or contradict themselves"),
+        (sum.lanes.fragments.packets, "IP fragment", "IP fragments", ", not put together yet"),
         (sum.lanes.lost_bytes, "byte", "bytes", " lost within streams by the captures"),
         (sum.lanes.malformed.values().sum(), "malformed message", "malformed messages", ""),
         (sum.lanes.panics, "conversation", "conversations", " given up after a fault: please report it"),

@@ -10,7 +10,7 @@ fn told(inputs: Vec<Input>, settings: Settings) -> (Vec<String>, Hour) {
     let (notebook, totals) = read(inputs, settings);
     let sum = totals.sum();
     assert_eq!(notebook.observations.len() as u64, totals.observations);
-    assert_eq!(sum.packets, sum.used + sum.damaged + sum.unread_links.values().sum::<u64>(), "the books balance");
+    assert_eq!(sum.difference(), (0, 0), "the books balance");
     let mut lines: Vec<String> = notebook.observations.iter().map(|told| format!("{told:?}")).collect();
     lines.push(format!("{:?}", totals.hours));
     (lines, sum)
