@@ -5,6 +5,7 @@ pub mod commands;
 mod conversation;
 mod counters;
 mod flow;
+pub mod fragments;
 pub mod lane;
 mod messages;
 pub mod pipeline;

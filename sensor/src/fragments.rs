@@ -1,0 +1,578 @@
+//! Fragments of IP packets, put together (RFC 791, 3.2; RFC 8200, 4.5) before a lane is chosen.
+//!
+//! The reader does this, in the order of the packets, and not the lanes: what a fragment carries may be a tunnel, and
+//! then the hosts inside it decide the lane. Fragments are rare, so one table for all of them costs nothing elsewhere,
+//! and the same packets give the same datagrams whatever the number of workers.
+//!
+//! What is told was sent, byte for byte: fragments that overlap and agree are as good as one, those that contradict each
+//! other give up their datagram (RFC 5722; teardrop), and so does whatever comes for it later.
+
+use crate::source::Bytes;
+use dissectors::observation::{Address, Context};
+use dissectors::packet::Headers;
+use dissectors::Timestamp;
+use foldhash::{HashMap, HashMapExt};
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What may wait for the rest of its datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// Datagrams.
+    pub datagrams: usize,
+    /// Bytes, with what it costs to keep them.
+    pub bytes: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { datagrams: 16_384, bytes: 16 << 20 }
+    }
+}
+
+/// As long a datagram waits from its first fragment on (RFC 8200, 4.5; what Linux allows IPv4).
+const PATIENCE_V4: Duration = Duration::from_secs(30);
+const PATIENCE_V6: Duration = Duration::from_secs(60);
+/// Within this time the same fragment again is the mirror's doing.
+const MIRRORED: Duration = Duration::from_millis(2);
+/// No datagram is longer, whatever its fragments say.
+const LONGEST: u32 = 65_535;
+/// All fragments but the last carry a multiple of this.
+const UNIT: usize = 8;
+/// What a datagram and a piece of it cost beyond their bytes.
+const DATAGRAM_OVERHEAD: usize = 640;
+const PIECE_OVERHEAD: usize = 64;
+
+/// Which part of which datagram a fragment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) id: u32,
+    /// What the datagram carries.
+    pub(crate) protocol: u8,
+    /// Where it begins, in bytes.
+    pub(crate) offset: u16,
+    /// Whether others follow behind it.
+    pub(crate) more: bool,
+}
+
+/// What became of a fragment.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It is kept, or given up and counted.
+    Kept,
+    /// The mirror has shown it before.
+    Duplicate,
+    /// Its datagram is whole.
+    Whole(Whole),
+}
+
+/// A datagram, as if it had never been cut.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// Those of the first fragment, its bytes on the wire those of all.
+    pub(crate) headers: Headers,
+    pub(crate) protocol: u8,
+    /// What follows its IP header.
+    pub(crate) bytes: Arc<Bytes>,
+}
+
+/// What was counted of fragments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FragmentCount {
+    /// Fragments that came.
+    pub fragments: u64,
+    /// Datagrams that were put together.
+    pub whole: u64,
+    /// Fragments whose datagram was never whole, for whatever reason: their payload was not read.
+    pub lost: u64,
+    /// Datagrams given up because their fragments contradict each other.
+    pub contradicting: u64,
+    /// Datagrams given up because too many waited.
+    pub evicted: u64,
+}
+
+impl FragmentCount {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.fragments += other.fragments;
+        self.whole += other.whole;
+        self.lost += other.lost;
+        self.contradicting += other.contradicting;
+        self.evicted += other.evicted;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    context: Context,
+    source: Address,
+    destination: Address,
+    id: u32,
+    protocol: u8,
+}
+
+/// A datagram of which fragments came.
+struct Datagram {
+    /// When the first came.
+    opened: Timestamp,
+    deadline: (Timestamp, u64),
+    /// When the last came, in fragments.
+    touched: u64,
+    /// How many of them wait for the others.
+    waiting: u64,
+    /// What it costs.
+    bytes: usize,
+    state: State,
+}
+
+enum State {
+    Open(Open),
+    /// Nothing will come of it.
+    GivenUp,
+    /// It was told: what the mirror shows again within a moment is known.
+    Told(Arc<Bytes>, Vec<(Range<usize>, Timestamp)>),
+}
+
+#[derive(Default)]
+struct Open {
+    headers: Option<Headers>,
+    wire_bytes: u32,
+    /// Where it ends, once the last fragment came.
+    end: Option<usize>,
+    /// In the order of their offsets; no two overlap.
+    pieces: Vec<Piece>,
+}
+
+struct Piece {
+    start: usize,
+    bytes: Vec<u8>,
+    time: Timestamp,
+}
+
+impl Piece {
+    fn end(&self) -> usize {
+        self.start + self.bytes.len()
+    }
+}
+
+/// Why a datagram is given up.
+enum Flaw {
+    /// Its fragments contradict each other or the rules.
+    Contradiction,
+    /// The capture does not show all of a fragment.
+    Cut,
+}
+
+/// All datagrams that are not whole yet.
+pub(crate) struct Fragments {
+    caps: Caps,
+    /// Seeded anew in each run, for keys come from strangers; its order is never told.
+    all: HashMap<Key, Datagram>,
+    /// The same by how lately a fragment came, and by when they are given up.
+    by_touch: BTreeMap<u64, Key>,
+    by_deadline: BTreeMap<(Timestamp, u64), Key>,
+    bytes: usize,
+    fragments: u64,
+    counts: BTreeMap<Timestamp, FragmentCount>,
+}
+
+impl Fragments {
+    pub(crate) fn new(caps: Caps) -> Self {
+        Self {
+            caps,
+            all: HashMap::new(),
+            by_touch: BTreeMap::new(),
+            by_deadline: BTreeMap::new(),
+            bytes: 0,
+            fragments: 0,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a fragment that came at `time`; `clock` is the timeline's time.
+    #[cold]
+    pub(crate) fn take(
+        &mut self,
+        headers: &Headers,
+        part: Part,
+        payload: &[u8],
+        (time, clock): (Timestamp, Timestamp),
+    ) -> Taken {
+        self.fragments += 1;
+        self.count(clock).fragments += 1;
+        self.expire(clock);
+        let key = Key {
+            context: headers.context,
+            source: headers.source,
+            destination: headers.destination,
+            id: part.id,
+            protocol: part.protocol,
+        };
+        if let Some(Datagram { state: State::Told(whole, pieces), .. }) = self.all.get(&key) {
+            let range = range_of(part, payload);
+            let is_again = whole.get(range.clone()) == Some(payload)
+                && pieces.iter().any(|(known, at)| *known == range && is_moment(*at, time));
+            if is_again {
+                return Taken::Duplicate;
+            }
+            // The id was used again.
+            self.remove(&key);
+        }
+        self.open(key, clock);
+        let Some(datagram) = self.all.get_mut(&key) else { return Taken::Kept };
+        let State::Open(open) = &mut datagram.state else {
+            // What comes for a datagram that was given up is lost as well.
+            let opened = datagram.opened;
+            self.count(opened).lost += 1;
+            return Taken::Kept;
+        };
+        let before = open.cost();
+        match open.add(headers, part, payload, time) {
+            Ok(Added::Again) => return Taken::Duplicate,
+            Ok(Added::New) => datagram.waiting += 1,
+            Err(flaw) => {
+                datagram.waiting += 1;
+                self.give_up(&key, &flaw);
+                return Taken::Kept;
+            }
+        }
+        let grown = open.cost() - before;
+        datagram.bytes += grown;
+        self.bytes += grown;
+        if let Some(whole) = open.whole(part.protocol) {
+            self.tell(&key, &whole, time, clock);
+            return Taken::Whole(whole);
+        }
+        while self.bytes > self.caps.bytes || self.all.len() > self.caps.datagrams {
+            let Some((_, oldest)) = self.by_touch.pop_first() else { break };
+            let opened = self.remove(&oldest);
+            self.count(opened).evicted += 1;
+        }
+        Taken::Kept
+    }
+
+    /// No more packets come: what waits is lost. What was counted, by the hour in which datagrams began.
+    pub(crate) fn finish(&mut self) -> BTreeMap<Timestamp, FragmentCount> {
+        while let Some((_, key)) = self.by_deadline.pop_first() {
+            self.remove(&key);
+        }
+        std::mem::take(&mut self.counts)
+    }
+
+    fn count(&mut self, at: Timestamp) -> &mut FragmentCount {
+        self.counts.entry(at.hour()).or_default()
+    }
+
+    /// Gives up what has waited too long.
+    fn expire(&mut self, clock: Timestamp) {
+        while let Some(entry) = self.by_deadline.first_entry().filter(|entry| entry.key().0 < clock) {
+            let key = *entry.get();
+            self.remove(&key);
+        }
+    }
+
+    /// Makes sure that there is a datagram of this key, and that it is the one touched last.
+    fn open(&mut self, key: Key, clock: Timestamp) {
+        let touched = self.fragments;
+        self.by_touch.insert(touched, key);
+        if let Some(known) = self.all.get_mut(&key) {
+            let before = std::mem::replace(&mut known.touched, touched);
+            self.by_touch.remove(&before);
+            return;
+        }
+        let patience = if matches!(key.source, Address::Ip(ip) if ip.is_ipv4()) { PATIENCE_V4 } else { PATIENCE_V6 };
+        let deadline = (clock.after(patience), touched);
+        self.by_deadline.insert(deadline, key);
+        self.bytes += DATAGRAM_OVERHEAD;
+        let state = State::Open(Open::default());
+        let datagram = Datagram { opened: clock, deadline, touched, waiting: 0, bytes: DATAGRAM_OVERHEAD, state };
+        self.all.insert(key, datagram);
+    }
+
+    /// Forgets a datagram; what waited for it is lost. Tells when it began.
+    fn remove(&mut self, key: &Key) -> Timestamp {
+        let Some(datagram) = self.all.remove(key) else { return Timestamp::default() };
+        self.by_touch.remove(&datagram.touched);
+        self.by_deadline.remove(&datagram.deadline);
+        self.bytes -= datagram.bytes;
+        self.count(datagram.opened).lost += datagram.waiting;
+        datagram.opened
+    }
+
+    /// Nothing will come of a datagram; it is remembered, so that later fragments are not read as another one's.
+    fn give_up(&mut self, key: &Key, flaw: &Flaw) {
+        let Some(datagram) = self.all.get_mut(key) else { return };
+        datagram.state = State::GivenUp;
+        self.bytes -= datagram.bytes - DATAGRAM_OVERHEAD;
+        datagram.bytes = DATAGRAM_OVERHEAD;
+        let (opened, waiting) = (datagram.opened, std::mem::take(&mut datagram.waiting));
+        let count = self.count(opened);
+        count.lost += waiting;
+        count.contradicting += u64::from(matches!(flaw, Flaw::Contradiction));
+    }
+
+    /// A datagram is whole: it is remembered for a moment.
+    fn tell(&mut self, key: &Key, whole: &Whole, time: Timestamp, clock: Timestamp) {
+        self.count(clock).whole += 1;
+        let Some(datagram) = self.all.get_mut(key) else { return };
+        let State::Open(open) = &datagram.state else { return };
+        let pieces = open.pieces.iter().map(|piece| (piece.start..piece.end(), piece.time)).collect();
+        datagram.state = State::Told(Arc::clone(&whole.bytes), pieces);
+        datagram.waiting = 0;
+        self.by_deadline.remove(&datagram.deadline);
+        datagram.deadline = (clock.max(time).after(MIRRORED), datagram.touched);
+        self.by_deadline.insert(datagram.deadline, *key);
+    }
+}
+
+/// What a fragment brought.
+enum Added {
+    New,
+    /// The same as before, within a moment.
+    Again,
+}
+
+fn range_of(part: Part, payload: &[u8]) -> Range<usize> {
+    let start = usize::from(part.offset);
+    start..start + payload.len()
+}
+
+fn is_moment(one: Timestamp, other: Timestamp) -> bool {
+    one.since(other) <= MIRRORED && other.since(one) <= MIRRORED
+}
+
+impl Open {
+    fn cost(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes.len() + PIECE_OVERHEAD).sum()
+    }
+
+    fn add(&mut self, headers: &Headers, part: Part, payload: &[u8], time: Timestamp) -> Result<Added, Flaw> {
+        let range = range_of(part, payload);
+        if headers.cut_bytes > 0 {
+            return Err(Flaw::Cut);
+        }
+        let is_odd = payload.is_empty() || (part.more && !payload.len().is_multiple_of(UNIT));
+        let ends_elsewhere = self.end.is_some_and(|end| range.end > end || (!part.more && range.end != end));
+        let goes_beyond = !part.more && self.pieces.last().is_some_and(|last| last.end() > range.end);
+        if is_odd || ends_elsewhere || goes_beyond || range.end > LONGEST as usize {
+            return Err(Flaw::Contradiction);
+        }
+        let same = self.pieces.iter().find(|piece| piece.start == range.start && piece.bytes == payload);
+        if same.is_some_and(|piece| is_moment(piece.time, time)) {
+            return Ok(Added::Again);
+        }
+        self.fill(range, payload, time)?;
+        self.wire_bytes = self.wire_bytes.saturating_add(headers.wire_bytes);
+        if part.offset == 0 {
+            self.headers.get_or_insert(*headers);
+        }
+        if !part.more {
+            self.end = Some(usize::from(part.offset) + payload.len());
+        }
+        Ok(Added::New)
+    }
+
+    /// Keeps what no other fragment has brought; what another has brought must be the same.
+    fn fill(&mut self, range: Range<usize>, payload: &[u8], time: Timestamp) -> Result<(), Flaw> {
+        let first = self.pieces.partition_point(|piece| piece.end() <= range.start);
+        let behind = self.pieces.partition_point(|piece| piece.start < range.end);
+        let mut at = range.start;
+        let mut fresh = Vec::new();
+        for known in self.pieces.get(first..behind).unwrap_or_default() {
+            let (start, end) = (known.start.max(range.start), known.end().min(range.end));
+            let ours = payload.get(start - range.start..end - range.start);
+            if ours != known.bytes.get(start - known.start..end - known.start) {
+                return Err(Flaw::Contradiction);
+            }
+            if at < start {
+                fresh.push(at..start);
+            }
+            at = end;
+        }
+        if at < range.end {
+            fresh.push(at..range.end);
+        }
+        for piece in fresh {
+            let place = self.pieces.partition_point(|known| known.start < piece.start);
+            let bytes = payload.get(piece.start - range.start..piece.end - range.start).unwrap_or_default().to_vec();
+            self.pieces.insert(place, Piece { start: piece.start, bytes, time });
+        }
+        Ok(())
+    }
+
+    /// All of it, if nothing is missing any more.
+    fn whole(&self, protocol: u8) -> Option<Whole> {
+        let (end, headers) = (self.end?, self.headers?);
+        let held: usize = self.pieces.iter().map(|piece| piece.bytes.len()).sum();
+        if held != end {
+            return None;
+        }
+        let bytes = self.pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect();
+        let headers = Headers { wire_bytes: self.wire_bytes, ..headers };
+        Some(Whole { headers, protocol, bytes: Arc::new(Bytes::Held(bytes)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const EVERYTHING: &[u8] = b"what was sent, byte for byte, and nothing else";
+
+    fn headers() -> Headers {
+        let address = |text: &str| Address::Ip(text.parse().expect("an address"));
+        Headers { source: address("10.0.0.1"), destination: address("10.0.0.2"), wire_bytes: 100, ..Headers::default() }
+    }
+
+    fn at(millis: i64) -> (Timestamp, Timestamp) {
+        let time = Timestamp::from_micros(millis * 1_000);
+        (time, time)
+    }
+
+    fn take(fragments: &mut Fragments, id: u32, range: Range<usize>, millis: i64) -> Option<String> {
+        let more = range.end < EVERYTHING.len();
+        take_bytes(fragments, (id, range.start, more), &EVERYTHING[range], millis)
+    }
+
+    fn take_bytes(
+        fragments: &mut Fragments,
+        (id, offset, more): (u32, usize, bool),
+        bytes: &[u8],
+        millis: i64,
+    ) -> Option<String> {
+        let part = Part { id, protocol: 17, offset: u16::try_from(offset).expect("it is near"), more };
+        match fragments.take(&headers(), part, bytes, at(millis)) {
+            Taken::Whole(whole) => {
+                assert_eq!((whole.protocol, whole.headers.source), (17, headers().source));
+                Some(String::from_utf8(whole.bytes.to_vec()).expect("tests speak ASCII"))
+            }
+            Taken::Kept => None,
+            Taken::Duplicate => Some("again".to_owned()),
+        }
+    }
+
+    fn counted(mut fragments: Fragments) -> FragmentCount {
+        let counts = fragments.finish();
+        assert_eq!((fragments.bytes, fragments.all.len(), fragments.by_touch.len()), (0, 0, 0), "nothing is left");
+        counts.values().fold(FragmentCount::default(), |mut sum, count| {
+            sum.add(count);
+            sum
+        })
+    }
+
+    const ALL: usize = EVERYTHING.len();
+
+    #[test]
+    fn in_any_order_and_overlapping_alike() {
+        let mut fragments = Fragments::new(Caps::default());
+        assert_eq!(take(&mut fragments, 1, 24..ALL, 0), None);
+        assert_eq!(take(&mut fragments, 2, 0..16, 1), None, "another datagram");
+        assert_eq!(take(&mut fragments, 1, 8..32, 2), None, "overlaps and agrees");
+        let whole = take(&mut fragments, 1, 0..8, 3).expect("it is whole");
+        assert_eq!(whole.as_bytes(), EVERYTHING);
+        let count = counted(fragments);
+        assert_eq!((count.fragments, count.whole, count.lost, count.contradicting), (4, 1, 1, 0));
+    }
+
+    #[test]
+    fn bytes_on_the_wire_are_those_of_all_fragments() {
+        let mut fragments = Fragments::new(Caps::default());
+        let part = |offset, more| Part { id: 1, protocol: 6, offset, more };
+        fragments.take(&headers(), part(0, true), &EVERYTHING[..8], at(0));
+        let taken = fragments.take(&headers(), part(8, false), &EVERYTHING[8..], at(0));
+        assert!(matches!(taken, Taken::Whole(whole) if whole.headers.wire_bytes == 200));
+    }
+
+    #[test]
+    fn what_contradicts_is_given_up_for_good() {
+        let mut fragments = Fragments::new(Caps::default());
+        take(&mut fragments, 1, 0..16, 0);
+        assert_eq!(take_bytes(&mut fragments, (1, 8, true), b"forgery!", 1), None);
+        assert_eq!(take(&mut fragments, 1, 16..ALL, 2), None, "the rest comes for nothing");
+        assert_eq!(take(&mut fragments, 1, 0..16, 3), None);
+        let count = counted(fragments);
+        assert_eq!((count.contradicting, count.lost, count.whole), (1, 4, 0));
+    }
+
+    #[test]
+    fn ends_that_differ_lengths_that_are_odd_and_giants_contradict() {
+        for second in [(8usize, false, 4usize), (0, true, 7), (48, true, 8), (0, false, 16), (65_528, false, 32)] {
+            let mut fragments = Fragments::new(Caps::default());
+            take(&mut fragments, 1, 24..ALL, 0);
+            let (offset, more, length) = second;
+            assert_eq!(take_bytes(&mut fragments, (1, offset, more), &[b'x'; 64][..length], 1), None);
+            assert_eq!(counted(fragments).contradicting, 1, "{second:?}");
+        }
+    }
+
+    #[test]
+    fn the_mirror_s_repeats_are_told_apart_from_an_id_used_again() {
+        let mut fragments = Fragments::new(Caps::default());
+        take(&mut fragments, 1, 0..16, 0);
+        assert_eq!(take(&mut fragments, 1, 0..16, 1).as_deref(), Some("again"));
+        assert!(take(&mut fragments, 1, 16..ALL, 1).is_some_and(|whole| whole.as_bytes() == EVERYTHING));
+        assert_eq!(take(&mut fragments, 1, 16..ALL, 2).as_deref(), Some("again"), "after it was whole too");
+        assert_eq!(take(&mut fragments, 1, 16..ALL, 50), None, "the id is used again");
+        assert!(take(&mut fragments, 1, 0..16, 51).is_some_and(|whole| whole.as_bytes() == EVERYTHING));
+        assert_eq!(counted(fragments).lost, 0);
+    }
+
+    #[test]
+    fn what_waits_too_long_or_is_too_much_is_lost_and_counted() {
+        let mut fragments = Fragments::new(Caps::default());
+        take(&mut fragments, 1, 0..16, 0);
+        assert_eq!(take(&mut fragments, 1, 16..ALL, 31_000), None, "the first half was given up");
+        assert_eq!(counted(fragments).lost, 2);
+
+        let mut fragments = Fragments::new(Caps { datagrams: 10, bytes: 1 << 20 });
+        (0..1_000).for_each(|id| assert_eq!(take(&mut fragments, id, 0..16, 0), None));
+        assert!(fragments.all.len() <= 10);
+        assert!(take(&mut fragments, 999, 16..ALL, 1).is_some(), "the latest is still there");
+        let count = counted(fragments);
+        assert_eq!((count.evicted, count.lost, count.whole), (990, 999, 1));
+
+        let mut fragments = Fragments::new(Caps { datagrams: 100_000, bytes: 100_000 });
+        (0..5_000).for_each(|id| {
+            take_bytes(&mut fragments, (id, 0, true), &[7; 1_400], 0);
+            assert!(fragments.bytes <= 100_000 && fragments.by_deadline.len() == fragments.all.len());
+        });
+        let count = counted(fragments);
+        assert_eq!((count.lost, count.evicted > 4_900), (5_000, true));
+    }
+
+    #[test]
+    fn a_fragment_that_the_snap_length_cut_makes_no_datagram() {
+        let mut fragments = Fragments::new(Caps::default());
+        let cut = Headers { cut_bytes: 8, ..headers() };
+        let part = Part { id: 1, protocol: 17, offset: 0, more: true };
+        assert!(matches!(fragments.take(&cut, part, &EVERYTHING[..16], at(0)), Taken::Kept));
+        assert_eq!(take(&mut fragments, 1, 16..ALL, 1), None);
+        let count = counted(fragments);
+        assert_eq!((count.lost, count.contradicting), (2, 0));
+    }
+
+    proptest! {
+        /// Any cut, any order, any agreeing overlap: the datagram or nothing, never other bytes.
+        #[test]
+        fn nothing_is_told_that_was_not_sent(
+            parts in proptest::collection::vec((0usize..6, 1usize..6), 1..24), forged in 0usize..48,
+        ) {
+            let mut fragments = Fragments::new(Caps::default());
+            for (index, (start, length)) in parts.into_iter().enumerate() {
+                let range = start * UNIT..((start + length) * UNIT).min(ALL);
+                let mut bytes = EVERYTHING[range.clone()].to_vec();
+                if index == forged {
+                    bytes[0] ^= 0x20;
+                }
+                let told = take_bytes(&mut fragments, (1, range.start, range.end < ALL), &bytes, index as i64 * 10);
+                if let Some(told) = told.filter(|_| index < forged) {
+                    prop_assert_eq!(told.as_bytes(), EVERYTHING);
+                }
+            }
+        }
+    }
+}
