@@ -87,6 +87,13 @@ impl Context {
         Some(self)
     }
 
+    /// The tunnels alone: what is left where VLANs are no networks of their own.
+    #[must_use]
+    pub fn without_vlans(&self) -> Self {
+        let tunnels = self.tags().filter(|tag| !matches!(tag, Tag::Vlan(_)));
+        tunnels.fold(Self::default(), |context, tag| context.within(tag).unwrap_or(context))
+    }
+
     /// Whether there was no tag at all.
     pub fn is_root(&self) -> bool {
         self.tags.first() == Some(&0)

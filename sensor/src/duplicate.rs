@@ -22,7 +22,7 @@ const WINDOW: u32 = 1_953;
 /// Times are kept in units of 1,024 ns; the 32 bits wrap after 73 minutes, and what was sent again by then has another id.
 const UNIT_BITS: u32 = 10;
 
-/// Duplicates, by what the mirror that makes them looks like.
+/// Packets that were shown before, by what the mirror looks like that does it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DuplicateCount {
     /// The same frame again: one port mirrored twice, or both ports that it passed.
@@ -147,24 +147,30 @@ impl Duplicates {
 
     /// Whether this packet was shown before, and by which other way; the first showing is remembered.
     #[inline]
-    pub(crate) fn ask(&mut self, fingerprint: u64, headers: &Headers, has_payload: bool, time: Timestamp) -> Option<Way> {
+    pub(crate) fn ask(
+        &mut self,
+        fingerprint: u64,
+        headers: &Headers,
+        has_payload: bool,
+        time: Timestamp,
+    ) -> Option<Way> {
         if headers.context != self.context.0 {
             self.turn_to(headers.context);
         }
         let (_, vlans, tunnels) = self.context;
+        let place = &mut self.places[fingerprint as usize % PLACES];
         let fingerprint = fingerprint ^ tunnels;
-        let now = (time.nanos() >> UNIT_BITS) as u32;
+        let now = (time.nanos().cast_unsigned() >> UNIT_BITS) as u32;
         let look = Look::of(headers, vlans);
-        let entry = &mut self.places[fingerprint as usize % PLACES];
-        let elapsed = now.wrapping_sub(entry.time);
+        let elapsed = now.wrapping_sub(place.time);
         let is_near = elapsed <= WINDOW || elapsed.wrapping_neg() <= WINDOW;
-        if entry.fingerprint == fingerprint && is_near {
-            let way = look.way_from(entry.look);
+        if place.fingerprint == fingerprint && is_near {
+            let way = look.way_from(place.look);
             if way != Way::SameFrame || tells_itself_apart(headers, has_payload) {
                 return Some(way);
             }
         }
-        *entry = Entry { fingerprint, time: now, look };
+        *place = Entry { fingerprint, time: now, look };
         None
     }
 
@@ -173,11 +179,11 @@ impl Duplicates {
     fn turn_to(&mut self, context: Context) {
         let (mut vlans, mut tunnels) = (0u32, 0u64);
         for (depth, tag) in context.tags().enumerate() {
-            match tag {
-                Tag::Vlan(id) if !self.separate => {
+            match (tag, self.separate) {
+                (Tag::Vlan(id), false) => {
                     vlans = vlans.rotate_left(5) ^ (u32::from(id) + 1).wrapping_mul(0x9e37_79b1) >> 16;
                 }
-                tag => tunnels = mix(tunnels ^ hash_of(tag) ^ self.seed, self.seed).wrapping_add(depth as u64),
+                (tag, _) => tunnels = mix(tunnels ^ hash_of(tag) ^ self.seed, self.seed).wrapping_add(depth as u64),
             }
         }
         self.context = (context, vlans, tunnels);
@@ -280,12 +286,8 @@ mod tests {
             assert_eq!(mirror.shows(&second, 1_500), Some(way));
             assert_eq!(mirror.shows(&second, 2_900), Some(way), "and a third time");
             assert_eq!(mirror.shows(&second, 3_100), None, "it is too late to be the mirror's doing");
-            assert_eq!(mirror.shows(&tcp(), 2_000), Some(second_way(way)), "captures of two mirrors are out of step");
+            assert_eq!(mirror.shows(&tcp(), 2_000), Some(way), "captures of two mirrors are out of step");
         }
-    }
-
-    fn second_way(way: Way) -> Way {
-        way
     }
 
     #[test]

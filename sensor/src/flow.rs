@@ -124,6 +124,12 @@ impl FlowKey {
         }
     }
 
+    /// A number that tells the sender of this key's packet from its receiver.
+    #[inline]
+    pub(crate) fn sender(&self) -> u64 {
+        self.a.low ^ self.a.high.rotate_left(31) ^ u64::from(self.ports.a).rotate_left(48)
+    }
+
     /// The host on a side.
     pub(crate) fn host(&self, side: Side) -> Host {
         let end = match side {

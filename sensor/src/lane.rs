@@ -3,7 +3,9 @@
 //! All state belongs to a lane, never to a worker: its flows, what its dissectors have told, its sums and caps. Who runs
 //! a lane decides nothing, so any number of workers writes the same bytes.
 
+use crate::duplicate::{self, DuplicateCount, Duplicates};
 use crate::flow::{Flow, FlowHasher, FlowKey};
+use crate::pipeline::Vlans;
 use crate::source::prefetch;
 use crate::sums::Sums;
 use crate::talk::{Lent, Life};
@@ -57,8 +59,8 @@ pub struct LaneCount {
     pub used: Tally,
     /// Packets that were seen before.
     pub duplicates: Tally,
-    /// Packets that were fragments of larger ones: their payload was not read.
-    pub fragments: Tally,
+    /// The same by how they came twice.
+    pub mirrored: DuplicateCount,
     /// Frames without IP that no dissector reads, by `EtherType`.
     pub other_frames: BTreeMap<u16, Tally>,
     /// Malformed messages, by protocol.
@@ -88,7 +90,7 @@ impl LaneCount {
     pub fn add(&mut self, other: &Self) {
         self.used.add(other.used);
         self.duplicates.add(other.duplicates);
-        self.fragments.add(other.fragments);
+        self.mirrored += other.mirrored;
         self.panics += other.panics;
         self.lost_bytes += other.lost_bytes;
         self.flows_evicted += other.flows_evicted;
@@ -129,12 +131,15 @@ pub(crate) struct Found {
     key: FlowKey,
     hash: u64,
     slot: Option<Slot>,
+    /// What the mirror's second showing of the packet would be known by.
+    fingerprint: u64,
 }
 
 /// One of the lanes.
 pub struct Lane {
     flows: Bounded<Flow>,
     hasher: FlowHasher,
+    duplicates: Duplicates,
     told: Told,
     sums: Sums,
     caps: Caps,
@@ -155,11 +160,12 @@ pub struct Lane {
 
 impl Lane {
     /// An empty lane.
-    pub fn new(caps: Caps) -> Self {
+    pub fn new(caps: Caps, vlans: Vlans) -> Self {
         let last_place = Place { time: Timestamp::default(), capture: 0, frame: None };
         Self {
             flows: Bounded::new(caps.flows, caps.newcomers),
             hasher: FlowHasher::new(),
+            duplicates: Duplicates::new(vlans == Vlans::Separate),
             told: Told::new(caps.known),
             sums: Sums::default(),
             caps,
@@ -181,7 +187,9 @@ impl Lane {
     pub(crate) fn key(&self, headers: &Headers) -> Found {
         let key = FlowKey::of(headers);
         let hash = self.hasher.hash(&key);
-        Found { key, hash, slot: None }
+        let fingerprint = self.duplicates.fingerprint(headers, hash, key.sender());
+        prefetch(self.duplicates.memory_of(fingerprint), usize::MAX);
+        Found { key, hash, slot: None, fingerprint }
     }
 
     /// Looks a packet's flow up, some packets before it is their turn, and asks for its memory. That it is the right one
@@ -227,15 +235,31 @@ impl Lane {
         }
         self.last_place = packet.place;
         match packet.headers.layer {
-            Layer::Fragment(_) => self.count.fragments.count(packet.frame_bytes),
             Layer::Frame(ether_type) if !is_read(ether_type) => {
                 self.count.other_frames.entry(ether_type).or_default().count(packet.frame_bytes);
             }
+            _ if self.is_duplicate(packet, found) => {}
             _ => {
                 self.count.used.count(packet.frame_bytes);
                 self.flow_packet(packet, found);
             }
         }
+    }
+
+    /// Whether the mirror has shown this packet before: then it is counted, and no more.
+    #[inline]
+    fn is_duplicate(&mut self, packet: &Packet<'_>, found: &Found) -> bool {
+        let headers = packet.headers;
+        if !duplicate::can_be_told(headers) {
+            return false;
+        }
+        let has_payload = !packet.payload.is_empty();
+        let Some(way) = self.duplicates.ask(found.fingerprint, headers, has_payload, packet.place.time) else {
+            return false;
+        };
+        self.count.duplicates.count(packet.frame_bytes);
+        self.count.mirrored.count(way);
+        true
     }
 
     /// The end of an epoch: what packet time brings about.

@@ -4,6 +4,7 @@ mod clock;
 pub mod commands;
 mod conversation;
 mod counters;
+pub mod duplicate;
 mod flow;
 pub mod fragments;
 pub mod lane;

@@ -11,12 +11,13 @@
 //! all workers have closed it, in the order of the packets. At most [`Settings::epochs_in_flight`] epochs are under way,
 //! so no queue can fill up and nothing can wait in a circle. With one worker all of it is one thread.
 
+use crate::fragments::{self, Came, FragmentCount, Fragments, Taken, Whole};
 use crate::lane::{Caps, Found, LANES, Lane, LaneCount, lane_of};
 use crate::source::{Account, Bytes, Fed, Feed, Input};
 use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dissectors::observation::Tally;
-use dissectors::packet::{self, Headers, LinkType, Unread};
+use dissectors::packet::{self, Fragment, Headers, Layer, LinkType, Unread};
 use dissectors::{Observation, Packet, Place, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -34,11 +35,35 @@ pub struct Settings {
     pub epoch_packets: usize,
     /// What each lane may hold.
     pub caps: Caps,
+    /// What may wait for the rest of its datagram.
+    pub fragments: fragments::Caps,
+    /// What the VLANs of a site are to each other.
+    pub vlans: Vlans,
+}
+
+/// What the VLANs of a site are to each other: by itself a VLAN is a network of its own, until packets prove two of them
+/// one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vlans {
+    /// As the packets show it.
+    #[default]
+    Observed,
+    /// Each is a network of its own, whatever packets show: cells that are built alike, addresses and all.
+    Separate,
+    /// All are one network: the mirror's tags tell nothing.
+    Joined,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { workers: 1, epochs_in_flight: 4, epoch_packets: 16_384, caps: Caps::default() }
+        Self {
+            workers: 1,
+            epochs_in_flight: 4,
+            epoch_packets: 16_384,
+            caps: Caps::default(),
+            fragments: fragments::Caps::default(),
+            vlans: Vlans::default(),
+        }
     }
 }
 
@@ -81,6 +106,8 @@ pub struct Hour {
     pub damaged: Tally,
     /// Frames of link types that are not read, by type.
     pub unread_links: BTreeMap<u32, Tally>,
+    /// What became of fragments.
+    pub fragments: FragmentCount,
     /// What the lanes counted.
     pub lanes: LaneCount,
 }
@@ -108,13 +135,15 @@ impl Hour {
     /// Every place where a frame can end, with what ended there; together they are all frames. Whoever lets frames end
     /// elsewhere adds a line.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, Tally)> {
-        let Self { filtered, damaged, unread_links, lanes, packets: _, bytes: _ } = self;
+        let Self { filtered, damaged, unread_links, fragments, lanes, packets: _, bytes: _ } = self;
         let fixed = [
             (Entry::Used, lanes.used),
+            (Entry::Used, fragments.joined),
             (Entry::Filtered, *filtered),
             (Entry::Duplicate, lanes.duplicates),
+            (Entry::Duplicate, fragments.duplicates),
             (Entry::Damaged, *damaged),
-            (Entry::Fragment, lanes.fragments),
+            (Entry::Fragment, fragments.lost),
         ];
         let links = unread_links.iter().map(|(number, tally)| (Entry::UnreadLink(*number), *tally));
         let others = lanes.other_frames.iter().map(|(number, tally)| (Entry::UnreadEtherType(*number), *tally));
@@ -146,7 +175,16 @@ impl Hour {
         for (number, tally) in &other.unread_links {
             self.unread_links.entry(*number).or_default().add(*tally);
         }
+        self.fragments.add(&other.fragments);
         self.lanes.add(&other.lanes);
+    }
+
+    /// Everything that ended in one place.
+    pub fn ended(&self, place: Entry) -> Tally {
+        self.entries().filter(|(entry, _)| *entry == place).fold(Tally::default(), |mut sum, (_, tally)| {
+            sum.add(tally);
+            sum
+        })
     }
 }
 
@@ -173,17 +211,24 @@ struct Books {
     start: Timestamp,
     end: Timestamp,
     clock: Timestamp,
-}
-
-impl Default for Books {
-    /// No hour has begun: the first packet's is the first, before 1970 too.
-    fn default() -> Self {
-        let (start, end) = (Timestamp::MIN, Timestamp::MIN);
-        Self { hours: BTreeMap::new(), hour: Hour::default(), start, end, clock: Timestamp::default() }
-    }
+    fragments: Fragments,
+    vlans: Vlans,
 }
 
 impl Books {
+    /// No hour has begun: the first packet's is the first, before 1970 too.
+    fn new(settings: Settings) -> Self {
+        Self {
+            hours: BTreeMap::new(),
+            hour: Hour::default(),
+            start: Timestamp::MIN,
+            end: Timestamp::MIN,
+            clock: Timestamp::default(),
+            fragments: Fragments::new(settings.fragments),
+            vlans: settings.vlans,
+        }
+    }
+
     #[inline]
     fn turn_to(&mut self, clock: Timestamp) {
         self.clock = clock;
@@ -191,6 +236,14 @@ impl Books {
             self.turn();
             self.start = clock.hour();
             self.end = self.start.after(Duration::from_hours(1));
+        }
+    }
+
+    /// Where all VLANs are one network, tags are no part of an address.
+    #[inline]
+    fn look_at_tags(&mut self, headers: &mut Headers) {
+        if self.vlans == Vlans::Joined && !headers.context.is_root() {
+            headers.context = headers.context.without_vlans();
         }
     }
 
@@ -204,6 +257,9 @@ impl Books {
 
     fn close(mut self) -> Totals {
         self.turn();
+        for (hour, count) in self.fragments.finish() {
+            self.hours.entry(hour).or_default().fragments.add(&count);
+        }
         Totals { hours: self.hours, clock: self.clock, ..Totals::default() }
     }
 }
@@ -264,7 +320,7 @@ pub fn read(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress:
 /// Reader, lanes and witness as one thread: small batches, so that nothing leaves the cache between them.
 fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
     let mut worker = Worker::new(0, Settings { workers: 1, ..settings });
-    let mut books = Books::default();
+    let mut books = Books::new(settings);
     let mut batches = [Batch::default()];
     let (mut observations, mut is_last) = (0, false);
     while !is_last {
@@ -351,7 +407,7 @@ fn hand_out(
     workers: &[Sender<Batch>],
     progress: &Sender<u64>,
 ) -> (Feed, Books) {
-    let mut books = Books::default();
+    let mut books = Books::new(settings);
     while tokens.recv().is_ok() {
         let mut batches: Vec<Batch> = workers.iter().map(|_| Batch::default()).collect();
         let is_last = fill(&mut feed, 0..settings.epoch_packets, &mut batches, &mut books);
@@ -377,6 +433,14 @@ fn fill(feed: &mut Feed, ordinals: Range<usize>, batches: &mut [Batch], books: &
         let Some(bytes) = feed.bytes() else { continue };
         let mut headers = Headers::default();
         let Some(payload) = decode(&mut headers, &next, bytes, books) else { continue };
+        let mut bytes = bytes;
+        let mut range = (payload.as_ptr().addr() - bytes.as_ptr().addr(), payload.len());
+        let whole;
+        if let Layer::Fragment(fragment) = headers.layer {
+            let Some(told) = put_together(&mut headers, fragment, payload, &next, books) else { continue };
+            (whole, range) = told;
+            bytes = &whole;
+        }
         let lane = lane_of(&headers);
         let workers = batches.len();
         let batch = &mut batches[lane % workers];
@@ -391,12 +455,47 @@ fn fill(feed: &mut Feed, ordinals: Range<usize>, batches: &mut [Batch], books: &
             ordinal: u32::try_from(ordinal).expect("an epoch is short"),
             lane: u8::try_from(lane).expect("lanes are few"),
             file: u32::try_from(batch.files.len() - 1).expect("an epoch is short"),
-            start: payload.as_ptr().addr() - bytes.as_ptr().addr(),
-            length: u32::try_from(payload.len()).expect("a record's length has 32 bits"),
+            start: range.0,
+            length: u32::try_from(range.1).expect("a record's length has 32 bits"),
             frame_bytes: next.frame.wire_length,
         });
     }
     false
+}
+
+/// A fragment: tells the datagram that it completes, if it does, and where the innermost payload stands in it. The place
+/// of such a packet is that of its last fragment (Wireshark's way).
+#[cold]
+fn put_together(
+    headers: &mut Headers,
+    mut fragment: Fragment,
+    payload: &[u8],
+    fed: &Fed,
+    books: &mut Books,
+) -> Option<(Arc<Bytes>, (usize, usize))> {
+    let (frame_bytes, time, clock) = (fed.frame.wire_length, fed.frame.time, fed.clock);
+    let mut held: Option<Arc<Bytes>> = None;
+    let mut range = (0, 0);
+    // A tunnel's packet may itself carry a fragment; each is shorter than the one around it.
+    loop {
+        let payload = held.as_ref().map_or(payload, |bytes| &bytes[range.0..range.0 + range.1]);
+        let came = Came { headers, fragment, payload, frame_bytes, time, clock };
+        let Taken::Whole(Whole { headers: first, protocol, bytes }) = books.fragments.take(&came) else { return None };
+        *headers = first;
+        match packet::decode_transport(headers, protocol, &bytes) {
+            Ok(inner) => range = (inner.as_ptr().addr() - bytes.as_ptr().addr(), inner.len()),
+            Err(unread) => {
+                books.hour.not_read(unread, fed.frame.link_type, frame_bytes);
+                return None;
+            }
+        }
+        books.look_at_tags(headers);
+        match headers.layer {
+            Layer::Fragment(inner) => fragment = inner,
+            _ => return Some((bytes, range)),
+        }
+        held = Some(bytes);
+    }
 }
 
 /// What a worker says at the end of an epoch.
@@ -418,7 +517,8 @@ struct Worker {
 
 impl Worker {
     fn new(index: usize, settings: Settings) -> Self {
-        let lanes = (index..LANES).step_by(settings.workers).map(|_| Lane::new(settings.caps)).collect();
+        let lanes =
+            (index..LANES).step_by(settings.workers).map(|_| Lane::new(settings.caps, settings.vlans)).collect();
         Self { index, workers: settings.workers, lanes, flows: 0 }
     }
 
@@ -529,7 +629,10 @@ fn decode<'a>(headers: &mut Headers, fed: &Fed, bytes: &'a [u8], books: &mut Boo
     hour.bytes += u64::from(fed.frame.wire_length);
     let frame = bytes.get(fed.frame.bytes.clone()).unwrap_or_default();
     match packet::decode_into(headers, fed.frame.link_type, frame, fed.frame.wire_length) {
-        Ok(decoded) => Some(decoded),
+        Ok(decoded) => {
+            books.look_at_tags(headers);
+            Some(decoded)
+        }
         Err(unread) => {
             hour.not_read(unread, fed.frame.link_type, fed.frame.wire_length);
             None

@@ -206,6 +206,7 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
         .filter(|(_, tally)| tally.packets > 0)
         .filter_map(|(entry, tally)| Some((unread_name(entry)?, tally)))
         .collect();
+    let (used, duplicates) = (hour.ended(Entry::Used), hour.ended(Entry::Duplicate));
     // What nobody looks for is null, a zero would say that there was none.
     let some = |number: u64| (number > 0).then(|| count(number));
     let mut parse_errors: BTreeMap<String, i64> =
@@ -218,12 +219,12 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
         window_end: start.after(Duration::from_hours(1)),
         packets: count(hour.packets),
         bytes: count(hour.bytes),
-        used: count(lanes.used.packets),
-        used_bytes: count(lanes.used.bytes),
+        used: count(used.packets),
+        used_bytes: count(used.bytes),
         filtered: some(hour.filtered.packets),
         filtered_bytes: some(hour.filtered.bytes),
-        duplicates: some(lanes.duplicates.packets),
-        duplicate_bytes: some(lanes.duplicates.bytes),
+        duplicates: Some(count(duplicates.packets)),
+        duplicate_bytes: Some(count(duplicates.bytes)),
         damaged: count(hour.damaged.packets),
         damaged_bytes: count(hour.damaged.bytes),
         unread: count(unread.iter().map(|(_, tally)| tally.packets).sum()),
@@ -233,7 +234,7 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
         lost_bytes: count(*lost_bytes),
         flows_active: count(*flows_active),
         flows_evicted: count(*flows_evicted),
-        evicted: evictions(&hour.lanes),
+        evicted: evictions(hour),
         ..HealthRow::default()
     }
 }
@@ -249,13 +250,15 @@ fn unread_name(entry: Entry) -> Option<String> {
 }
 
 /// Everything that a lane had to drop, by name.
-fn evictions(lanes: &LaneCount) -> BTreeMap<String, i64> {
+fn evictions(Hour { lanes, fragments, .. }: &Hour) -> BTreeMap<String, i64> {
     let counts = [
         ("flows", lanes.flows_evicted),
         ("known_properties", lanes.known_forgotten),
         ("flapping_values", lanes.flaps),
         ("waiting_bytes", lanes.waiting_dropped),
         ("operations", lanes.operations_over_cap),
+        ("fragmented_packets", fragments.evicted),
+        ("contradicting_fragments", fragments.contradicting),
     ];
     counts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), count(n))).collect()
 }

@@ -10,6 +10,7 @@ mod harness {
     mod facts;
     mod faults;
     mod lake;
+    mod mirror;
     mod negative;
     mod replay;
     mod support;

@@ -236,7 +236,7 @@ fn blind(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     }
     let counts = [
         (sum.damaged.packets, "frame", "frames", " with headers that are cut or contradict themselves"),
-        (sum.lanes.fragments.packets, "IP fragment", "IP fragments", ", not put together yet"),
+        (sum.fragments.lost.packets, "IP fragment", "IP fragments", " of packets that were never whole"),
         (sum.lanes.lost_bytes, "byte", "bytes", " lost within streams by the captures"),
         (sum.lanes.malformed.values().sum(), "malformed message", "malformed messages", ""),
         (sum.lanes.panics, "conversation", "conversations", " given up after a fault: please report it"),

@@ -1,0 +1,163 @@
+//! What mirrors do to packets changes no story: each capture of ours, shown twice and cut into fragments.
+
+use super::support::{Notebook, Recording, captures_in, pcaps, read, story_of};
+use dissectors::observation::{Fact, Tally};
+use dissectors::packet::LinkType;
+use sensor::pipeline::{Entry, Hour, Settings, Vlans};
+use sensor::source::{CaptureFile, Input, Step};
+
+const ETHERNET: usize = 14;
+const IPV4: usize = 20;
+
+/// The frames of a capture, if all of them are Ethernet, with their times in nanoseconds.
+fn frames_of(input: &Input) -> Option<Vec<(u64, Vec<u8>)>> {
+    let mut file = CaptureFile::open(input).expect("the capture can be opened");
+    let mut frames = Vec::new();
+    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
+        let nanos = u64::try_from(frame.time.nanos()).ok()?;
+        if frame.link_type != LinkType::Ethernet || frame.wire_length as usize != frame.bytes.len() {
+            return None;
+        }
+        frames.push((nanos, file.bytes[frame.bytes].to_vec()));
+    }
+    Some(frames)
+}
+
+/// The captures with each frame changed into others, some microseconds apart.
+fn changed(change: impl Fn(&[u8], usize) -> Vec<Vec<u8>>) -> impl Iterator<Item = (Input, Input, usize)> {
+    captures_in(&pcaps()).into_iter().filter_map(move |input| {
+        let frames = frames_of(&input)?;
+        let mut recording = Recording::new();
+        for (number, (nanos, frame)) in frames.iter().enumerate() {
+            for (copy, frame) in (0..).zip(change(frame, number)) {
+                recording.at(nanos + copy * 1_000);
+                recording.frame(&frame);
+            }
+        }
+        let name = input.name.clone();
+        Some((input, recording.input(&name), frames.len()))
+    })
+}
+
+fn is_plain_ipv4(frame: &[u8]) -> bool {
+    frame.get(12..15) == Some(&[8, 0, 0x45])
+        && frame.get(20..22).is_some_and(|place| [place[0] & 0x3f, place[1]] == [0, 0])
+}
+
+fn story(input: Input, settings: Settings) -> (Vec<String>, Notebook, Hour) {
+    let (notebook, totals) = read(vec![input], settings);
+    let sum = totals.sum();
+    assert_eq!(sum.difference(), (0, 0), "the books balance");
+    (story_of(&notebook), notebook, sum)
+}
+
+fn same_story(plain: Input, changed: Input) -> (Hour, Hour) {
+    let name = plain.name.clone();
+    let (told, _, before) = story(plain, Settings::default());
+    let (again, _, after) = story(changed.clone(), Settings::default());
+    let differs = told.iter().zip(&again).find(|(one, other)| one != other);
+    assert_eq!((differs, told.len()), (None, again.len()), "{name}");
+    let (together, _, books) = story(changed, Settings { workers: 3, epoch_packets: 50, ..Settings::default() });
+    assert_eq!((together, format!("{books:?}")), (again, format!("{after:?}")), "{name}");
+    (before, after)
+}
+
+/// Another TTL, and the MAC addresses of a router.
+fn routed(frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[ETHERNET + 8] -= 1;
+    frame[..6].copy_from_slice(&[2, 0, 0, 0, 9, 1]);
+    frame[6..12].copy_from_slice(&[2, 0, 0, 0, 9, 2]);
+    frame
+}
+
+#[test]
+fn both_sides_of_a_router() {
+    let mut doubled = 0;
+    for (plain, changed, _) in changed(|frame, _| {
+        let mut frames = vec![frame.to_vec()];
+        frames.extend(is_plain_ipv4(frame).then(|| routed(frame)));
+        frames
+    }) {
+        let (before, after) = same_story(plain, changed);
+        let found = after.ended(Entry::Duplicate).packets;
+        assert_eq!(after.packets - before.packets, found, "{after:?}");
+        assert_eq!(after.lanes.mirrored.routed, found, "{after:?}");
+        assert_eq!(before.lanes.used.packets, after.lanes.used.packets);
+        doubled += found;
+    }
+    assert!(doubled > 500, "{doubled}");
+}
+
+/// Cut behind so many bytes; what follows carries the second half.
+fn in_pieces(frame: &[u8], number: usize, piece: usize) -> Vec<Vec<u8>> {
+    let length = usize::from(u16::from_be_bytes([frame[16], frame[17]]));
+    let (front, payload) = (&frame[..ETHERNET + IPV4], &frame[ETHERNET + IPV4..ETHERNET + length]);
+    let pieces: Vec<&[u8]> = payload.chunks(piece).collect();
+    let cut = |(index, bytes): (usize, &&[u8])| {
+        let mut frame = [front, bytes].concat();
+        let more = if index + 1 < pieces.len() { 0x2000 } else { 0 };
+        let place = u16::try_from(index * piece / 8).expect("packets are short") | more;
+        frame[16..18].copy_from_slice(&u16::try_from(IPV4 + bytes.len()).expect("it is short").to_be_bytes());
+        frame[18..20].copy_from_slice(&u16::try_from(number + 1).expect("captures are short").to_be_bytes());
+        frame[20..22].copy_from_slice(&place.to_be_bytes());
+        frame
+    };
+    pieces.iter().enumerate().map(cut).collect()
+}
+
+/// Fragments come in any order, and each twice.
+#[test]
+fn fragments_of_every_packet() {
+    let mut joined = Tally::default();
+    for doubled in [false, true] {
+        for (plain, changed, _) in changed(|frame, number| {
+            let is_long = u16::from_be_bytes([frame[16], frame[17]]) > 44;
+            if !is_plain_ipv4(frame) || !is_long {
+                return vec![frame.to_vec()];
+            }
+            let mut frames = in_pieces(frame, number, 16);
+            if number % 2 == 1 {
+                frames.reverse();
+            }
+            if doubled {
+                frames = frames.iter().flat_map(|frame| [frame.clone(), frame.clone()]).collect();
+            }
+            frames
+        }) {
+            let (_, after) = same_story(plain, changed);
+            assert_eq!(after.fragments.lost, Tally::default());
+            assert_eq!(after.fragments.duplicates.packets > 0, doubled && after.fragments.whole > 0, "{after:?}");
+            joined.add(after.fragments.joined);
+        }
+    }
+    assert!(joined.packets > 1_000, "{joined:?}");
+}
+
+/// Polls in which requests go out in one VLAN and answers come back in another.
+fn two_vlans(payloads: u32) -> Recording {
+    let mut recording = Recording::new();
+    let (master, slave) = ((1, 40_000), (2, 502));
+    for number in 0..payloads {
+        let [.., high, low] = number.to_be_bytes();
+        let request = [high, low, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1];
+        let answer = [high, low, 0, 0, 0, 5, 1, 3, 2, 0, 7];
+        recording.tagged(10, master, slave, 1 + 12 * number, 1 + 11 * number, &request);
+        recording.tagged(20, slave, master, 1 + 11 * number, 13 + 12 * number, &answer);
+    }
+    recording
+}
+
+#[test]
+fn networks_are_kept_apart_or_thrown_together_as_asked() {
+    let contexts = |vlans: Vlans| {
+        let (_, notebook, _) = story(two_vlans(20).input("vlans.pcap"), Settings { vlans, ..Settings::default() });
+        let traffic = notebook.observations.iter().filter_map(|told| match &told.fact {
+            Fact::Traffic(traffic) => Some((told.subject.host.context.to_string(), traffic.flows_two_way)),
+            _ => None,
+        });
+        traffic.collect::<Vec<_>>()
+    };
+    assert_eq!(contexts(Vlans::Separate), [("vlan:10".to_owned(), 0), ("vlan:20".to_owned(), 0)]);
+    assert_eq!(contexts(Vlans::Joined), [(String::new(), 1)]);
+}
