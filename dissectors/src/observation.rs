@@ -444,6 +444,10 @@ pub struct Traffic {
     pub lost_bytes: u64,
     /// Payload bytes of conversations that no dissector could name.
     pub unknown_bytes: u64,
+    /// Where the first packet of a conversation stands that says something or agrees to, and of which.
+    pub begun_at: Option<(Place, FlowId)>,
+    /// The first packet behind a hole in a stream, and in which.
+    pub lost_at: Option<(Place, FlowId)>,
 }
 
 /// Packets and bytes.

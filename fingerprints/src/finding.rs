@@ -56,6 +56,13 @@ pub const UNIDENTIFIED: &str = "asset.unidentified";
 /// Requests that found no answer.
 pub const UNANSWERED: &str = "communication.unanswered";
 
+/// The mirror shows one direction.
+pub const ONE_WAY: &str = "coverage.one_way";
+/// The mirror or the capture loses packets.
+pub const LOSS: &str = "coverage.loss";
+/// Something of which nothing is seen.
+pub const BLIND: &str = "coverage.blind";
+
 /// A kind of finding, as the data describes it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +76,9 @@ pub struct Kind {
     /// How often it has to be seen before it is one.
     #[serde(default = "once")]
     pub at_least: u64,
+    /// The share that makes it one, in percent, where it goes by a share.
+    #[serde(default)]
+    pub percent: u8,
     /// One line; holds words in braces.
     pub title: String,
     /// What was seen; holds words in braces.
@@ -93,6 +103,13 @@ impl Kind {
     /// A more severe finding always ranks above a less severe one.
     pub fn score(&self) -> i32 {
         20 * self.severity as i32 + i32::from(self.weight.min(Self::MAX_WEIGHT))
+    }
+}
+
+impl Kind {
+    /// Whether `part` is more than this kind's share of `whole`.
+    pub(crate) fn is_beyond(&self, part: u64, whole: u64) -> bool {
+        u128::from(part) * 100 > u128::from(whole) * u128::from(self.percent)
     }
 }
 

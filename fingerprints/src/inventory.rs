@@ -23,6 +23,7 @@ use crate::protocol::Protocols;
 use crate::record::Record;
 use crate::rules::Rules;
 use assets::Assets;
+pub use coverage::Blind;
 use coverage::Coverage;
 use dealings::{DealingKey, Dealings};
 use dissectors::observation::{
@@ -82,6 +83,7 @@ pub struct Inventory {
     now: Option<Timestamp>,
     history: History,
     losses: Losses,
+    blind: Vec<Blind>,
 }
 
 /// What had to be forgotten or could not be taken in.
@@ -109,6 +111,7 @@ impl Inventory {
             now: None,
             history: History::new(settings.max_rows),
             losses: Losses::default(),
+            blind: Vec::new(),
             settings,
             rules,
         }
@@ -329,13 +332,18 @@ impl Inventory {
         }
     }
 
+    /// Whoever reads captures saw that something of them cannot be seen. A finding comes of it if it is enough.
+    pub fn blind(&mut self, blind: Blind) {
+        self.blind.push(blind);
+    }
+
     /// The run has ended: the last state, each key once, and all sums, in the order of tables and keys. `captures` are
     /// named by their place in the run.
     pub fn finish(&mut self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
         let (mut records, sums) = self.last_rows(now);
         self.history.close(&mut records);
         records.extend(sums);
-        records.extend(self.coverage.rows().into_iter().map(Record::from));
+        records.extend(self.coverage.rows(&self.kinds).into_iter().map(Record::from));
         self.coverage.clear();
         in_order(records, captures)
     }
@@ -372,7 +380,9 @@ impl Inventory {
 
     fn findings(&self, assets: &Assets<'_>, as_of: Timestamp) -> Findings {
         let (protocols, kinds) = (&self.protocols, &self.kinds);
-        Findings::of(&Ground { site: &self.settings.site, as_of, assets, protocols, kinds }, &self.dealings)
+        let mut unseen = self.coverage.unseen(kinds);
+        unseen.extend(self.blind.iter().filter_map(|blind| blind.unseen(kinds)));
+        Findings::of(&Ground { site: &self.settings.site, as_of, assets, protocols, kinds }, &self.dealings, &unseen)
     }
 
     /// What had to be dropped, refused or forgotten, by name; never an unnamed loss.

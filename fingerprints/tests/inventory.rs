@@ -602,3 +602,36 @@ fn time_may_stand_at_either_end() {
         assert_eq!(world.finish().assets().len(), 2);
     }
 }
+
+/// Conversations of which one side alone was captured are a mirror's fault, if there are enough of them in an hour.
+#[test]
+fn a_one_sided_network_is_one_finding_of_its_context() {
+    let client = host("10.1.0.9");
+    let mut world = World::new();
+    for _ in 0..2 {
+        world.talks(client, host("10.2.0.1"), Some("modbus"), false);
+    }
+    assert!(world.finish().findings("coverage.one_way").len() == 1, "twenty packets");
+    world = World::new();
+    world.traffic(client, host("10.2.0.1"), None, false, |traffic| traffic.to_server.packets = 19);
+    assert!(world.finish().findings("coverage.one_way").is_empty(), "the edge of a capture");
+    world = World::new();
+    for _ in 0..5 {
+        world.talks(client, host("10.2.0.1"), Some("modbus"), false);
+        world.talks(client, host("10.1.0.7"), Some("modbus"), true);
+    }
+    let rows = world.finish();
+    let findings = rows.findings("coverage.one_way");
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!(finding.title, "Only one direction is seen of 10.2.0.0/24", "of 10.1.0.0/24 much is seen both ways");
+    assert_eq!((finding.asset_id.as_ref(), finding.count), (None, 1));
+    assert_eq!(finding.details["one_sided_packets"], "50");
+    let [evidence] = finding.evidence.as_slice() else { panic!("{finding:?}") };
+    assert_eq!((evidence.capture.as_deref(), evidence.frame.is_some()), (Some("site.pcap"), true));
+    world = World::new();
+    for _ in 0..5 {
+        world.traffic(client, host("10.2.0.1"), None, false, |traffic| traffic.transport = Transport::Udp);
+        world.traffic(client, host("10.2.0.2"), Some("bacnet"), false, |traffic| traffic.server_is_group = true);
+    }
+    assert!(world.finish().findings("coverage.one_way").is_empty(), "a log and announcements want no answer");
+}

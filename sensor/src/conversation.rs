@@ -81,6 +81,9 @@ impl Conversation {
 fn deliver(talk: &mut Talk, side: Side, delivery: &Delivery<'_>, lent: &mut Lent<'_>) {
     match delivery {
         Delivery::Bytes(bytes, place) => talk.piece(side, bytes, *place, lent),
-        Delivery::Gap(lost) => talk.gap(side, *lost),
+        Delivery::Gap(lost, behind) => {
+            talk.lost_at.get_or_insert(*behind);
+            talk.gap(side, *lost);
+        }
     }
 }

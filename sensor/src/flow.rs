@@ -4,7 +4,7 @@ use crate::conversation::Conversation;
 use crate::talk::{Lent, Life, Talk, is_usual_port};
 use dissectors::observation::{Address, Context, Host, RolesFrom, Tally, Transport};
 use dissectors::packet::{Headers, Layer, TcpFlags, TcpHeader};
-use dissectors::{Mac, Packet, Scene, Side, Sides, Timestamp};
+use dissectors::{Mac, Packet, Place, Scene, Side, Sides, Timestamp};
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -212,7 +212,7 @@ impl Flow {
     #[inline]
     pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
         if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE != 0 {
-            self.open_or_close(side, tcp);
+            self.open_or_close(side, tcp, packet.place);
         }
         if self.conversation.is_none() {
             if packet.payload.is_empty() {
@@ -220,6 +220,7 @@ impl Flow {
             }
             let (opened_by, opening) = (self.opened_by, self.opening);
             let conversation = self.converse();
+            conversation.talk.begun_at = Some(packet.place);
             if let Some((opener, sequence)) = opened_by.zip(opening) {
                 conversation.opened(opener, sequence);
             }
@@ -237,7 +238,10 @@ impl Flow {
     /// A datagram or frame from `side`.
     #[inline]
     pub(crate) fn datagram(&mut self, side: Side, packet: &Packet<'_>, lent: &mut Lent<'_>) {
-        let talk = &mut self.converse().talk;
+        let talk = match &mut self.conversation {
+            Some(conversation) => &mut conversation.talk,
+            None => self.begin_talk(packet.place),
+        };
         if talk.is_quiet() {
             talk.hear_nothing(packet.payload);
         } else {
@@ -267,11 +271,13 @@ impl Flow {
     }
 
     #[cold]
-    fn open_or_close(&mut self, side: Side, tcp: &TcpHeader) {
+    fn open_or_close(&mut self, side: Side, tcp: &TcpHeader, place: Place) {
         let flags = tcp.flags;
         if flags.syn() && flags.ack() {
             self.opened_by.get_or_insert(side.other());
-            self.converse().opened(side, tcp.sequence);
+            let conversation = self.converse();
+            conversation.opened(side, tcp.sequence);
+            conversation.talk.begun_at.get_or_insert(place);
         } else if flags.syn() && self.opened_by.is_none() {
             self.opened_by = Some(side);
             self.opening = Some(tcp.sequence);
@@ -322,6 +328,14 @@ impl Flow {
             self.conversation = Some(Box::new(Conversation::new(self.scene())));
         }
         self.conversation.as_mut().expect("it was begun just now")
+    }
+
+    /// The first datagram is here.
+    #[cold]
+    fn begin_talk(&mut self, place: Place) -> &mut Talk {
+        let talk = &mut self.converse().talk;
+        talk.begun_at = Some(place);
+        talk
     }
 
     /// The talk's setting.

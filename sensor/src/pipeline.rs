@@ -88,6 +88,8 @@ pub struct Totals {
     pub accounts: Vec<Account>,
     /// The captures, in the order in which evidence counts them.
     pub inputs: Vec<Input>,
+    /// The first frame of each link type that is not read.
+    pub first_unread: BTreeMap<u32, Place>,
 }
 
 /// What was counted within an hour of packet time.
@@ -213,6 +215,7 @@ struct Books {
     clock: Timestamp,
     fragments: Fragments,
     vlans: Vlans,
+    first_unread: BTreeMap<u32, Place>,
 }
 
 impl Books {
@@ -226,6 +229,7 @@ impl Books {
             clock: Timestamp::default(),
             fragments: Fragments::new(settings.fragments),
             vlans: settings.vlans,
+            first_unread: BTreeMap::new(),
         }
     }
 
@@ -255,12 +259,21 @@ impl Books {
         }
     }
 
+    /// A frame ends at the reader.
+    #[cold]
+    fn not_read(&mut self, unread: Unread, fed: &Fed) {
+        if unread == Unread::LinkType {
+            self.first_unread.entry(fed.frame.link_type.number()).or_insert_with(|| place_of(fed));
+        }
+        self.hour.not_read(unread, fed.frame.link_type, fed.frame.wire_length);
+    }
+
     fn close(mut self) -> Totals {
         self.turn();
         for (hour, count) in self.fragments.finish() {
             self.hours.entry(hour).or_default().fragments.add(&count);
         }
-        Totals { hours: self.hours, clock: self.clock, ..Totals::default() }
+        Totals { hours: self.hours, clock: self.clock, first_unread: self.first_unread, ..Totals::default() }
     }
 }
 
@@ -634,7 +647,7 @@ fn decode<'a>(headers: &mut Headers, fed: &Fed, bytes: &'a [u8], books: &mut Boo
             Some(decoded)
         }
         Err(unread) => {
-            hour.not_read(unread, fed.frame.link_type, fed.frame.wire_length);
+            books.not_read(unread, fed);
             None
         }
     }

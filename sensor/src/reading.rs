@@ -5,10 +5,11 @@ use crate::pipeline::{self, Entry, Hour, Settings, Totals, Witness};
 use crate::source::{self, Account, Feed, Input, LeftOut};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
-use dissectors::{Observation, Timestamp};
-use fingerprints::inventory::{CaptureName, Inventory};
+use dissectors::{Observation, Place, Timestamp};
+use fingerprints::inventory::{Blind, CaptureName, Inventory};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
 use fingerprints::rules::Rules;
+use outputs::rfc3339;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -133,6 +134,9 @@ impl Prepared {
         let settings = fingerprints::inventory::Settings { site: self.job.site, ..Default::default() };
         let mut inventory = Inventory::new(settings, Rules::builtin());
         let totals = pipeline::read(self.feed, self.job.settings, &mut inventory, progress);
+        for blind in unread_links(&totals).into_iter().chain(holes(&totals, &self.captures)) {
+            inventory.blind(blind);
+        }
         let mut records = inventory.finish(totals.clock, &self.captures);
         let earlier = inventory.earlier(&self.captures);
         let assets = records.iter().filter(|record| matches!(record, Record::Assets(_))).count();
@@ -143,6 +147,55 @@ impl Prepared {
         let Self { run, captures, left_out, .. } = self;
         Reading { records, earlier, totals, run, captures, left_out, dropped }
     }
+}
+
+/// Link types that are not read: nothing is seen of what stands behind them.
+fn unread_links(totals: &Totals) -> Vec<Blind> {
+    let sum = totals.sum();
+    let blind = sum.unread_links.iter().filter_map(|(number, tally)| {
+        let place = *totals.first_unread.get(number)?;
+        let segment = format!("frames of link type {}", link_name(*number));
+        let packets = tally.packets;
+        Some(Blind {
+            what: format!("{packets} frames of link type {}, which is not read.", link_name(*number)),
+            segment,
+            key: format!("link/{number}"),
+            missing: packets,
+            of: sum.packets,
+            span: (place.time, totals.clock),
+            place: Some(place),
+        })
+    });
+    blind.collect()
+}
+
+/// Holes in time: a capture that is steady but for one long silence.
+fn holes(totals: &Totals, captures: &[CaptureName]) -> Vec<Blind> {
+    let accounts = totals.accounts.iter().zip(captures).zip(0u32..);
+    let blind = accounts.filter_map(|((account, name), capture)| {
+        let hole = account.silences.hole(account.packets)?;
+        let span = account.first?.nanos().abs_diff(account.last?.nanos());
+        let rest = u128::from(span.saturating_sub(hole.nanos()).max(1));
+        let missing = u128::from(account.packets) * u128::from(hole.nanos()) / rest;
+        let missing = u64::try_from(missing).unwrap_or(u64::MAX);
+        let minute = |time| rfc3339(time).replace('T', " ")[..16].to_owned();
+        let (from, to) = (minute(hole.from), minute(hole.to));
+        Some(Blind {
+            segment: format!("{from} to {to} UTC"),
+            key: format!("hole/{}", name.capture_id),
+            what: format!(
+                "No packet came from {} to {}, in a capture of {} packets that is never silent for a tenth as long.",
+                rfc3339(hole.from),
+                rfc3339(hole.to),
+                account.packets
+            ),
+            missing,
+            of: account.packets.saturating_add(missing),
+            span: (hole.from, hole.to),
+            place: Some(Place { capture, frame: Some(hole.frame), time: hole.to }),
+        })
+    });
+    blind.collect()
 }
 
 fn capture_row(account: &Account, name: &CaptureName) -> Record {

@@ -6,11 +6,13 @@ mod map;
 mod pcap;
 mod pcapng;
 mod prefetch;
+mod silence;
 
 pub use capture_file::{CaptureFile, Damage, Frame, Step, Walk};
 pub use feed::{Account, Fed, Feed};
 pub use map::Bytes;
 pub(crate) use prefetch::prefetch;
+pub use silence::{Silence, Silences};
 
 use outputs::visible;
 use std::collections::HashMap;

@@ -11,8 +11,8 @@ use dissectors::Place;
 pub(crate) enum Delivery<'a> {
     /// The next bytes, and the packet on whose arrival they could be read.
     Bytes(&'a [u8], Place),
-    /// So many bytes were lost in capture.
-    Gap(u64),
+    /// So many bytes were lost in capture; and the first packet behind them.
+    Gap(u64, Place),
 }
 
 /// A segment that came before its turn.
@@ -151,11 +151,13 @@ impl Stream {
 
     /// Tells the gap before the first early segment and goes on behind it.
     fn skip_to_early(&mut self, deliver: &mut impl FnMut(Delivery<'_>)) -> bool {
-        let (Some(first), Some(next)) = (self.first_early(), self.next) else { return false };
-        let lost = ahead(next, first).max(0).cast_unsigned();
+        let first = self.waiting.as_ref().and_then(|waiting| waiting.early.first());
+        let (Some(first), Some(next)) = (first, self.next) else { return false };
+        let (sequence, place) = (first.sequence, first.place);
+        let lost = ahead(next, sequence).max(0).cast_unsigned();
         if lost > 0 {
-            self.next = Some(first);
-            deliver(Delivery::Gap(u64::from(lost)));
+            self.next = Some(sequence);
+            deliver(Delivery::Gap(u64::from(lost), place));
         }
         self.pass_on_early(None, deliver);
         true
@@ -239,7 +241,7 @@ mod tests {
         let mut story = String::new();
         let mut tell = |delivery: Delivery<'_>| match delivery {
             Delivery::Bytes(bytes, _) => story.push_str(std::str::from_utf8(bytes).expect("tests speak ASCII")),
-            Delivery::Gap(bytes) => story.extend(["<", &bytes.to_string(), ">"]),
+            Delivery::Gap(bytes, _) => story.extend(["<", &bytes.to_string(), ">"]),
         };
         for (sequence, bytes) in segments {
             stream.push(*sequence, bytes, place(0), &mut tell);
@@ -274,8 +276,8 @@ mod tests {
         let mut stream = Stream::default();
         let mut gaps = 0;
         stream.push(10, b"abc", place(0), |_| {});
-        stream.push(20, b"xyz", place(0), |delivery| assert_eq!(delivery, Delivery::Gap(0), "nothing is certain yet"));
-        stream.acknowledge(23, |delivery| gaps += u64::from(delivery == Delivery::Gap(7)));
+        stream.push(20, b"xyz", place(0), |delivery| panic!("nothing is certain yet: {delivery:?}"));
+        stream.acknowledge(23, |delivery| gaps += u64::from(matches!(delivery, Delivery::Gap(7, _))));
         assert_eq!((gaps, stream.waiting()), (1, 0));
     }
 
@@ -285,7 +287,7 @@ mod tests {
         let mut story = String::new();
         let mut tell = |delivery: Delivery<'_>| match delivery {
             Delivery::Bytes(bytes, _) => story.extend(["Bytes(", std::str::from_utf8(bytes).expect("ASCII"), ") "]),
-            Delivery::Gap(bytes) => story.extend(["Gap(", &bytes.to_string(), ") "]),
+            Delivery::Gap(bytes, _) => story.extend(["Gap(", &bytes.to_string(), ") "]),
         };
         stream.push(10, b"a", place(0), &mut tell);
         stream.acknowledge(13, &mut tell);
@@ -302,7 +304,8 @@ mod tests {
         let mut gaps = 0;
         stream.push(0, b"a", place(0), |_| {});
         for index in 1..1000u32 {
-            stream.push(index * 10, b"x", place(0), |delivery| gaps += u32::from(matches!(delivery, Delivery::Gap(_))));
+            stream
+                .push(index * 10, b"x", place(0), |delivery| gaps += u32::from(matches!(delivery, Delivery::Gap(..))));
             assert!(stream.waiting.as_ref().is_none_or(|waiting| waiting.early.len() <= MOST_EARLY));
         }
         assert!(gaps > 700);

@@ -146,6 +146,8 @@ impl Sums {
                 to_client: Tally::default(),
                 lost_bytes: 0,
                 unknown_bytes: 0,
+                begun_at: None,
+                lost_at: None,
             },
             capture: flow.capture,
             flow: flow_of(flow, client),
@@ -160,6 +162,9 @@ impl Sums {
         row.to_client.add(flow.sent(server));
         row.lost_bytes += talk.map_or(0, |talk| talk.lost);
         row.unknown_bytes += talk.map_or(0, |talk| talk.unknown);
+        let here = |place: Option<Place>| place.map(|place| (place, flow_of(flow, client)));
+        row.begun_at = earlier(row.begun_at, here(talk.and_then(|talk| talk.begun_at)));
+        row.lost_at = earlier(row.lost_at, here(talk.and_then(|talk| talk.lost_at)));
     }
 
     fn talk(&mut self, flow: &Flow, window: Timestamp) {
@@ -232,11 +237,8 @@ impl Sums {
         row.server_silent &= is_silent(flow, server);
         row.first_seen = row.first_seen.min(first.time);
         row.last_seen = row.last_seen.max(last);
-        row.first_unanswered =
-            match (row.first_unanswered, count.first_unanswered.map(|place| (place, flow_of(flow, count.sender)))) {
-                (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
-                (one, other) => one.or(other),
-            };
+        let unanswered = count.first_unanswered.map(|place| (place, flow_of(flow, count.sender)));
+        row.first_unanswered = earlier(row.first_unanswered, unanswered);
     }
 
     fn action(&mut self, flow: &Flow, protocol: &'static str, (action, count): (&Action, u64), window: Timestamp) {
@@ -303,6 +305,14 @@ impl Sums {
             let place = Place { capture: sum.capture, frame: None, time: sum.row.first_seen };
             into.push(observation(source.into(), Fact::Attempts(Box::new(sum.row)), place, "", sum.flow));
         }
+    }
+}
+
+/// The earlier of two places.
+fn earlier(one: Option<(Place, FlowId)>, other: Option<(Place, FlowId)>) -> Option<(Place, FlowId)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
+        (one, other) => one.or(other),
     }
 }
 

@@ -76,8 +76,12 @@ pub(crate) struct Talk {
     pub(crate) scene: Scene,
     /// Bytes that the capture lost, in this window.
     pub(crate) lost: u64,
+    /// The first packet behind the first hole of this window.
+    pub(crate) lost_at: Option<Place>,
     /// Payload bytes that nobody could name, in this window.
     pub(crate) unknown: u64,
+    /// Where its first packet stands that says something or agrees to.
+    pub(crate) begun_at: Option<Place>,
     /// Protocols that this flow is not, one bit each by their place in the table.
     excluded: u64,
 }
@@ -89,7 +93,9 @@ impl Talk {
             scene,
             counters: Counters::default(),
             lost: 0,
+            lost_at: None,
             unknown: 0,
+            begun_at: None,
             stage: Stage::Probing(Box::default()),
             messages: Sides::default(),
             excluded: 0,
@@ -162,6 +168,7 @@ impl Talk {
     pub(crate) fn begin_window(&mut self) {
         self.counters.clear();
         self.lost = 0;
+        self.lost_at = None;
         self.unknown = 0;
     }
 

@@ -13,6 +13,7 @@ mod harness {
     mod mirror;
     mod negative;
     mod replay;
+    mod sight;
     mod support;
     mod tshark;
     mod workers;

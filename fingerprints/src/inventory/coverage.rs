@@ -5,11 +5,13 @@
 //! are not told by their destination; they count as one-way where they came from.
 
 use super::sums::{Sums, end_of};
+use crate::finding::{BLIND, Kind, Kinds, LOSS, ONE_WAY};
 use crate::record::CoverageRow;
-use dissectors::observation::{Address, Attempts, Context, Host, Tally, Traffic};
-use dissectors::{Timestamp, observation::Evidence};
+use dissectors::observation::{Address, Attempts, Context, Evidence, FlowId, Host, Tally, Traffic, Transport};
+use dissectors::{Place, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -85,6 +87,23 @@ struct Cover {
     attempts: u64,
     lost_bytes: u64,
     unknown_bytes: u64,
+    /// When its first and its last packet came.
+    span: Option<(Timestamp, Timestamp)>,
+    /// Packets of conversations that have two sides.
+    mutual: u64,
+    /// Those of them of which one side alone was seen.
+    one_sided: u64,
+    /// Where the first of these begins.
+    one_sided_at: Option<Evidence>,
+    /// The first packet behind a hole.
+    lost_at: Option<Evidence>,
+}
+
+impl Cover {
+    /// All bytes that were sent, as far as is known: those that were lost as well.
+    fn sent_bytes(&self) -> u64 {
+        self.tally.bytes.saturating_add(self.lost_bytes)
+    }
 }
 
 /// Which capture showed it, while it was one alone.
@@ -138,6 +157,9 @@ impl Coverage {
             tally.add(traffic.to_client);
             // Nobody owes a group an answer.
             let one_way = if is_group { 0 } else { traffic.flows.saturating_sub(traffic.flows_two_way) };
+            let is_mutual = !is_group && (traffic.transport == Transport::Tcp || traffic.protocol.is_some());
+            let is_one_sided = is_mutual && [traffic.to_server, traffic.to_client].iter().any(|side| side.packets == 0);
+            let at = |place: Option<(Place, FlowId)>| place.map(|(place, flow)| evidence_at(evidence, place, flow));
             let cover = Cover {
                 tally,
                 hosts: seen.map(|host| self.hasher.hash_one(host)).collect(),
@@ -146,6 +168,11 @@ impl Coverage {
                 flows_one_way: one_way,
                 lost_bytes: traffic.lost_bytes,
                 unknown_bytes: traffic.unknown_bytes,
+                span: Some((traffic.first_seen, traffic.last_seen)),
+                mutual: if is_mutual { tally.packets } else { 0 },
+                one_sided: if is_one_sided { tally.packets } else { 0 },
+                one_sided_at: at(traffic.begun_at).filter(|_| is_one_sided),
+                lost_at: at(traffic.lost_at),
                 ..Cover::default()
             };
             self.add(traffic.window, host.context, subnet, cover, evidence);
@@ -159,6 +186,7 @@ impl Coverage {
             hosts: [self.hasher.hash_one(source)].into_iter().collect(),
             flows: attempts.flows,
             attempts: attempts.flows,
+            span: Some((attempts.first_seen, attempts.last_seen)),
             ..Cover::default()
         };
         self.add(attempts.window, source.context, subnet, cover, evidence);
@@ -181,6 +209,11 @@ impl Coverage {
             row.attempts = row.attempts.saturating_add(more.attempts);
             row.lost_bytes = row.lost_bytes.saturating_add(more.lost_bytes);
             row.unknown_bytes = row.unknown_bytes.saturating_add(more.unknown_bytes);
+            row.span = joined(row.span, more.span);
+            row.mutual = row.mutual.saturating_add(more.mutual);
+            row.one_sided = row.one_sided.saturating_add(more.one_sided);
+            row.one_sided_at = earlier(row.one_sided_at, more.one_sided_at);
+            row.lost_at = earlier(row.lost_at, more.lost_at);
         });
     }
 
@@ -192,8 +225,22 @@ impl Coverage {
         }
     }
 
-    pub(super) fn rows(&self) -> Vec<CoverageRow> {
-        self.rows.sorted().into_iter().map(|(key, cover)| row(key, cover)).collect()
+    pub(super) fn rows(&self, kinds: &Kinds) -> Vec<CoverageRow> {
+        let limits = Limits::of(kinds);
+        self.rows.sorted().into_iter().map(|(key, cover)| row(key, cover, &limits)).collect()
+    }
+
+    /// What could not be seen, and is enough to be told as a finding: of each context what hours and networks show.
+    pub(super) fn unseen(&self, kinds: &Kinds) -> Vec<Unseen> {
+        let limits = Limits::of(kinds);
+        let mut found: BTreeMap<(&'static str, Context), Vec<(&Key, &Cover)>> = BTreeMap::new();
+        for (key, cover) in self.rows.sorted() {
+            let kinds = [(ONE_WAY, limits.is_one_way(cover)), (LOSS, limits.is_lossy(cover))];
+            for (kind, _) in kinds.into_iter().filter(|(_, holds)| *holds) {
+                found.entry((kind, key.context)).or_default().push((key, cover));
+            }
+        }
+        found.into_iter().map(|((kind, context), covers)| Unseen::of(kind, context, &covers)).collect()
     }
 
     pub(super) fn clear(&mut self) {
@@ -201,7 +248,7 @@ impl Coverage {
     }
 }
 
-fn row(key: &Key, cover: &Cover) -> CoverageRow {
+fn row(key: &Key, cover: &Cover, limits: &Limits<'_>) -> CoverageRow {
     CoverageRow {
         window_start: key.window,
         window_end: end_of(key.window),
@@ -223,22 +270,213 @@ fn row(key: &Key, cover: &Cover) -> CoverageRow {
         cut_by_snaplen: None,
         unknown_protocol_bytes: super::rows::int(cover.unknown_bytes),
         encrypted_bytes: None,
-        state: state(cover).to_owned(),
+        state: state(cover, limits).to_owned(),
     }
 }
 
 /// `one_way`: of the conversations in which something was said, fewer than one in ten was seen both ways (attempts that
-/// nobody answered decide only where there is nothing else: a scan makes no mirror one-way). `lossy`: more than one
-/// byte in a hundred was lost.
-fn state(cover: &Cover) -> &'static str {
+/// nobody answered decide only where there is nothing else: a scan makes no mirror one-way), or it is a finding.
+/// `lossy`: more than one byte in a hundred was lost.
+fn state(cover: &Cover, limits: &Limits<'_>) -> &'static str {
     let said = cover.flows_two_way.saturating_add(cover.flows_one_way);
     let is_one_way = if said > 0 { cover.flows_two_way.saturating_mul(10) < said } else { cover.attempts > 0 };
-    if is_one_way {
+    if is_one_way || limits.is_one_way(cover) {
         "one_way"
-    } else if cover.lost_bytes.saturating_mul(100) > cover.tally.bytes {
+    } else if limits.loss.is_some_and(|kind| kind.is_beyond(cover.lost_bytes, cover.sent_bytes())) {
         "lossy"
     } else {
         "two_way"
+    }
+}
+
+/// From when on it is a finding.
+struct Limits<'k> {
+    one_way: Option<&'k Kind>,
+    loss: Option<&'k Kind>,
+}
+
+impl<'k> Limits<'k> {
+    fn of(kinds: &'k Kinds) -> Self {
+        Self { one_way: kinds.of(ONE_WAY), loss: kinds.of(LOSS) }
+    }
+
+    fn is_one_way(&self, cover: &Cover) -> bool {
+        let is_beyond = |kind: &Kind| cover.one_sided >= kind.at_least && kind.is_beyond(cover.one_sided, cover.mutual);
+        self.one_way.is_some_and(is_beyond)
+    }
+
+    fn is_lossy(&self, cover: &Cover) -> bool {
+        let is_beyond =
+            |kind: &Kind| cover.lost_bytes >= kind.at_least && kind.is_beyond(cover.lost_bytes, cover.sent_bytes());
+        self.loss.is_some_and(is_beyond)
+    }
+}
+
+/// Something that could not be seen.
+#[derive(Debug)]
+pub(super) struct Unseen {
+    pub(super) kind: &'static str,
+    /// What tells it apart from others of its kind.
+    pub(super) key: String,
+    /// What the texts may hold and the row does not.
+    pub(super) words: BTreeMap<&'static str, String>,
+    pub(super) details: BTreeMap<String, String>,
+    pub(super) span: (Timestamp, Timestamp),
+    /// In how many hours, or how many frames.
+    pub(super) count: u64,
+    pub(super) evidence: Vec<Evidence>,
+    /// A frame that shows it, and belongs to no flow.
+    pub(super) place: Option<Place>,
+    pub(super) context: Context,
+}
+
+/// Something of which a capture shows nothing at all.
+#[derive(Clone, Debug)]
+pub struct Blind {
+    /// What it is, in words: `frames of link type arcnet`.
+    pub segment: String,
+    /// What tells it apart from others, the same whenever the same is read.
+    pub key: String,
+    /// What was seen of it, as a sentence.
+    pub what: String,
+    /// Frames that were not read, or that would have come at the rate of the others.
+    pub missing: u64,
+    /// All frames, with those.
+    pub of: u64,
+    /// From when until when.
+    pub span: (Timestamp, Timestamp),
+    /// A frame that shows it.
+    pub place: Option<Place>,
+}
+
+impl Blind {
+    /// What a finding tells of it, if it is enough.
+    pub(super) fn unseen(&self, kinds: &Kinds) -> Option<Unseen> {
+        let kind = kinds.of(BLIND)?;
+        if self.missing < kind.at_least || !kind.is_beyond(self.missing, self.of) {
+            return None;
+        }
+        let details = BTreeMap::from([
+            ("segment".to_owned(), self.segment.clone()),
+            ("missing_frames".to_owned(), self.missing.to_string()),
+            ("share".to_owned(), percent(self.missing, self.of)),
+        ]);
+        Some(Unseen {
+            kind: BLIND,
+            key: self.key.clone(),
+            words: BTreeMap::from([("what", self.what.clone())]),
+            details,
+            span: self.span,
+            count: self.missing,
+            evidence: Vec::new(),
+            place: self.place,
+            context: Context::default(),
+        })
+    }
+}
+
+/// As many packets prove it, and as many networks are named.
+const MOST_EVIDENCE: usize = 3;
+const MOST_NAMED: usize = 16;
+
+impl Unseen {
+    fn of(kind: &'static str, context: Context, covers: &[(&Key, &Cover)]) -> Self {
+        let sum = |of: fn(&Cover) -> u64| covers.iter().fold(0u64, |sum, (_, cover)| sum.saturating_add(of(cover)));
+        let (part, whole) = match kind {
+            ONE_WAY => (sum(|cover| cover.one_sided), sum(|cover| cover.mutual)),
+            _ => (sum(|cover| cover.lost_bytes), sum(Cover::sent_bytes)),
+        };
+        let hours: BTreeSet<Timestamp> = covers.iter().map(|(key, _)| key.window).collect();
+        let networks = by_weight(covers, context);
+        let listed: Vec<&str> = networks.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let mut details = BTreeMap::from([
+            ("networks".to_owned(), listed.join(", ")),
+            ("hours".to_owned(), counted(hours.len(), "hour")),
+            ("share".to_owned(), percent(part, whole)),
+        ]);
+        let at: fn(&Cover) -> Option<Evidence> = if kind == ONE_WAY {
+            details.insert("one_sided_packets".to_owned(), part.to_string());
+            |cover| cover.one_sided_at
+        } else {
+            details.insert("lost_bytes".to_owned(), part.to_string());
+            |cover| cover.lost_at
+        };
+        let mut evidence: Vec<Evidence> = covers.iter().filter_map(|(_, cover)| at(cover)).collect();
+        evidence.sort_by_key(|evidence| (evidence.time, evidence.capture, evidence.frame));
+        evidence.dedup();
+        evidence.truncate(MOST_EVIDENCE);
+        let span = covers.iter().fold(None, |span, (_, cover)| joined(span, cover.span));
+        Self {
+            kind,
+            key: context.to_string(),
+            words: BTreeMap::from([("where", named(&networks))]),
+            details,
+            span: span.unwrap_or_default(),
+            count: hours.len() as u64,
+            evidence,
+            place: None,
+            context,
+        }
+    }
+}
+
+/// The networks, the one with most packets first.
+fn by_weight(covers: &[(&Key, &Cover)], context: Context) -> Vec<String> {
+    let mut packets: BTreeMap<Subnet, u64> = BTreeMap::new();
+    for (key, cover) in covers {
+        let sum = packets.entry(key.subnet).or_default();
+        *sum = sum.saturating_add(cover.tally.packets);
+    }
+    let mut packets: Vec<(Subnet, u64)> = packets.into_iter().collect();
+    packets.sort_by_key(|(subnet, packets)| (subnet.length == 0, std::cmp::Reverse(*packets), *subnet));
+    let name = |subnet: Subnet| match (subnet.length, context.is_root()) {
+        (0, _) => "the internet".to_owned(),
+        (_, true) => subnet.to_string(),
+        (_, false) => format!("{subnet} ({context})"),
+    };
+    let mut names: Vec<String> = packets.into_iter().map(|(subnet, _)| name(subnet)).collect();
+    names.dedup();
+    names
+}
+
+/// The first of some names, and how many more there are.
+fn named(names: &[String]) -> String {
+    match names {
+        [] => "a network".to_owned(),
+        [one] => one.clone(),
+        [one, other] => format!("{one} and {other}"),
+        [one, others @ ..] => format!("{one} and {} more networks", others.len()),
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A share in percent, to one digit behind the point below ten.
+pub(super) fn percent(part: u64, whole: u64) -> String {
+    let tenths = (u128::from(part) * 1_000 + u128::from(whole) / 2).checked_div(u128::from(whole)).unwrap_or(0);
+    if tenths < 100 { format!("{}.{}", tenths / 10, tenths % 10) } else { (tenths / 10).to_string() }
+}
+
+fn evidence_at(told: &Evidence, place: Place, flow: FlowId) -> Evidence {
+    Evidence { time: place.time, capture: place.capture, frame: place.frame, flow, ..*told }
+}
+
+fn joined<T: Ord>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {
+    match (one, other) {
+        (Some((first, last)), Some((begin, end))) => Some((first.min(begin), last.max(end))),
+        (one, other) => one.or(other),
+    }
+}
+
+fn earlier(one: Option<Evidence>, other: Option<Evidence>) -> Option<Evidence> {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            let is_later = (one.time, one.capture, one.frame) > (other.time, other.capture, other.frame);
+            Some(if is_later { other } else { one })
+        }
+        (one, other) => one.or(other),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Findings of a moment, from dealings and assets.
 
 use super::assets::{Asset, Assets};
+use super::coverage::Unseen;
 use super::dealings::{Dealings, Deeds, Matter};
 use super::known::Key;
 use super::rows::{self, int};
@@ -50,7 +51,7 @@ pub(super) struct Ground<'a> {
 }
 
 impl Findings {
-    pub(super) fn of(ground: &Ground<'_>, dealings: &Dealings) -> Self {
+    pub(super) fn of(ground: &Ground<'_>, dealings: &Dealings, unseen: &[Unseen]) -> Self {
         let mut findings = Self { rows: Vec::new(), control: BTreeMap::new() };
         for (between, joined) in ground.joined(dealings) {
             if let Some(row) = ground.control(&between, &joined) {
@@ -60,6 +61,7 @@ impl Findings {
             findings.rows.extend(ground.unanswered(&between, &joined));
         }
         findings.rows.extend(ground.assets.all.iter().filter_map(|asset| ground.unidentified(asset)));
+        findings.rows.extend(unseen.iter().filter_map(|unseen| ground.unseen(unseen)));
         findings.rows.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.finding_id.cmp(&b.finding_id)));
         findings
     }
@@ -181,13 +183,38 @@ impl Ground<'_> {
         }
         let spoken: Vec<&str> = protocols.into_iter().collect();
         let words = words(asset, None, &spoken.join(", "), &details);
-        let mut row = self.row(UNIDENTIFIED, kind, asset, &words, &[]);
+        let mut row = self.row(UNIDENTIFIED, kind, Some(asset), &words, &[]);
         row.details = details;
         row.count = 1;
         (row.first_seen, row.last_seen) = (asset.first_seen(), asset.last_seen());
         row.opened = row.first_seen;
         let seen = asset.homes.iter().map(|home| home.seen.evidence).find(|evidence| evidence.frame.is_some());
-        row.evidence = seen.map(|evidence| evidence_row(&evidence, asset)).into_iter().collect();
+        row.evidence = seen.map(|evidence| evidence_row(&evidence, Some(asset))).into_iter().collect();
+        Some(row)
+    }
+
+    /// Something that the capture does not show. It is about the network, and no asset's.
+    fn unseen(&self, unseen: &Unseen) -> Option<FindingRow> {
+        let kind = self.kinds.of(unseen.kind)?;
+        let mut words: BTreeMap<&str, String> = unseen.words.clone();
+        words.extend(unseen.details.iter().map(|(word, value)| (word.as_str(), value.clone())));
+        let mut row = self.row(unseen.kind, kind, None, &words, &[&unseen.key]);
+        row.details = unseen.details.clone();
+        row.count = int(unseen.count);
+        (row.first_seen, row.last_seen) = unseen.span;
+        row.opened = row.first_seen;
+        row.evidence = unseen
+            .evidence
+            .iter()
+            .map(|evidence| EvidenceRow { context: rows::context(unseen.context), ..evidence_row(evidence, None) })
+            .collect();
+        row.evidence.extend(unseen.place.map(|place| EvidenceRow {
+            time: place.time,
+            capture: Some(place.capture.to_string()),
+            frame: place.frame.map(int),
+            display_filter: place.frame.map(|frame| format!("frame.number == {frame}")),
+            ..EvidenceRow::default()
+        }));
         Some(row)
     }
 
@@ -205,7 +232,7 @@ impl Ground<'_> {
         let words = words(asset, peer, between.protocol, &details);
         let port = between.port.to_string();
         let key = [peer.map_or("", |peer| peer.id.as_str()), &port, between.protocol];
-        let mut row = self.row(name, kind, asset, &words, &key);
+        let mut row = self.row(name, kind, Some(asset), &words, &key);
         row.details = details;
         row.peer_asset_id = peer.map(|peer| peer.id.clone());
         row.peer_name = peer.map(Asset::title);
@@ -214,7 +241,7 @@ impl Ground<'_> {
         row.port = (between.port != 0).then(|| i32::from(between.port));
         (row.first_seen, row.last_seen) = matter.span?;
         row.opened = row.first_seen;
-        row.evidence = matter.evidence.iter().map(|evidence| evidence_row(evidence, asset)).collect();
+        row.evidence = matter.evidence.iter().map(|evidence| evidence_row(evidence, Some(asset))).collect();
         Some(row)
     }
 
@@ -223,12 +250,14 @@ impl Ground<'_> {
         &self,
         name: &str,
         kind: &Kind,
-        asset: &Asset<'_>,
+        asset: Option<&Asset<'_>>,
         words: &BTreeMap<&str, String>,
         key: &[&str],
     ) -> FindingRow {
-        let parts = [self.site, name, &asset.id].into_iter().chain(key.iter().copied());
-        let target = key.get(1..).unwrap_or_default().join("/");
+        let asset_id = asset.map_or("", |asset| asset.id.as_str());
+        let parts = [self.site, name, asset_id].into_iter().chain(key.iter().copied());
+        // Findings that one action cures share its id: those of an asset and port, or of a network.
+        let target = key.get(usize::from(asset.is_some())..).unwrap_or_default().join("/");
         FindingRow {
             as_of: self.as_of,
             finding_id: id('f', parts),
@@ -239,14 +268,14 @@ impl Ground<'_> {
             disposition: Some("none".to_owned()),
             title: fill(&kind.title, words),
             summary: Some(fill(&kind.summary, words)),
-            asset_id: Some(asset.id.clone()),
-            asset_name: Some(asset.title()),
-            asset_ip: rows::first_ip(asset),
+            asset_id: asset.map(|asset| asset.id.clone()),
+            asset_name: asset.map(Asset::title),
+            asset_ip: asset.and_then(rows::first_ip),
             confidence: Some(i32::from(kind.confidence)),
             controls: kind.controls.clone(),
             techniques: kind.techniques.clone(),
             remediation: Some(kind.remediation.clone()),
-            remediation_id: Some(id('r', [asset.id.as_str(), &kind.remediation, &target])),
+            remediation_id: Some(id('r', [asset_id, &kind.remediation, &target])),
             verification: Some(kind.verification.clone()),
             verifiable: Some(kind.verifiable.clone()),
             ..FindingRow::default()
@@ -293,7 +322,7 @@ fn operations(between: &Between, matter: &Matter) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-fn evidence_row(evidence: &Evidence, asset: &Asset<'_>) -> EvidenceRow {
+fn evidence_row(evidence: &Evidence, asset: Option<&Asset<'_>>) -> EvidenceRow {
     EvidenceRow {
         time: evidence.time,
         capture: Some(evidence.capture.to_string()),
@@ -302,7 +331,7 @@ fn evidence_row(evidence: &Evidence, asset: &Asset<'_>) -> EvidenceRow {
         protocol: Some(evidence.protocol.to_owned()).filter(|protocol| !protocol.is_empty()),
         display_filter: evidence.frame.map(|frame| format!("frame.number == {frame}")),
         community_id: community::id(&evidence.flow),
-        context: asset.homes.first().and_then(|home| rows::context(home.key.host.context)),
+        context: asset.and_then(|asset| asset.homes.first()).and_then(|home| rows::context(home.key.host.context)),
         flow: Some(flow(&evidence.flow)),
         packet_file: None,
     }

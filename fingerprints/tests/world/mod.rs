@@ -121,6 +121,8 @@ impl World {
             to_client: answer,
             lost_bytes: 0,
             unknown_bytes: 0,
+            begun_at: Some((Place { time: evidence.time, capture: 0, frame: evidence.frame }, evidence.flow)),
+            lost_at: None,
         };
         change(&mut traffic);
         self.told(server.into(), Fact::Traffic(Box::new(traffic)), evidence);

@@ -5,7 +5,7 @@
 
 use super::capture_file::{CaptureFile, Damage, Frame, Step};
 use super::map::Bytes;
-use super::{Input, SourceError, prefetch};
+use super::{Input, Silence, Silences, SourceError, prefetch};
 use crate::clock::Clock;
 use dissectors::Timestamp;
 use dissectors::packet::LinkType;
@@ -45,6 +45,8 @@ pub struct Account {
     pub cut: u64,
     /// Why it could not be read to its end.
     pub damage: Option<Damage>,
+    /// How long it was silent.
+    pub silences: Silences,
 }
 
 struct Open {
@@ -241,6 +243,9 @@ impl Account {
             self.first = Some(frame.time);
         }
         if self.last.is_none_or(|last| frame.time > last) {
+            if let Some(last) = self.last {
+                self.silences.see(Silence { from: last, to: frame.time, frame: self.packets });
+            }
             self.last = Some(frame.time);
         }
         match self.link_types.first_mut() {
