@@ -22,6 +22,7 @@ use regex::Regex;
 use crate::cell::{Cell, Kind, Row};
 use crate::query::{QueryError, column};
 use crate::schema::{Column, Table};
+use crate::visible::visible;
 
 /// Conditions on a row.
 #[derive(Debug)]
@@ -46,12 +47,13 @@ pub(crate) enum Test {
 
 impl Filter {
     pub(crate) fn parse(table: &'static Table, text: &str) -> Result<Self, QueryError> {
-        let mut parser = Parser { table, tokens: tokens(text)?.into_iter().peekable() };
-        let filter = parser.any()?;
-        match parser.tokens.next() {
-            None => Ok(filter),
-            found => Err(syntax("and, or, or the end", found)),
-        }
+        let located = |(at, fault): (usize, QueryError)| {
+            let at = visible(&text[..at]).chars().count();
+            QueryError::Conditions { fault: Box::new(fault), text: visible(text), at }
+        };
+        let tokens = tokens(text).map_err(located)?;
+        let mut parser = Parser { table, tokens: tokens.into_iter().peekable(), at: 0, end: text.len() };
+        parser.whole().map_err(|fault| located((parser.at, fault)))
     }
 
     pub(crate) fn holds(&self, row: &Row) -> bool {
@@ -90,10 +92,28 @@ fn texts(cell: &Cell) -> impl Iterator<Item = &str> {
 
 struct Parser {
     table: &'static Table,
-    tokens: Peekable<IntoIter<Token>>,
+    tokens: Peekable<IntoIter<(usize, Token)>>,
+    /// Where the token stands that was taken last, which is the one at fault.
+    at: usize,
+    /// Where the text ends.
+    end: usize,
 }
 
 impl Parser {
+    fn whole(&mut self) -> Result<Filter, QueryError> {
+        let filter = self.any()?;
+        match self.next() {
+            None => Ok(filter),
+            found => Err(syntax("and, or, or the end", found)),
+        }
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let (at, token) = self.tokens.next().map_or((self.end, None), |(at, token)| (at, Some(token)));
+        self.at = at;
+        token
+    }
+
     fn any(&mut self) -> Result<Filter, QueryError> {
         let mut filters = vec![self.all()?];
         while self.take_word("or") {
@@ -111,10 +131,10 @@ impl Parser {
     }
 
     fn one(&mut self) -> Result<Filter, QueryError> {
-        match self.tokens.next() {
+        match self.next() {
             Some(Token::Open) => {
                 let filter = self.any()?;
-                match self.tokens.next() {
+                match self.next() {
                     Some(Token::Close) => Ok(filter),
                     found => Err(syntax("and, or, or )", found)),
                 }
@@ -126,20 +146,25 @@ impl Parser {
 
     fn condition(&mut self, name: &str) -> Result<Filter, QueryError> {
         let index = column(self.table, name)?;
-        let operator = match self.tokens.next() {
+        let operator = match self.next() {
             Some(Token::Operator(operator)) => operator,
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("contains") => "contains",
             found => return Err(syntax("one of = != < <= > >= ~ contains", found)),
         };
-        let value = match self.tokens.next() {
+        let operator_at = self.at;
+        let value = match self.next() {
             Some(token @ (Token::Word(_) | Token::Quoted(_))) => token,
             found => return Err(syntax("a value", found)),
         };
-        Ok(Filter::One { column: index, test: test(&self.table.columns[index], operator, value)? })
+        let test = test(&self.table.columns[index], operator, value);
+        if matches!(test, Err(QueryError::Operator { .. })) {
+            self.at = operator_at;
+        }
+        Ok(Filter::One { column: index, test: test? })
     }
 
     fn take_word(&mut self, word: &str) -> bool {
-        self.tokens.next_if(|token| matches!(token, Token::Word(next) if next.eq_ignore_ascii_case(word))).is_some()
+        self.tokens.next_if(|(_, token)| matches!(token, Token::Word(next) if next.eq_ignore_ascii_case(word))).is_some()
     }
 }
 
@@ -154,7 +179,7 @@ fn test(column: &Column, operator: &'static str, value: Token) -> Result<Test, Q
     match (operator, column.kind) {
         ("~", Kind::Text | Kind::List(Kind::Text)) => match Regex::new(&value) {
             Ok(pattern) => Ok(Test::Matches(pattern)),
-            Err(source) => Err(QueryError::Pattern { column: column.name, source: Box::new(source) }),
+            Err(error) => Err(QueryError::Pattern { column: column.name, problem: last_line(&error.to_string()) }),
         },
         ("contains", Kind::Text | Kind::List(Kind::Text) | Kind::Map(_)) => Ok(Test::Contains(value)),
         (_, Kind::List(Kind::Text)) => refuse("it is a list: say contains or ~"),
@@ -163,6 +188,12 @@ fn test(column: &Column, operator: &'static str, value: Token) -> Result<Test, Q
         ("~" | "contains", _) => refuse("it is no text: say = != < <= > >="),
         _ => comparison(column, operator, value),
     }
+}
+
+/// What the library says at the end of its picture of a pattern.
+fn last_line(text: &str) -> String {
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 fn comparison(column: &Column, operator: &str, value: String) -> Result<Test, QueryError> {
@@ -212,17 +243,20 @@ fn ends_word(letter: char) -> bool {
     letter.is_whitespace() || "()\"'=!<>~".contains(letter)
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
+/// The tokens of a text and where each stands; or what is none, and where.
+fn tokens(text: &str) -> Result<Vec<(usize, Token)>, (usize, QueryError)> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        let (token, length) = match first {
-            '(' => (Token::Open, 1),
-            ')' => (Token::Close, 1),
-            '"' | '\'' => quoted(rest, first)?,
-            _ => operator_or_word(rest)?,
+        let at = text.len() - rest.len();
+        let token = match first {
+            '(' => Ok((Token::Open, 1)),
+            ')' => Ok((Token::Close, 1)),
+            '"' | '\'' => quoted(rest, first),
+            _ => operator_or_word(rest),
         };
-        tokens.push(token);
+        let (token, length) = token.map_err(|fault| (at, fault))?;
+        tokens.push((at, token));
         rest = rest[length..].trim_start();
     }
     Ok(tokens)
@@ -280,8 +314,15 @@ mod tests {
         Filter::parse(table, filter).unwrap_or_else(|error| panic!("{filter}: {error}")).holds(&row)
     }
 
+    fn fault(filter: &str) -> QueryError {
+        match Filter::parse(&ASSETS, filter) {
+            Err(QueryError::Conditions { fault, .. }) => *fault,
+            other => panic!("{filter}: {other:?}"),
+        }
+    }
+
     fn error(filter: &str) -> String {
-        Filter::parse(&ASSETS, filter).unwrap_err().to_string()
+        fault(filter).to_string()
     }
 
     #[test]
@@ -341,7 +382,7 @@ mod tests {
         );
         assert_eq!(error("ips = 10.0.0.1"), "ips cannot be compared by =; it is a list: say contains or ~");
         assert_eq!(error("confidence ~ 9"), "confidence cannot be compared by ~; it is no text: say = != < <= > >=");
-        assert!(matches!(Filter::parse(&ASSETS, "vendor ~ '('"), Err(QueryError::Pattern { column: "vendor", .. })));
+        assert_eq!(error("vendor ~ '('"), "vendor ~ wants a regular expression: unclosed group");
     }
 
     #[test]
@@ -360,5 +401,24 @@ mod tests {
         ] {
             assert_eq!(error(filter), message, "{filter}");
         }
+    }
+
+    #[test]
+    fn an_error_points_at_its_place() {
+        for (filter, place) in [
+            ("vendro = x", ""),
+            ("vendor is x", "       "),
+            ("vendor = x and  confidence > high", "                             "),
+            ("vendor = Müller or ips = 10.0.0.1", "                       "),
+            ("vendor = x y", "           "),
+            ("vendor =", "        "),
+            ("vendor = 'x", "         "),
+        ] {
+            let said = Filter::parse(&ASSETS, filter).unwrap_err().to_string();
+            let end = format!("\n  {filter}\n  {place}^");
+            assert!(said.starts_with("--where: ") && said.ends_with(&end), "{said}");
+        }
+        let steering = Filter::parse(&ASSETS, "vendor = \u{1b}x y").unwrap_err().to_string();
+        assert!(steering.ends_with("\n  vendor = \\u{1b}x y\n                   ^"), "{steering}");
     }
 }

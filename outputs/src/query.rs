@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::cell::{Cell, Row};
 use crate::filter::Filter;
+use crate::nearest::{did_you_mean, nearest};
 use crate::rows::Rows;
 use crate::schema::Table;
 
@@ -39,7 +40,7 @@ enum Direction {
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The table has no such column.
-    #[error("{table} has no column {column}{}", nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+    #[error("{table} has no column {column}{}", instead(*nearest))]
     Column {
         /// The table.
         table: &'static str,
@@ -69,12 +70,12 @@ pub enum QueryError {
         instead: &'static str,
     },
     /// A pattern is no regular expression.
-    #[error("{column}")]
+    #[error("{column} ~ wants a regular expression: {problem}")]
     Pattern {
         /// The column.
         column: &'static str,
         /// What is wrong with the pattern.
-        source: Box<regex::Error>,
+        problem: String,
     },
     /// The conditions cannot be read.
     #[error("expected {wanted}, found {found}")]
@@ -84,6 +85,23 @@ pub enum QueryError {
         /// What stands there.
         found: String,
     },
+    /// Conditions in which something is wrong, and where in them.
+    #[error("--where: {fault}\n  {text}\n  {}^", " ".repeat(*at))]
+    Conditions {
+        /// What is wrong.
+        fault: Box<QueryError>,
+        /// The conditions, as they can be shown.
+        text: String,
+        /// How many letters stand before the fault.
+        at: usize,
+    },
+}
+
+fn instead(nearest: Option<&str>) -> String {
+    match nearest {
+        None => "; `otoscope schema` lists its columns".to_owned(),
+        some => did_you_mean(some),
+    }
 }
 
 impl Query {
@@ -154,26 +172,6 @@ pub(crate) fn column(table: &'static Table, name: &str) -> Result<usize, QueryEr
     })
 }
 
-/// The name that is spelled most like this one, if any is spelled much like it.
-fn nearest(name: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let (distance, nearest) = names.map(|candidate| (edits(name, candidate), candidate)).min()?;
-    (distance <= name.len().div_ceil(3)).then_some(nearest)
-}
-
-/// How many letters must be put in, taken out or changed (Levenshtein).
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use fingerprints::record::{AssetRow, FindingRow, Provenance, Record};
@@ -221,7 +219,8 @@ mod tests {
     fn a_misspelt_column_is_named_with_the_nearest() {
         let error = |names| columns(&ASSETS, names).unwrap_err().to_string();
         assert_eq!(error("vendor,frimware"), "assets has no column frimware; did you mean firmware?");
-        assert_eq!(error("colour_of_the_box"), "assets has no column colour_of_the_box");
+        let unlike = "assets has no column colour_of_the_box; `otoscope schema` lists its columns";
+        assert_eq!(error("colour_of_the_box"), unlike);
         assert_eq!(columns(&ASSETS, " site , run_id,").unwrap(), [0, 2]);
     }
 }
