@@ -164,7 +164,9 @@ impl Parser {
     }
 
     fn take_word(&mut self, word: &str) -> bool {
-        self.tokens.next_if(|(_, token)| matches!(token, Token::Word(next) if next.eq_ignore_ascii_case(word))).is_some()
+        self.tokens
+            .next_if(|(_, token)| matches!(token, Token::Word(next) if next.eq_ignore_ascii_case(word)))
+            .is_some()
     }
 }
 

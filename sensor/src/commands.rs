@@ -2,13 +2,23 @@
 
 mod asset;
 mod catalogue;
+mod completions;
+mod config;
+mod man;
 mod read;
 mod summary;
 mod table;
+mod told;
 
-use clap::{Parser, Subcommand};
-use outputs::{QueryError, visible};
-use std::path::Path;
+pub(crate) use told::refusal;
+
+use crate::config::Config;
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+use outputs::visible;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// All went well.
@@ -24,6 +34,9 @@ const DAMAGED: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "otoscope", version, about, max_term_width = 100)]
 struct Arguments {
+    /// Take settings from this TOML file; what is typed goes before it [environment: `OTOSCOPE_CONFIG`]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -31,40 +44,86 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Read captures: who speaks, what they are, who commands them
+    #[command(after_help = "Example: otoscope read site.pcapng --out lake")]
     Read(read::Arguments),
     /// Devices and what they are
+    #[command(
+        after_help = "Example: otoscope assets lake --where 'vendor = Siemens and firmware != null' --columns name,ips,firmware"
+    )]
     Assets(table::Arguments),
     /// Why each asset is called what it is
+    #[command(after_help = "Example: otoscope claims lake --where 'attribute = firmware' --sort -confidence")]
     Claims(table::Arguments),
     /// Who talks to whom: client, server, port, protocol
+    #[command(after_help = "Example: otoscope services lake --where 'protocol = modbus'")]
     Services(table::Arguments),
     /// What was said, summed per operation
+    #[command(after_help = "Example: otoscope activity lake --where 'is_control = true' --format csv > control.csv")]
     Activity(table::Arguments),
     /// Control actions one by one
+    #[command(after_help = "Example: otoscope operations lake --where 'category = write' --sort -time --limit 20")]
     Operations(table::Arguments),
     /// What should be looked at, the worst first
+    #[command(after_help = "Example: otoscope findings lake --where 'severity = high or severity = critical'")]
     Findings(table::Arguments),
     /// The captures that were read
+    #[command(after_help = "Example: otoscope captures lake --where 'damage != null'")]
     Captures(table::Arguments),
     /// What could be seen, and what could not
+    #[command(after_help = "Example: otoscope coverage lake --where 'state != two_way'")]
     Coverage(table::Arguments),
     /// How the reading itself went
+    #[command(after_help = "Example: otoscope health lake --format json")]
     Health(table::Arguments),
     /// All that is known of one asset
+    #[command(after_help = "Example: otoscope asset 10.20.0.110 lake --why")]
     Asset(asset::Arguments),
     /// The tables and their columns: as text, JSON Schema or SQL
+    #[command(after_help = "Example: otoscope schema --sql duckdb --lake lake > views.sql")]
     Schema(catalogue::SchemaArguments),
     /// The properties that dissectors fill and rules match
+    #[command(after_help = "Example: otoscope fields --json")]
     Fields(catalogue::ListArguments),
     /// The protocols that are read
+    #[command(after_help = "Example: otoscope protocols")]
     Protocols(catalogue::ListArguments),
+    /// Check, show or begin a file of settings
+    Config(config::Arguments),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = "Example: otoscope completions bash > /etc/bash_completion.d/otoscope")]
+    Completions(completions::Arguments),
+    /// Print the manual, or write a page for each command
+    #[command(after_help = "Example: otoscope man /usr/local/share/man/man1")]
+    Man(man::Arguments),
+}
+
+/// All commands, as they are typed.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     quiet_panics();
-    let arguments = Arguments::parse();
-    let result = match &arguments.command {
+    let code = arguments().and_then(|arguments| {
+        let code = carry_out(&arguments)?;
+        std::io::stdout().flush()?;
+        Ok(code)
+    });
+    ExitCode::from(code.unwrap_or_else(|error| told::failure(&error)))
+}
+
+/// What was typed, completed from the file of settings.
+fn arguments() -> Result<Arguments> {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let root = command();
+    let Some(path) = crate::config::named(&root, &typed) else { return Ok(Arguments::try_parse_from(typed)?) };
+    let config = Config::load(&root, &path)?;
+    Ok(Arguments::try_parse_from(config.complete(&root, &typed))?)
+}
+
+fn carry_out(arguments: &Arguments) -> Result<u8> {
+    match &arguments.command {
         Command::Read(read) => read::run(read),
         Command::Assets(table) => table::run("assets", table),
         Command::Claims(table) => table::run("claims", table),
@@ -79,15 +138,9 @@ pub fn run() -> ExitCode {
         Command::Schema(schema) => catalogue::schema(schema),
         Command::Fields(list) => catalogue::fields(list),
         Command::Protocols(list) => catalogue::protocols(list),
-    };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(error) if is_closed_pipe(&error) => ExitCode::from(READ),
-        Err(error) => {
-            let said = format!("otoscope: {error:#}");
-            said.lines().for_each(|line| eprintln!("{}", visible(line)));
-            ExitCode::from(if error.is::<QueryError>() { WRONG_USE } else { FAILED })
-        }
+        Command::Config(config) => config::run(config, arguments.config.as_deref()),
+        Command::Completions(completions) => completions::run(completions),
+        Command::Man(man) => man::run(man),
     }
 }
 
@@ -95,13 +148,19 @@ pub fn run() -> ExitCode {
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         if let Some(place) = panic.location() {
-            eprintln!("otoscope: a fault at {place}; please report it");
+            say(&format!("otoscope: a fault at {place}; please report it"));
         }
     }));
 }
 
+/// Says something beside what was asked for. That nobody listens is no fault: `otoscope ... 2>&1 | head` ends quietly.
+fn say(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = text.lines().try_for_each(|line| writeln!(stderr, "{}", visible(line)));
+}
+
 /// A path to be pasted: in quotes where a shell would read it as something else.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let is_plain = path.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-+:,=@%".contains(letter));
     if is_plain && !path.is_empty() {
@@ -109,11 +168,4 @@ fn quoted(path: &Path) -> String {
     } else {
         format!("'{}'", visible(&path).replace('\'', r"'\''"))
     }
-}
-
-/// `otoscope assets LAKE | head` is no error.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-    })
 }

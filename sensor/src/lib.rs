@@ -2,6 +2,7 @@
 
 mod clock;
 pub mod commands;
+mod config;
 mod conversation;
 mod counters;
 pub mod duplicate;

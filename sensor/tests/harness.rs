@@ -5,11 +5,13 @@
 mod harness {
     mod books;
     mod cli;
+    mod config;
     mod cuts;
     mod engines;
     mod facts;
     mod faults;
     mod lake;
+    mod manual;
     mod mirror;
     mod negative;
     mod replay;

@@ -1,12 +1,12 @@
 //! `otoscope read`: captures in, a summary on the screen, tables in a lake.
 
-use super::{DAMAGED, READ, summary};
+use super::{DAMAGED, READ, say, summary, told};
 use crate::pipeline::Settings;
 use crate::reading::{Job, Prepared, Reading, prepare};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use outputs::lake::DEFAULT_SITE;
-use outputs::{Lake, Lines, Overlap, Sink, visible};
+use outputs::{Lake, Lines, Overlap, Sink};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,10 +36,10 @@ pub(super) struct Whom {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: Option<u16>,
     /// The site that ids are made for [default: the lake's, or "default"]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = told::name)]
     pub(super) site: Option<String>,
     /// The sensor's name in every row
-    #[arg(long, value_name = "S", default_value = "otoscope")]
+    #[arg(long, value_name = "S", default_value = "otoscope", value_parser = told::name)]
     sensor: String,
 }
 
@@ -93,11 +93,11 @@ fn site(arguments: &Arguments) -> Result<String> {
 /// Reads, with a bar on a terminal and a plain line elsewhere.
 pub(super) fn with_progress(prepared: Prepared) -> Reading {
     for path in &prepared.left_out().repeated {
-        eprintln!("{} is named twice; it is read once", visible(&path.to_string_lossy()));
+        say(&format!("{} is named twice; it is read once", path.to_string_lossy()));
     }
     if !std::io::stderr().is_terminal() {
         let captures = summary::plural(prepared.captures(), "capture");
-        eprintln!("reading {captures}, {}", summary::bytes(prepared.bytes()));
+        say(&format!("reading {captures}, {}", summary::bytes(prepared.bytes())));
         return prepared.read(&mut |_| {});
     }
     let bar = ProgressBar::new(prepared.bytes());
@@ -114,7 +114,7 @@ pub(super) fn with_progress(prepared: Prepared) -> Reading {
 pub(super) fn tell_damage(reading: &Reading) -> u8 {
     let code = exit_code(reading);
     if code == DAMAGED {
-        eprintln!("not everything could be read: `otoscope read` says what, `otoscope captures` and `health` where");
+        say("not everything could be read: `otoscope read` says what, `otoscope captures` and `health` where");
     }
     code
 }

@@ -1,6 +1,6 @@
 //! `otoscope assets`, `services` and the other tables: from a lake, or from captures read on the spot.
 
-use super::{READ, read};
+use super::{READ, read, say, told};
 use crate::reading::prepare;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
     sort: Option<String>,
     /// At most so many rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = told::how_many, allow_negative_numbers = true)]
     limit: Option<usize>,
     /// How the rows are printed
     #[arg(long, value_enum, default_value = "table")]
@@ -65,7 +65,7 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
         Printed::Csv => Format::Csv(Audience::Program),
     };
     if rows.rows.is_empty() && arguments.format == Printed::Table {
-        eprintln!("no rows");
+        say("no rows");
     }
     outputs::print(&rows, query.columns(), format, &mut std::io::stdout().lock())?;
     Ok(code)

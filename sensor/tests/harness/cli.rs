@@ -242,11 +242,17 @@ fn what_cannot_be_written_says_where() {
 
 #[test]
 fn a_misspelt_column_is_answered_with_the_nearest() {
-    for (option, value) in [("--where", "vendr = ABB"), ("--columns", "asset_id,vendr"), ("--sort", "-vendr")] {
-        run(&["assets", "pcaps/modbus", option, value])
-            .code(WRONG_USE)
-            .stdout("")
-            .stderr("otoscope: assets has no column vendr; did you mean vendor?\n");
+    let said = "assets has no column vendr; did you mean vendor?\n";
+    for (option, value, said) in [
+        ("--columns", "asset_id,vendr", format!("otoscope: {said}")),
+        ("--sort", "-vendr", format!("otoscope: {said}")),
+        (
+            "--where",
+            "name = x or vendr = y",
+            format!("otoscope: --where: {said}  name = x or vendr = y\n              ^\n"),
+        ),
+    ] {
+        run(&["assets", "pcaps/modbus", option, value]).code(WRONG_USE).stdout("").stderr(said);
     }
 }
 
@@ -265,7 +271,7 @@ fn wrong_use_is_told_from_failure() {
         run(arguments).code(WRONG_USE).stdout("").stderr(contains("Usage").or(contains("--help")));
     }
     run(&["read", "pcaps", "--workers", "0"]).stderr(contains("0 is not in 1..=64"));
-    run(&["reed", "pcaps"]).stderr(contains("'read'"));
+    run(&["reed", "pcaps"]).stderr(contains("unknown command reed; did you mean read?"));
 }
 
 /// A question that is wrong is answered before captures are read.

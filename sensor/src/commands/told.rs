@@ -1,0 +1,157 @@
+//! What goes wrong, told: what, where and what helps, in one to three lines; and the exit code that it gives.
+
+use super::{FAILED, READ, WRONG_USE, say};
+use crate::config::ConfigError;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use outputs::{QueryError, did_you_mean, nearest, visible};
+use std::io;
+
+/// What was typed asks for something that there is not, or that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct WrongUse(pub(super) String);
+
+/// Tells why a command ended early; gives its exit code.
+pub(super) fn failure(error: &anyhow::Error) -> u8 {
+    if is_closed_pipe(error) {
+        return READ;
+    }
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        return typed_wrongly(error);
+    }
+    let is_output = error.is::<io::Error>() && error.chain().count() == 1;
+    let output = if is_output { "standard output: " } else { "" };
+    let causes: Vec<String> = error.chain().map(in_words).collect();
+    say(&format!("otoscope: {output}{}", causes.join(": ")));
+    let is_wrong_use = error.is::<QueryError>()
+        || error.is::<WrongUse>()
+        || matches!(error.downcast_ref::<ConfigError>(), Some(ConfigError::Faults { .. }));
+    if is_wrong_use { WRONG_USE } else { FAILED }
+}
+
+/// `otoscope assets LAKE | head` is no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe))
+}
+
+/// What the system says, so that it helps who does not know its words.
+fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
+    let Some(error) = cause.downcast_ref::<io::Error>() else { return cause.to_string() };
+    let words = match error.kind() {
+        io::ErrorKind::StorageFull => "the disk is full; make room, or write elsewhere",
+        io::ErrorKind::QuotaExceeded => "this user's share of the disk is used up; make room, or write elsewhere",
+        io::ErrorKind::FileTooLarge => "the file grew larger than it may be here; write elsewhere",
+        io::ErrorKind::NotFound => "there is no such file or folder; is the path right?",
+        io::ErrorKind::PermissionDenied => "this user may not do that here; change the rights, or name another place",
+        io::ErrorKind::ReadOnlyFilesystem => "this disk can only be read; name another place",
+        io::ErrorKind::NotADirectory => "a file stands where a folder should; is the path right?",
+        io::ErrorKind::IsADirectory => "it is a folder, and a file is wanted; is the path right?",
+        io::ErrorKind::InvalidFilename => "the name is too long, or has letters that no file can have",
+        _ => return error.to_string(),
+    };
+    words.to_owned()
+}
+
+/// Tells what is wrong with what was typed; help and versions, which clap hands over as errors too, are printed.
+fn typed_wrongly(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        return match error.print() {
+            Err(unwritten) => failure(&unwritten.into()),
+            Ok(()) => READ,
+        };
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return WRONG_USE;
+    }
+    say(&format!("otoscope: {}", what(error)));
+    let mut root = super::command();
+    root.build();
+    let mut typed = root.clone();
+    for word in std::env::args().skip(1) {
+        typed = typed.find_subcommand(&word).cloned().unwrap_or(typed);
+    }
+    say(&typed.render_usage().to_string().replacen("Usage:", "usage:", 1));
+    say(&format!("`{} --help` says more", typed.get_bin_name().unwrap_or("otoscope")));
+    WRONG_USE
+}
+
+fn what(error: &clap::Error) -> String {
+    let all = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    };
+    let one = |kind| all(kind).into_iter().next().unwrap_or_default();
+    let suggested = |kind| did_you_mean(all(kind).first().map(String::as_str));
+    // `--workers <N>` as it is typed: `--workers`.
+    let option = one(ContextKind::InvalidArg);
+    let plain = option.split([' ', '=']).next().unwrap_or_default().to_owned();
+    match error.kind() {
+        ErrorKind::UnknownArgument if option.starts_with('-') => {
+            format!("unknown option {option}{}", suggested(ContextKind::SuggestedArg))
+        }
+        ErrorKind::UnknownArgument => format!("{option} is one argument too many"),
+        ErrorKind::InvalidSubcommand => {
+            let name = one(ContextKind::InvalidSubcommand);
+            format!("unknown command {name}{}", suggested(ContextKind::SuggestedSubcommand))
+        }
+        ErrorKind::InvalidValue if all(ContextKind::ValidValue).is_empty() => format!("{plain} wants a value"),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            format!("{plain}: {}", refusal(error, &one(ContextKind::InvalidValue)))
+        }
+        ErrorKind::MissingRequiredArgument => format!("missing: {}", all(ContextKind::InvalidArg).join(" ")),
+        ErrorKind::ArgumentConflict => {
+            let others = all(ContextKind::PriorArg);
+            match others.as_slice() {
+                [other] if *other == option => format!("{plain} is given twice; once is enough"),
+                others => format!("{option} and {} contradict each other; keep one", others.join(" ")),
+            }
+        }
+        _ => {
+            let text = error.render().to_string();
+            let first: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+            first.join(" ").trim_start_matches("error: ").to_owned()
+        }
+    }
+}
+
+/// Why a value is refused: `xml is none of table, json, csv`.
+pub(crate) fn refusal(error: &clap::Error, value: &str) -> String {
+    if let Some(ContextValue::Strings(values)) =
+        error.get(ContextKind::ValidValue).filter(|_| error.kind() == ErrorKind::InvalidValue)
+    {
+        let near = did_you_mean(nearest(value, values.iter().map(String::as_str)));
+        return format!("{value} is none of {}{near}", values.join(", "));
+    }
+    match std::error::Error::source(error) {
+        Some(why) if why.is::<std::num::ParseIntError>() => format!("{value} is no whole number"),
+        Some(why) if value.is_empty() || why.to_string().contains(value) => why.to_string(),
+        Some(why) => format!("{value}: {why}"),
+        None => format!("{value} is not understood"),
+    }
+}
+
+/// Text as `--site` and `--sensor` take it: it stands in names of files.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let encoded: usize = text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { 1 } else { 3 }).sum();
+    if text.trim().is_empty() {
+        Err("a name has letters".to_owned())
+    } else if text.chars().any(|letter| visible(letter.encode_utf8(&mut [0; 4])).chars().count() > 1) {
+        Err("a name has no letters that cannot be seen".to_owned())
+    } else if encoded > LONGEST_NAME {
+        Err("the name is too long: it stands in names of files".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// Of the 255 bytes of a file's name, what a run's id and number leave.
+const LONGEST_NAME: usize = 180;
+
+/// How many, as `--limit` takes it.
+pub(super) fn how_many(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{text} is no whole number"))
+}

@@ -1,0 +1,150 @@
+//! The commands as they explain themselves: help, completions, manual pages.
+
+use super::support::otoscope;
+use clap::{Arg, Command};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// A command and all commands below it, each with what is typed to run it.
+fn commands() -> Vec<(String, Command)> {
+    fn below(typed: &str, command: &Command, found: &mut Vec<(String, Command)>) {
+        for inner in command.get_subcommands() {
+            let typed = format!("{typed} {}", inner.get_name());
+            found.push((typed.clone(), inner.clone()));
+            below(&typed, inner, found);
+        }
+    }
+    let mut found = Vec::new();
+    below("otoscope", &sensor::commands::command(), &mut found);
+    found
+}
+
+fn options(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments()
+}
+
+#[test]
+fn every_command_and_option_is_explained() {
+    for (typed, command) in commands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(about.chars().next().is_some_and(char::is_uppercase) && !about.ends_with('.'), "{typed}: {about}");
+        for option in options(&command) {
+            let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.chars().next().is_some_and(char::is_uppercase) && !help.ends_with('.'),
+                "{typed} {option}: {help}"
+            );
+            let value = option.get_value_names().is_none_or(|names| {
+                names.iter().all(|name| !name.chars().any(char::is_lowercase) || name.contains(' '))
+            });
+            let takes = option.get_action().takes_values();
+            assert!(value || !takes, "{typed} {option}: values are named in capitals");
+        }
+    }
+}
+
+/// An example that can be typed: what it names is a command, and its options are known.
+#[test]
+fn every_command_has_an_example() {
+    let root = sensor::commands::command();
+    for (typed, command) in commands().into_iter().filter(|(_, command)| !command.has_subcommands()) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples: Vec<&str> = help
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Example: ").or_else(|| line.trim().strip_prefix("or: ")))
+            .collect();
+        assert!(!examples.is_empty(), "{typed}: {help}");
+        for example in examples {
+            assert!(example.starts_with(&typed), "{typed}: {example}");
+            let line = example.split(" > ").next().unwrap_or_default();
+            root.clone().try_get_matches_from(words(line)).unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+    }
+}
+
+/// Words as a shell makes them of plain text and single quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    for letter in line.chars() {
+        match letter {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            letter => words.last_mut().expect("one at least").push(letter),
+        }
+    }
+    words
+}
+
+/// One name for one thing: an option that is explained alike is called alike, and a letter stands for one name.
+#[test]
+fn no_thing_has_two_spellings() {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let mut letters: BTreeMap<char, String> = BTreeMap::new();
+    let mut abouts: BTreeMap<String, String> = BTreeMap::new();
+    for (typed, command) in commands() {
+        assert!(command.get_all_aliases().next().is_none(), "{typed} has another name");
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert_eq!(abouts.insert(about.clone(), typed.clone()), None, "{typed}: {about}");
+        for option in options(&command) {
+            assert!(
+                option.get_all_aliases().is_none_or(|aliases| aliases.is_empty()),
+                "{typed} {option} has another name"
+            );
+            let Some(name) = option.get_long() else { continue };
+            let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+            let known = names.entry(help.clone()).or_insert_with(|| name.to_owned());
+            assert_eq!(known, name, "{typed}: two names for: {help}");
+            if let Some(letter) = option.get_short() {
+                let known = letters.entry(letter).or_insert_with(|| name.to_owned());
+                assert_eq!(known, name, "{typed} -{letter}");
+            }
+        }
+    }
+}
+
+#[test]
+fn completions_know_every_command_and_are_understood_by_their_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = otoscope().args(["completions", shell]).assert().code(0).get_output().stdout.clone();
+        let script = String::from_utf8(output).expect("text");
+        for name in ["read", "findings", "config", "workers", "csv"] {
+            assert!(script.contains(name), "{shell}: {name}");
+        }
+        let folder = tempfile::tempdir().expect("a folder of its own");
+        let path = folder.path().join(shell);
+        fs::write(&path, script).expect("the file can be written");
+        // The shells that are not here are not asked.
+        let checked = std::process::Command::new(shell).arg("-n").arg(&path).output();
+        assert!(shell != "bash" || checked.is_ok(), "bash is everywhere");
+        if let Ok(output) = checked {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && said.is_empty(), "{shell}: {said}");
+        }
+    }
+    otoscope().args(["completions", "tcsh"]).assert().code(2).stderr(contains("none of bash"));
+}
+
+#[test]
+fn every_command_has_a_page_that_man_can_show() {
+    let folder = tempfile::tempdir().expect("a folder of its own");
+    let pages = folder.path().join("man/man1");
+    let said = contains("pages").and(contains("otoscope.1"));
+    otoscope().arg("man").arg(&pages).assert().code(0).stdout(said);
+    let names = commands().into_iter().map(|(typed, _)| typed.replace(' ', "-")).chain(["otoscope".to_owned()]);
+    for name in names {
+        let path = pages.join(format!("{name}.1"));
+        let page = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{name}");
+        let shown = std::process::Command::new("groff").args(["-man", "-Tutf8", "-ww", "-z"]).arg(&path).output();
+        if let Ok(output) = shown {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && said.is_empty(), "{name}: {said}");
+        }
+    }
+    let main = fs::read(pages.join("otoscope.1")).expect("the main page");
+    let printed = otoscope().arg("man").assert().code(0).get_output().stdout.clone();
+    assert_eq!(String::from_utf8_lossy(&main), String::from_utf8_lossy(&printed));
+}
