@@ -110,7 +110,7 @@ fn completions_know_every_command_and_are_understood_by_their_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = otoscope().args(["completions", shell]).assert().code(0).get_output().stdout.clone();
         let script = String::from_utf8(output).expect("text");
-        for name in ["read", "findings", "config", "workers", "csv"] {
+        for name in ["read", "findings", "config", "workers"] {
             assert!(script.contains(name), "{shell}: {name}");
         }
         let folder = tempfile::tempdir().expect("a folder of its own");
