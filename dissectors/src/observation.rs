@@ -361,6 +361,51 @@ pub struct Evidence {
     pub flow: FlowId,
 }
 
+/// A display filter of Wireshark that selects exactly this frame: by its number, or by its time where it has none; and by
+/// the ends of its conversation, so that in another file of the same traffic (merged, cut, rotated) it selects nothing
+/// rather than a stranger, and finds the whole conversation once its first term is taken away.
+///
+/// It names neither direction nor VLAN nor protocol: a sum of both directions is proved by a frame of either, mirrors may
+/// tag the two differently, and Wireshark knows a protocol on its usual ports only.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.frame {
+            Some(frame) => write!(f, "frame.number == {frame}")?,
+            None => write!(f, "frame.time_epoch == {}", Seconds(self.time))?,
+        }
+        let FlowId { transport, source, source_port, destination, destination_port } = self.flow;
+        let addresses = [source, destination].map(Some);
+        let [source, destination] = if source == destination { [Some(source), None] } else { addresses };
+        for address in [source, destination].into_iter().flatten() {
+            let name = match address {
+                Address::Ip(IpAddr::V4(_)) => "ip.addr",
+                Address::Ip(IpAddr::V6(_)) => "ipv6.addr",
+                Address::Mac(_) => "eth.addr",
+            };
+            write!(f, " && {name} == {address}")?;
+        }
+        let name = match transport {
+            Transport::Tcp => "tcp.port",
+            Transport::Udp => "udp.port",
+            Transport::Ethernet | Transport::Other(_) => return Ok(()),
+        };
+        let ports = [Some(source_port), Some(destination_port).filter(|port| *port != source_port)];
+        ports.into_iter().flatten().try_for_each(|port| write!(f, " && {name} == {port}"))
+    }
+}
+
+/// A time as Wireshark writes it: seconds since 1970, all nine digits behind the point.
+struct Seconds(Timestamp);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NANOS: u64 = 1_000_000_000;
+        let nanos = self.0.nanos().unsigned_abs();
+        let sign = if self.0.nanos() < 0 { "-" } else { "" };
+        write!(f, "{sign}{}.{:09}", nanos / NANOS, nanos % NANOS)
+    }
+}
+
 /// What carries messages between two hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -372,6 +417,15 @@ pub enum Transport {
     Udp,
     /// Any other IP protocol, by its number.
     Other(u8),
+}
+
+impl Transport {
+    /// Whether its messages have a type and a code instead of ports.
+    pub const fn is_icmp(self) -> bool {
+        const ICMP: u8 = 1;
+        const ICMPV6: u8 = 58;
+        matches!(self, Self::Other(ICMP | ICMPV6))
+    }
 }
 
 impl fmt::Display for Transport {
@@ -392,12 +446,18 @@ pub struct FlowId {
     pub transport: Transport,
     /// Who sent the packet.
     pub source: Address,
-    /// From which port; 0 where there are none, the EtherType of frames without IP.
+    /// From which port; 0 where there are none, the EtherType of frames without IP. Of an ICMP message its type, or
+    /// [`FlowId::UNTOLD`] where several are summed.
     pub source_port: u16,
     /// To whom.
     pub destination: Address,
-    /// To which port, likewise.
+    /// To which port, likewise. Of an ICMP message its code.
     pub destination_port: u16,
+}
+
+impl FlowId {
+    /// What stands for the type and code of ICMP messages that are summed: no type is so high.
+    pub const UNTOLD: u16 = u16::MAX;
 }
 
 /// How it is known who serves and who asks.

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod asset;
-mod community;
+pub mod community;
 pub mod finding;
 pub mod inventory;
 mod protocol;

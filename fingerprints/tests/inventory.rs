@@ -310,7 +310,8 @@ fn control_without_authentication_is_found_once_per_client_and_server() {
     assert_eq!(finding.controls.len(), 4);
     assert_eq!(finding.evidence.len(), 8, "the first eight");
     let proof = &finding.evidence[0];
-    assert_eq!(proof.display_filter, proof.frame.map(|frame| format!("frame.number == {frame}")));
+    let ends = "ip.addr == 10.0.0.1 && ip.addr == 10.0.0.2 && tcp.port == 502 && tcp.port == 50000";
+    assert_eq!(proof.display_filter, proof.frame.map(|frame| format!("frame.number == {frame} && {ends}")));
     assert_eq!((proof.capture.as_deref(), proof.capture_id.as_deref()), (Some("site.pcap"), Some("c-1")));
     assert_eq!(proof.flow.as_deref(), Some("10.0.0.1:502 > 10.0.0.2:50000 tcp"));
     assert!(proof.community_id.as_deref().is_some_and(|id| id.starts_with("1:")));

@@ -10,9 +10,9 @@ use crate::source::prefetch;
 use crate::sums::Sums;
 use crate::talk::{Lent, Life};
 use dissectors::bounded::{Bounded, Slot};
-use dissectors::observation::{Address, Binding, Host, Tally, Transport};
+use dissectors::observation::{Address, Binding, FlowId, Host, Tally, Transport};
 use dissectors::packet::{Headers, Layer};
-use dissectors::{Carrier, Mac, Observation, Out, Packet, Place, Side, Timestamp, Told, protocols};
+use dissectors::{Carrier, Mac, Observation, Out, Packet, Place, Side, Sides, Timestamp, Told, protocols};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -485,8 +485,24 @@ fn bind(bound: &mut Bound, told: &mut Told, flow: &Flow, side: Side, packet: &Pa
         return;
     }
     bound[place] = Some((host, link.source));
-    Out::new(told, &flow.scene(), side, packet.place).binding(host, link.source, Binding::Frame);
+    let mut scene = flow.scene();
+    scene.ports = ports_of(packet, side).unwrap_or(scene.ports);
+    Out::new(told, &scene, side, packet.place).binding(host, link.source, Binding::Frame);
     told.commit(&mut Nothing);
+}
+
+/// What tells the packets of two hosts apart where the flow does not: type and code of ICMP, ports of SCTP.
+#[cold]
+fn ports_of(packet: &Packet<'_>, sender: Side) -> Option<Sides<u16>> {
+    const SCTP: Transport = Transport::Other(132);
+    let transport = packet.headers.transport();
+    let (own, other) = match packet.payload {
+        [kind, code, ..] if transport.is_icmp() => (u16::from(*kind), u16::from(*code)),
+        _ if transport.is_icmp() => (FlowId::UNTOLD, FlowId::UNTOLD),
+        [a, b, c, d, ..] if transport == SCTP => (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])),
+        _ => return None,
+    };
+    Some(if sender == Side::A { Sides::new(own, other) } else { Sides::new(other, own) })
 }
 
 struct Nothing;

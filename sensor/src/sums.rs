@@ -59,6 +59,15 @@ struct Sum<T> {
     flow: FlowId,
 }
 
+impl<T> Sum<T> {
+    /// The conversation that began first is the one that shows it.
+    fn began(&mut self, flow: &Flow, sender: Side, first: Timestamp) {
+        if flow.first < first {
+            (self.capture, self.flow) = (flow.capture, flow_of(flow, sender));
+        }
+    }
+}
+
 /// The sums of one lane.
 #[derive(Default)]
 pub(crate) struct Sums {
@@ -110,7 +119,9 @@ impl Sums {
             capture: flow.capture,
             flow: flow_of(flow, Side::A),
         };
-        let row = &mut self.attempts.entry((source, transport)).or_insert_with(fresh).row;
+        let sum = self.attempts.entry((source, transport)).or_insert_with(fresh);
+        sum.began(flow, Side::A, sum.row.first_seen);
+        let row = &mut sum.row;
         row.flows += u64::from(!flow.counted);
         row.sent.add(flow.sent(Side::A));
         row.first_seen = row.first_seen.min(flow.first);
@@ -152,7 +163,9 @@ impl Sums {
             capture: flow.capture,
             flow: flow_of(flow, client),
         };
-        let row = &mut self.services.entry(key).or_insert_with_key(fresh).row;
+        let sum = self.services.entry(key).or_insert_with_key(fresh);
+        sum.began(flow, client, sum.row.first_seen);
+        let row = &mut sum.row;
         row.roles_from = row.roles_from.max(roles_from);
         row.first_seen = row.first_seen.min(flow.first);
         row.last_seen = row.last_seen.max(flow.last);
@@ -346,12 +359,14 @@ fn port_of(flow: &Flow, server: Side) -> u16 {
 /// The flow as a packet of `sender` shows it.
 fn flow_of(flow: &Flow, sender: Side) -> FlowId {
     let receiver = sender.other();
+    let ports = [*flow.key.ports.of(sender), *flow.key.ports.of(receiver)];
+    let [source_port, destination_port] = if flow.key.transport.is_icmp() { [FlowId::UNTOLD; 2] } else { ports };
     FlowId {
         transport: flow.key.transport,
         source: flow.key.host(sender).address,
-        source_port: *flow.key.ports.of(sender),
+        source_port,
         destination: flow.key.host(receiver).address,
-        destination_port: *flow.key.ports.of(receiver),
+        destination_port,
     }
 }
 

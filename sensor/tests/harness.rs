@@ -8,6 +8,7 @@ mod harness {
     mod config;
     mod cuts;
     mod engines;
+    mod evidence;
     mod facts;
     mod faults;
     mod lake;

@@ -329,7 +329,7 @@ fn evidence_row(evidence: &Evidence, asset: Option<&Asset<'_>>) -> EvidenceRow {
         capture_id: None,
         frame: evidence.frame.map(int),
         protocol: Some(evidence.protocol.to_owned()).filter(|protocol| !protocol.is_empty()),
-        display_filter: evidence.frame.map(|frame| format!("frame.number == {frame}")),
+        display_filter: Some(evidence.to_string()),
         community_id: community::id(&evidence.flow),
         context: asset.and_then(|asset| asset.homes.first()).and_then(|home| rows::context(home.key.host.context)),
         flow: Some(flow(&evidence.flow)),
