@@ -21,6 +21,19 @@ pub enum Carrier {
     Udp(&'static [u16]),
     /// Ethernet frames of this type, and only these.
     EtherType(u16),
+    /// Frames for this service access point of 802.2 LLC, and what carries the same on field buses.
+    Llc(u8),
+}
+
+impl Carrier {
+    /// The number of its frames, as headers have it; none of what goes over TCP or UDP.
+    pub fn frame(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(_) | Self::Udp(_) => None,
+            Self::EtherType(number) => Some(*number),
+            Self::Llc(point) => Some(u16::from(*point)),
+        }
+    }
 }
 
 impl fmt::Display for Carrier {
@@ -29,6 +42,7 @@ impl fmt::Display for Carrier {
             Self::Tcp(ports) => (ports, "tcp"),
             Self::Udp(ports) => (ports, "udp"),
             Self::EtherType(number) => return write!(f, "ethertype {number:#06x}"),
+            Self::Llc(point) => return write!(f, "llc {point:#04x}"),
         };
         f.write_str(transport)?;
         ports.iter().enumerate().try_for_each(|(index, port)| {

@@ -52,12 +52,21 @@ impl fmt::Display for Mac {
 pub enum Tag {
     /// IEEE 802.1Q or 802.1ad: the VLAN id, 0 to 4095.
     Vlan(u16),
+    /// VXLAN or GENEVE: the id of the virtual network, 24 bits.
+    Network(u32),
+    /// IEEE 802.1ah: the service id of a provider backbone, 24 bits.
+    Service(u32),
+    /// GRE: the key that tells a tunnel from the others of its ends.
+    Key(u32),
 }
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Vlan(id) => write!(f, "vlan:{id}"),
+            Self::Network(id) => write!(f, "vni:{id}"),
+            Self::Service(id) => write!(f, "isid:{id}"),
+            Self::Key(key) => write!(f, "gre:{key}"),
         }
     }
 }
@@ -75,15 +84,31 @@ impl Context {
     pub const DEPTH: usize = 4;
     /// Above the 24 bits of an id: that there is one, and of which kind.
     const VLAN: u32 = 1 << 24;
+    const NETWORK: u32 = 2 << 24;
+    const SERVICE: u32 = 3 << 24;
+    const KEY: u32 = 4 << 24;
+    /// The high byte of the key in the next slot: few have one.
+    const KEY_HIGH: u32 = 5 << 24;
     const ID: u32 = Self::VLAN.wrapping_sub(1);
 
     /// The context one tag further in, or `None` when it is full.
     #[must_use]
-    pub fn within(mut self, tag: Tag) -> Option<Self> {
-        let free = self.tags.iter_mut().find(|slot| **slot == 0)?;
-        *free = match tag {
-            Tag::Vlan(id) => Self::VLAN | u32::from(id),
+    pub fn within(self, tag: Tag) -> Option<Self> {
+        let (kind, id) = match tag {
+            Tag::Vlan(id) => (Self::VLAN, u32::from(id)),
+            Tag::Network(id) => (Self::NETWORK, id),
+            Tag::Service(id) => (Self::SERVICE, id),
+            Tag::Key(key) if key > Self::ID => {
+                return self.with(Self::KEY_HIGH | key >> 24)?.with(Self::KEY | key & Self::ID);
+            }
+            Tag::Key(key) => (Self::KEY, key),
         };
+        self.with(kind | id & Self::ID)
+    }
+
+    fn with(mut self, packed: u32) -> Option<Self> {
+        let free = self.tags.iter_mut().find(|slot| **slot == 0)?;
+        *free = packed;
         Some(self)
     }
 
@@ -101,8 +126,20 @@ impl Context {
 
     /// The tags, the outermost first.
     pub fn tags(&self) -> impl Iterator<Item = Tag> {
-        let packed = self.tags.iter().take_while(|packed| **packed != 0);
-        packed.map(|packed| Tag::Vlan(u16::try_from(packed & Self::ID).unwrap_or(u16::MAX)))
+        let mut high = 0;
+        self.tags.iter().take_while(|packed| **packed != 0).filter_map(move |packed| {
+            let id = packed & Self::ID;
+            Some(match packed & !Self::ID {
+                Self::KEY_HIGH => {
+                    high = id << 24;
+                    return None;
+                }
+                Self::NETWORK => Tag::Network(id),
+                Self::SERVICE => Tag::Service(id),
+                Self::KEY => Tag::Key(std::mem::take(&mut high) | id),
+                _ => Tag::Vlan(u16::try_from(id).unwrap_or(u16::MAX)),
+            })
+        })
     }
 }
 
@@ -122,6 +159,36 @@ pub enum Address {
     Ip(IpAddr),
     /// Ethernet, of a host that speaks without IP.
     Mac(Mac),
+    /// A node of a field bus, by its number there.
+    Node(Bus, u8),
+}
+
+/// A field bus whose frames captures hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bus {
+    /// BACnet master-slave/token-passing: 255 is all nodes, 128 to 254 are slaves.
+    MsTp,
+    /// ARCNET: 0 is all nodes.
+    Arcnet,
+}
+
+impl Bus {
+    /// The number that means all nodes.
+    pub const fn everybody(self) -> u8 {
+        match self {
+            Self::MsTp => 255,
+            Self::Arcnet => 0,
+        }
+    }
+}
+
+impl fmt::Display for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MsTp => "mstp",
+            Self::Arcnet => "arcnet",
+        })
+    }
 }
 
 impl Default for Address {
@@ -138,6 +205,7 @@ impl Address {
             Self::Ip(IpAddr::V4(ip)) => ip.is_multicast() || ip.is_broadcast(),
             Self::Ip(IpAddr::V6(ip)) => ip.is_multicast(),
             Self::Mac(mac) => mac.is_group(),
+            Self::Node(bus, number) => *number == bus.everybody(),
         }
     }
 
@@ -146,6 +214,7 @@ impl Address {
         match self {
             Self::Ip(ip) => !self.is_group() && !ip.is_unspecified(),
             Self::Mac(mac) => mac.is_device(),
+            Self::Node(..) => !self.is_group(),
         }
     }
 }
@@ -155,6 +224,7 @@ impl fmt::Display for Address {
         match self {
             Self::Ip(ip) => ip.fmt(f),
             Self::Mac(mac) => mac.fmt(f),
+            Self::Node(bus, number) => write!(f, "{bus}:{number}"),
         }
     }
 }

@@ -406,6 +406,11 @@ impl<'a> Out<'a> {
         *self.scene.hosts.of(side)
     }
 
+    /// What carries the message.
+    pub fn transport(&self) -> Transport {
+        self.scene.transport
+    }
+
     /// The port on a side.
     pub fn port(&self, side: Side) -> u16 {
         *self.scene.ports.of(side)

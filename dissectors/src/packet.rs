@@ -1,48 +1,28 @@
 //! One packet: from the frame to the innermost payload.
 //!
+//! What is innermost counts, as if it had been captured alone: the hosts, the lengths, the identification. Of the way to
+//! it only what says where an address holds is left, in the context.
+//!
 //! Headers are decoded by hand on the path that nearly all packets take (Ethernet, VLAN tags, IPv4, IPv6, TCP, UDP):
 //! a library that slices whole packets costs tens of nanoseconds more. What is decoded is `Copy`, so a reader thread
 //! can hand it over beside a reference to the payload.
 
+mod bus;
+mod frame;
 mod ip;
 mod link;
+mod llc;
+#[cfg(test)]
+mod tests;
 mod transport;
+mod tunnel;
 
-use crate::observation::{Address, Context, Host, Mac, Place, Transport};
+use crate::observation::{Address, Context, Host, Mac, Place, Tag, Transport};
 use crate::reader::Stop;
+pub use frame::FrameName;
+pub use link::LinkType;
 use std::net::IpAddr;
 pub use transport::{TcpFlags, TcpHeader};
-
-/// How frames of a capture begin (the LINKTYPE registry of pcap).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LinkType {
-    /// `LINKTYPE_ETHERNET`, 1.
-    Ethernet,
-    /// `LINKTYPE_RAW`, 101 (and 12, 14 of old files), `LINKTYPE_IPV4`, 228, `LINKTYPE_IPV6`, 229: the IP header comes first.
-    Raw,
-    /// Anything else, by its number: its frames are counted, not read.
-    Other(u32),
-}
-
-impl LinkType {
-    /// From a capture's number.
-    pub const fn from_number(number: u32) -> Self {
-        match number {
-            1 => Self::Ethernet,
-            12 | 14 | 101 | 228 | 229 => Self::Raw,
-            other => Self::Other(other),
-        }
-    }
-
-    /// The number in the registry.
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Ethernet => 1,
-            Self::Raw => 101,
-            Self::Other(number) => number,
-        }
-    }
-}
 
 /// The MAC addresses of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +62,7 @@ pub enum Layer {
     Other(u8),
     /// A fragment of an IP packet: its payload alone says nothing, the first one's ports neither.
     Fragment(Fragment),
-    /// No IP: a frame of this EtherType (below 1536: the length of an 802.3 frame).
+    /// No IP: a frame of this number, which [`FrameName`] explains. It is the EtherType of most.
     Frame(u16),
 }
 
@@ -119,9 +99,14 @@ pub struct Headers {
     pub ip_header_bytes: u8,
     /// How long the TCP or UDP header is that stands right before the payload; 0 of all else.
     pub transport_bytes: u8,
-    /// Tags beyond what a context holds.
+    /// How many tunnels it came through.
+    pub tunnels: u8,
+    /// Tags beyond what a context holds, and tunnels beyond those that are opened.
     pub deeper_tags: u8,
 }
+
+/// More tunnels within tunnels than any network has; what is deeper is counted and stays a packet of its own protocol.
+const MOST_TUNNELS: u8 = 8;
 
 impl Headers {
     /// What carries the messages.
@@ -159,6 +144,37 @@ impl Headers {
     fn forget_ip(&mut self) {
         (self.ip_id, self.checksum) = (0, 0);
         (self.ttl, self.ip_header_bytes, self.transport_bytes) = (0, 0, 0);
+    }
+
+    /// One tag further in.
+    #[cold]
+    fn step_into(&mut self, tag: Tag) {
+        match self.context.within(tag) {
+            Some(inner) => self.context = inner,
+            None => self.deeper_tags = self.deeper_tags.saturating_add(1),
+        }
+    }
+
+    /// One tunnel further in, whose frames keep their MAC addresses; `false` if there were too many.
+    #[cold]
+    fn enter(&mut self) -> bool {
+        if self.tunnels >= MOST_TUNNELS {
+            self.deeper_tags = self.deeper_tags.saturating_add(1);
+            return false;
+        }
+        self.tunnels = self.tunnels.saturating_add(1);
+        true
+    }
+
+    /// One tunnel on IP further in: the MAC addresses are those of its ends.
+    #[cold]
+    fn enter_packet(&mut self) -> bool {
+        let is_entered = self.enter();
+        if is_entered {
+            self.link = None;
+            self.forget_ip();
+        }
+        is_entered
     }
 
     /// Whether it goes to a group: by its IP address or by its MAC.
@@ -208,24 +224,23 @@ pub fn decode_into<'a>(
 ) -> Result<&'a [u8], Unread> {
     headers.context = Context::default();
     headers.link = None;
-    headers.deeper_tags = 0;
+    (headers.tunnels, headers.deeper_tags) = (0, 0);
     headers.forget_ip();
     let cut = wire_length.saturating_sub(length_of(frame));
-    let packet = match link_type {
-        LinkType::Raw => frame,
-        LinkType::Ethernet => {
-            let (ether_type, packet) = link::ethernet(headers, frame).map_err(Unread::Damaged)?;
-            if !link::is_ip(ether_type) {
-                headers.layer = Layer::Frame(ether_type);
+    let payload = match link_type {
+        LinkType::Raw => ip::any(headers, frame, cut),
+        LinkType::Ethernet => match link::ethernet(headers, frame) {
+            Ok((ether_type, packet)) if frame::is_ip(ether_type) => ip::any(headers, packet, cut),
+            Ok((ether_type, rest)) => {
                 headers.wire_bytes = wire_length;
-                headers.cut_bytes = cut;
-                return Ok(packet);
+                frame::any(headers, ether_type, rest, cut)
             }
-            packet
-        }
+            Err(stop) => Err(stop),
+        },
         LinkType::Other(_) => return Err(Unread::LinkType),
+        link_type => link::uncommon(headers, link_type, frame, cut),
     };
-    ip::any(headers, packet, cut).map_err(Unread::Damaged)
+    payload.map_err(Unread::Damaged)
 }
 
 /// Takes apart what follows an IP header: the payload of a packet that was put together of fragments, whose `headers`
@@ -246,141 +261,16 @@ fn length_of(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
+/// The part of what follows that a length tells of, and how much of it the snap length cut off. Nothing is longer than
+/// what carries it, whatever it says.
+fn part(rest: &[u8], cut: u32, told: u32) -> (&[u8], u32) {
+    let whole = told.min(length_of(rest).saturating_add(cut));
+    let captured = rest.get(..whole as usize).unwrap_or(rest);
+    (captured, whole.saturating_sub(length_of(captured)))
+}
+
 /// The stop of a header that the frame ends in.
 #[cold]
 const fn ends_in(what: &'static str) -> Stop {
     Stop::Malformed { what, at: 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use etherparse::PacketBuilder;
-    use proptest::prelude::*;
-
-    fn packet_of(builder: etherparse::PacketBuilderStep<etherparse::UdpHeader>, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        builder.write(&mut bytes, payload).expect("a vector takes all");
-        bytes
-    }
-
-    #[test]
-    fn udp_in_ipv4_in_a_vlan() {
-        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .single_vlan(etherparse::VlanId::try_new(7).expect("7 is a VLAN id"))
-            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
-            .udp(47808, 47809);
-        let mut frame = packet_of(builder, b"hello");
-        let wire_length = u32::try_from(frame.len()).expect("it is short");
-        let (headers, payload) = decode(LinkType::Ethernet, &frame, wire_length).expect("it is whole");
-        assert_eq!(payload, b"hello");
-        assert_eq!(headers.context.to_string(), "vlan:7");
-        assert_eq!(headers.source.to_string(), "10.0.0.1");
-        assert_eq!(headers.ports(), (47808, 47809));
-        assert_eq!((headers.wire_bytes, headers.cut_bytes), (33, 0));
-
-        frame.truncate(frame.len() - 2);
-        let (headers, payload) = decode(LinkType::Ethernet, &frame, wire_length).expect("the headers are whole");
-        assert_eq!((payload, headers.cut_bytes), (&b"hel"[..], 2));
-    }
-
-    #[test]
-    fn padding_of_short_frames_is_no_payload() {
-        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
-            .tcp(502, 40000, 7, 1000);
-        let mut frame = Vec::new();
-        builder.write(&mut frame, b"").expect("a vector takes all");
-        frame.resize(60, 0);
-        let (headers, payload) = decode(LinkType::Ethernet, &frame, 60).expect("it is whole");
-        assert_eq!((payload.len(), headers.wire_bytes, headers.cut_bytes), (0, 40, 0));
-    }
-
-    #[test]
-    fn a_fragment_is_told_as_such() {
-        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
-            .udp(1, 2);
-        let mut frame = packet_of(builder, b"hello");
-        frame[20] = 0x20; // more fragments
-        let (headers, _) = decode(LinkType::Ethernet, &frame, 47).expect("it is whole");
-        assert_eq!(headers.layer, Layer::Fragment(Fragment { id: 0, offset: 0, more: true, protocol: 17 }));
-        frame[20..22].copy_from_slice(&[0x00, 0xb9]); // the last one, behind 1480 bytes
-        frame[18..20].copy_from_slice(&[0xab, 0xcd]);
-        let (mut headers, _) = decode(LinkType::Ethernet, &frame, 47).expect("it is whole");
-        assert_eq!(headers.layer, Layer::Fragment(Fragment { id: 0xabcd, offset: 1480, more: false, protocol: 17 }));
-        let payload = decode_transport(&mut headers, 17, &frame[34..]).expect("it is whole");
-        assert_eq!((payload, headers.ports()), (&b"hello"[..], (1, 2)));
-    }
-
-    #[test]
-    fn a_fragment_of_ipv6_too() {
-        let source = "fe80::1".parse::<std::net::Ipv6Addr>().expect("it is an address").octets();
-        let mut frame = Vec::new();
-        let builder = PacketBuilder::ipv6(source, source, 64).udp(7, 8);
-        builder.write(&mut frame, b"hello").expect("a vector takes all");
-        // A fragment header of a packet whose payload begins with destination options.
-        frame[6] = 44;
-        frame.splice(40..40, [60, 0, 0x05, 0xa9, 1, 2, 3, 4]);
-        frame[5] += 8;
-        let (mut headers, rest) = decode(LinkType::Raw, &frame, 61).expect("it is whole");
-        assert_eq!(rest.len(), 13);
-        assert_eq!(
-            headers.layer,
-            Layer::Fragment(Fragment { id: 0x0102_0304, offset: 1448, more: true, protocol: 60 })
-        );
-        let whole = [&[17, 0, 1, 4, 0, 0, 0, 0], rest].concat();
-        let payload = decode_transport(&mut headers, 60, &whole).expect("it is whole");
-        assert_eq!((payload, headers.ports()), (&b"hello"[..], (7, 8)));
-    }
-
-    #[test]
-    fn what_tells_duplicates_and_checksums_is_kept() {
-        let mut frame = Vec::new();
-        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 61)
-            .tcp(502, 40000, 7, 1000)
-            .options_raw(&[1, 1, 1, 1])
-            .expect("they fit");
-        builder.write(&mut frame, b"hello").expect("a vector takes all");
-        frame[18..20].copy_from_slice(&[0xab, 0xcd]);
-        let length = u32::try_from(frame.len()).expect("it is short");
-        let (headers, _) = decode(LinkType::Ethernet, &frame, length).expect("it is whole");
-        let checksum = u16::from_be_bytes([frame[50], frame[51]]);
-        assert_eq!((headers.ip_id, headers.ttl, headers.checksum), (0xabcd, 61, checksum));
-        assert_eq!((headers.ip_header_bytes, headers.transport_bytes), (20, 24));
-        assert!(std::mem::size_of::<Headers>() <= 100, "{} bytes", std::mem::size_of::<Headers>());
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), more in 0u32..9) {
-            for link_type in [LinkType::Ethernet, LinkType::Raw, LinkType::Other(999)] {
-                let wire_length = u32::try_from(bytes.len()).expect("it is short") + more;
-                let _ = decode(link_type, &bytes, wire_length);
-            }
-        }
-
-        #[test]
-        fn headers_agree_with_etherparse(
-            source in any::<[u8; 16]>(), destination in any::<[u8; 16]>(), ports in any::<(u16, u16)>(),
-            sequence in any::<u32>(), payload in proptest::collection::vec(any::<u8>(), 0..64),
-        ) {
-            let mut frame = Vec::new();
-            PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-                .ipv6(source, destination, 3)
-                .tcp(ports.0, ports.1, sequence, 5)
-                .syn()
-                .write(&mut frame, &payload)
-                .expect("a vector takes all");
-            let wire_length = u32::try_from(frame.len()).expect("it is short");
-            let (headers, rest) = decode(LinkType::Ethernet, &frame, wire_length).expect("it is whole");
-            prop_assert_eq!(headers.source.to_string(), std::net::Ipv6Addr::from(source).to_string());
-            prop_assert_eq!(headers.ports(), ports);
-            prop_assert_eq!(rest, &payload[..]);
-            let Layer::Tcp(tcp) = headers.layer else { panic!("it is TCP") };
-            prop_assert_eq!(tcp.sequence, sequence);
-            prop_assert!(tcp.flags.syn() && !tcp.flags.ack());
-        }
-    }
 }

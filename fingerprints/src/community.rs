@@ -88,7 +88,7 @@ fn octets(address: Address) -> Option<Vec<u8>> {
     match address {
         Address::Ip(IpAddr::V4(ip)) => Some(ip.octets().to_vec()),
         Address::Ip(IpAddr::V6(ip)) => Some(ip.octets().to_vec()),
-        Address::Mac(_) => None,
+        Address::Mac(_) | Address::Node(..) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::conversation::Conversation;
 use crate::talk::{Lent, Life, Talk, is_usual_port};
-use dissectors::observation::{Address, Context, Host, RolesFrom, Tally, Transport};
+use dissectors::observation::{Address, Bus, Context, Host, RolesFrom, Tally, Transport};
 use dissectors::packet::{Headers, Layer, TcpFlags, TcpHeader};
 use dissectors::{Mac, Packet, Place, Scene, Side, Sides, Timestamp};
 use std::hash::BuildHasher;
@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// One end of a flow, packed so that comparing and hashing it costs a few instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
-    /// The address's bits: an IPv6 address, or an IPv4 or MAC address in the lowest bits.
+    /// The address's bits: an IPv6 address, or an IPv4 or MAC address or a node's number in the lowest bits.
     high: u64,
     low: u64,
 }
@@ -22,6 +22,7 @@ enum Family {
     V4,
     V6,
     Mac,
+    Node(Bus),
 }
 
 impl End {
@@ -36,6 +37,7 @@ impl End {
             Address::Mac(Mac(bytes)) => {
                 (Self { high: 0, low: bytes.iter().fold(0, |low, byte| low << 8 | u64::from(*byte)) }, Family::Mac)
             }
+            Address::Node(bus, number) => (Self { high: 0, low: u64::from(*number) }, Family::Node(*bus)),
         }
     }
 
@@ -49,6 +51,7 @@ impl End {
                 let [_, _, bytes @ ..] = self.low.to_be_bytes();
                 Address::Mac(Mac(bytes))
             }
+            Family::Node(bus) => Address::Node(bus, self.low as u8),
         }
     }
 }
@@ -398,6 +401,9 @@ mod tests {
         let mac = Address::Mac(Mac([2, 3, 4, 5, 6, 7]));
         let frame = Headers { source: mac, destination: mac, layer: Layer::Frame(0x0806), ..Headers::default() };
         assert_eq!(FlowKey::of(&frame).host(Side::B).address, mac);
+        let node = Address::Node(Bus::MsTp, 5);
+        let bus = Headers { source: node, destination: Address::Node(Bus::MsTp, 255), ..Headers::default() };
+        assert_eq!(FlowKey::of(&bus).host(Side::A).address, node);
     }
 
     #[test]

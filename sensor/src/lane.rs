@@ -12,7 +12,7 @@ use crate::talk::{Lent, Life};
 use dissectors::bounded::{Bounded, Slot};
 use dissectors::observation::{Address, Binding, FlowId, Host, Tally, Transport};
 use dissectors::packet::{Headers, Layer};
-use dissectors::{Carrier, Mac, Observation, Out, Packet, Place, Side, Sides, Timestamp, Told, protocols};
+use dissectors::{Mac, Observation, Out, Packet, Place, Side, Sides, Timestamp, Told, protocols};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -61,7 +61,7 @@ pub struct LaneCount {
     pub duplicates: Tally,
     /// The same by how they came twice.
     pub mirrored: DuplicateCount,
-    /// Frames without IP that no dissector reads, by `EtherType`.
+    /// Frames without IP that no dissector reads, by the number that `packet::FrameName` explains.
     pub other_frames: BTreeMap<u16, Tally>,
     /// Malformed messages, by protocol.
     pub malformed: BTreeMap<&'static str, u64>,
@@ -120,6 +120,7 @@ pub fn lane_of(headers: &Headers) -> usize {
             (bits >> 64) as u64 ^ (bits as u64).rotate_left(23)
         }
         Address::Mac(mac) => mac.0.iter().fold(1, |bits, byte| bits << 8 | u64::from(*byte)),
+        Address::Node(bus, number) => 1 << 60 | (*bus as u64) << 8 | u64::from(*number),
     };
     let mix = |bits: u64| bits.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let pair = mix(end(&headers.source)).wrapping_add(mix(end(&headers.destination)));
@@ -522,7 +523,7 @@ fn patience_with(flow: &Flow) -> Duration {
     }
 }
 
-/// Whether a dissector reads frames of this type.
-fn is_read(ether_type: u16) -> bool {
-    protocols::ALL.iter().any(|protocol| protocol.carriers.contains(&Carrier::EtherType(ether_type)))
+/// Whether a dissector reads frames of this number.
+fn is_read(number: u16) -> bool {
+    protocols::ALL.iter().flat_map(|protocol| protocol.carriers).any(|carrier| carrier.frame() == Some(number))
 }

@@ -390,7 +390,7 @@ fn hint_of(protocol: &Protocol, scene: &Scene) -> Option<bool> {
     let is_usual = |ports: &[u16]| ports.contains(&scene.ports.a) || ports.contains(&scene.ports.b);
     protocol.carriers.iter().find_map(|carrier| match (carrier, scene.transport) {
         (Carrier::Tcp(ports), Transport::Tcp) | (Carrier::Udp(ports), Transport::Udp) => Some(is_usual(ports)),
-        (Carrier::EtherType(number), Transport::Ethernet) => (scene.ports.a == *number).then_some(true),
+        (carrier, Transport::Ethernet) => (carrier.frame() == Some(scene.ports.a)).then_some(true),
         _ => None,
     })
 }

@@ -41,6 +41,19 @@ pub(super) fn any<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Resu
     transport::any(headers, inner.protocol, captured)
 }
 
+/// Whether bytes begin as an IP packet that fits in them does.
+#[cold]
+pub(super) fn is_packet(bytes: &[u8], cut: u32) -> bool {
+    let whole = to_the_end(bytes, cut);
+    let fits =
+        |high: u8, low: u8, header: u32| u32::from(u16::from_be_bytes([high, low])).saturating_add(header) <= whole;
+    match bytes {
+        [0x45..=0x4f, _, high, low, ..] => fits(*high, *low, 0),
+        [0x60..=0x6f, _, _, _, high, low, ..] => fits(*high, *low, IPV6_HEADER),
+        _ => false,
+    }
+}
+
 /// What is in the frame and what the snap length cut off: the length of packets that do not know their own (offloaded
 /// segments carry 0).
 fn to_the_end(packet: &[u8], cut: u32) -> u32 {

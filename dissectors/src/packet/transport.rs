@@ -1,6 +1,6 @@
 //! TCP (RFC 9293, section 3.1) and UDP (RFC 768).
 
-use super::{Headers, Layer, ends_in};
+use super::{Headers, Layer, ends_in, length_of, tunnel};
 use crate::reader::Stop;
 
 const TCP: u8 = 6;
@@ -58,11 +58,7 @@ pub(super) fn any<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> R
     match protocol {
         TCP => tcp(headers, bytes),
         UDP => udp(headers, bytes),
-        other => {
-            headers.layer = Layer::Other(other);
-            (headers.checksum, headers.transport_bytes) = (0, 0);
-            Ok(bytes)
-        }
+        other => tunnel::on_ip(headers, other, bytes),
     }
 }
 
@@ -103,8 +99,14 @@ fn udp<'a>(headers: &mut Headers, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
     // Length 0 is a jumbogram's (RFC 2675) or an offloaded packet's: then the IP length holds.
     let told = if length == 0 { u32::MAX } else { length };
     let Some(payload) = told.checked_sub(UDP_HEADER) else { return Err(ends_in("the UDP length is below 8")) };
-    if headers.cut_bytes == 0 && length != 0 && payload as usize > rest.len() {
+    let captured = rest.get(..payload as usize).unwrap_or(rest);
+    if headers.cut_bytes != 0 {
+        // The packet may be longer than the datagram: then the snap length may have cut nothing of it.
+        let whole = length_of(rest).saturating_add(headers.cut_bytes).min(payload);
+        headers.cut_bytes = whole.saturating_sub(length_of(captured));
+    } else if length != 0 && payload as usize > rest.len() {
         return Err(ends_in("the UDP length is longer than its packet"));
     }
-    Ok(rest.get(..payload as usize).unwrap_or(rest))
+    let port = u16::from_be_bytes([header[2], header[3]]);
+    if tunnel::is_port(port) { tunnel::on_udp(headers, port, captured) } else { Ok(captured) }
 }

@@ -1,7 +1,7 @@
-//! BACnet/IP tells which devices stand where, behind routers too, who made them and what they run, and who commands them.
+//! BACnet tells which devices stand where, behind routers too, who made them and what they run, and who commands them.
 //!
-//! ANSI/ASHRAE 135-2020: the virtual link layer of annex J, the network layer of clause 6, the application layer of
-//! clauses 20 and 21. Read: I-Am, acknowledged `ReadProperty` of Device objects, and what confirmed requests do that
+//! ANSI/ASHRAE 135-2020: the virtual link layer of annex J (on 802.2 LLC, MS/TP and ARCNET there is none: clauses 7 to
+//! 9), the network layer of clause 6, the application layer of clauses 20 and 21. Read: I-Am, acknowledged `ReadProperty` of Device objects, and what confirmed requests do that
 //! control. All else is counted: every datagram by its link function
 //! (`b10`), and the message in it by its own operation (`12`, `u8`, `n1`).
 //!
@@ -37,7 +37,7 @@ use crate::time::Timestamp;
 pub(crate) static BACNET: Protocol = Protocol {
     name: "bacnet",
     spec: "ANSI/ASHRAE 135-2020, annex J",
-    carriers: &[Carrier::Udp(&[47808, 47809, 47810, 47811, 47812])],
+    carriers: &[Carrier::Udp(&[47808, 47809, 47810, 47811, 47812]), Carrier::Llc(0x82)],
     fields: &[
         &DEVICE_INSTANCE,
         &VENDOR_ID,
@@ -92,13 +92,16 @@ struct Conversation {
 
 impl Dissector for Conversation {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        let datagram = Datagram::read(reader)?;
+        let is_framed = out.transport() == Transport::Ethernet;
+        let datagram = if is_framed { Datagram::framed(reader)? } else { Datagram::read(reader)? };
         let content = match datagram.npdu().map(|npdu| &npdu.message) {
             Some(Message::Application(apdu)) => Content::read(apdu)?,
             _ => Content::Nothing,
         };
         self.pending.give_up(out.place().time, out);
-        out.count(link_count(side, &datagram));
+        if !is_framed {
+            out.count(link_count(side, &datagram));
+        }
         if let Some(npdu) = datagram.npdu() {
             let turn = Turn::new(side, &datagram, npdu, out);
             turn.identify(&content, out);
@@ -200,10 +203,17 @@ fn link_count(sender: Side, datagram: &Datagram<'_>) -> Count {
 /// Only what the standard knows is taken for BACnet; numbers beyond it are read where a flow is named already. Where the
 /// length is wrong, everything else must be right to the last tag, and a second message must be so too.
 fn probe(front: &[u8], transport: Transport) -> Verdict {
-    if transport != Transport::Udp {
-        return Verdict::NotMine;
-    }
-    match Datagram::read(&mut Reader::closed(front)) {
+    let mut front = Reader::closed(front);
+    let datagram = match transport {
+        Transport::Udp => Datagram::read(&mut front),
+        // Nothing but BACnet has this service access point.
+        Transport::Ethernet => {
+            let is_known = Datagram::framed(&mut front).is_ok_and(|datagram| datagram.is_known());
+            return if is_known { Verdict::Bits(ACCESS_POINT_BITS + NPDU_BITS) } else { Verdict::NotMine };
+        }
+        _ => return Verdict::NotMine,
+    };
+    match datagram {
         Ok(datagram) if datagram.is_known() => match (&datagram.body, datagram.is_whole) {
             (Body::Own(_) | Body::Forwarded { .. }, true) => Verdict::Bits(FUNCTION_BITS + LENGTH_BITS + NPDU_BITS),
             (Body::Result(_), true) => Verdict::Bits(FUNCTION_BITS + LENGTH_BITS + RESULT_BITS),
@@ -255,6 +265,8 @@ impl Message<'_> {
 /// The type, and one of 13 functions.
 const FUNCTION_BITS: u32 = 8 + 4;
 const LENGTH_BITS: u32 = 16;
+/// Both service access points, and the control field.
+const ACCESS_POINT_BITS: u32 = 24;
 /// One of seven codes in 16 bits.
 const RESULT_BITS: u32 = 13;
 /// The version, and two reserved control bits. What the APDU adds is not needed any more.

@@ -326,6 +326,7 @@ impl<'a> Asset<'a> {
             match (&home.key.child, home.key.host.address) {
                 (None, Address::Ip(ip)) => keys.insert(format!("ip:{}/{ip}", home.key.host.context)),
                 (None, Address::Mac(_)) => false,
+                (None, node @ Address::Node(..)) => keys.insert(format!("node:{}/{node}", home.key.host.context)),
                 (Some((protocol, child)), address) => {
                     keys.insert(format!("child:{}/{address}/{protocol}/{child}", home.key.host.context))
                 }

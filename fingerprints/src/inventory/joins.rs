@@ -141,7 +141,7 @@ fn is_link_local(address: Address) -> bool {
     match address {
         Address::Ip(IpAddr::V4(ip)) => ip.is_link_local(),
         Address::Ip(IpAddr::V6(ip)) => ip.is_unicast_link_local(),
-        Address::Mac(_) => true,
+        Address::Mac(_) | Address::Node(..) => true,
     }
 }
 

@@ -41,7 +41,7 @@ fn frame(frame: Option<u64>) -> Option<i64> {
 fn ip(host: Host) -> Option<String> {
     match host.address {
         Address::Ip(ip) => Some(ip.to_string()),
-        Address::Mac(_) => None,
+        Address::Mac(_) | Address::Node(..) => None,
     }
 }
 
@@ -365,6 +365,6 @@ pub(super) fn first_ip(asset: &Asset<'_>) -> Option<String> {
     let address = asset.homes.first()?.key.host.address;
     match address {
         Address::Ip(IpAddr::V4(_) | IpAddr::V6(_)) => Some(address.to_string()),
-        Address::Mac(_) => None,
+        Address::Mac(_) | Address::Node(..) => None,
     }
 }

@@ -41,6 +41,12 @@ impl<'a> Datagram<'a> {
         Ok(Self { function, is_whole, body })
     }
 
+    /// Takes the NPDU of a frame that has no virtual link layer: its addresses say whether it goes to one or to all.
+    pub(super) fn framed(reader: &mut Reader<'a>) -> Result<Self, Stop> {
+        let body = Body::Own(Npdu::read(reader.sub(reader.remaining())?)?);
+        Ok(Self { function: ORIGINAL_UNICAST, is_whole: true, body })
+    }
+
     /// The NPDU, if there is one.
     pub(super) fn npdu(&self) -> Option<&Npdu<'a>> {
         match &self.body {
