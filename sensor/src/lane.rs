@@ -81,6 +81,8 @@ pub struct LaneCount {
     pub operations_over_cap: u64,
     /// Times that a flow's counters were summed up before the hour's end, because they had grown large.
     pub summed_early: u64,
+    /// Packets that had more tags or tunnels than are told apart.
+    pub nested_deeper: u64,
     /// Flows at the end.
     pub flows_active: u64,
 }
@@ -99,6 +101,7 @@ impl LaneCount {
         self.waiting_dropped += other.waiting_dropped;
         self.operations_over_cap += other.operations_over_cap;
         self.summed_early += other.summed_early;
+        self.nested_deeper += other.nested_deeper;
         self.flows_active += other.flows_active;
         for (number, count) in &other.other_frames {
             self.other_frames.entry(*number).or_default().add(*count);
@@ -235,6 +238,7 @@ impl Lane {
             self.keep_time(clock);
         }
         self.last_place = packet.place;
+        self.count.nested_deeper += u64::from(packet.headers.deeper_tags != 0);
         match packet.headers.layer {
             Layer::Frame(ether_type) if !is_read(ether_type) => {
                 self.count.other_frames.entry(ether_type).or_default().count(packet.frame_bytes);

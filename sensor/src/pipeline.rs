@@ -127,8 +127,8 @@ pub enum Entry {
     Damaged,
     /// It begins in a way that is not read: its link type.
     UnreadLink(u32),
-    /// It carries what no dissector reads: its `EtherType`.
-    UnreadEtherType(u16),
+    /// It carries what no dissector reads: its number, which `packet::FrameName` explains.
+    UnreadFrame(u16),
     /// It is a piece of a packet of which the others are missing.
     Fragment,
 }
@@ -148,7 +148,7 @@ impl Hour {
             (Entry::Fragment, fragments.lost),
         ];
         let links = unread_links.iter().map(|(number, tally)| (Entry::UnreadLink(*number), *tally));
-        let others = lanes.other_frames.iter().map(|(number, tally)| (Entry::UnreadEtherType(*number), *tally));
+        let others = lanes.other_frames.iter().map(|(number, tally)| (Entry::UnreadFrame(*number), *tally));
         fixed.into_iter().chain(links).chain(others)
     }
 

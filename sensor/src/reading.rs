@@ -5,6 +5,7 @@ use crate::pipeline::{self, Entry, Hour, Settings, Totals, Witness};
 use crate::source::{self, Account, Feed, Input, LeftOut};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
+use dissectors::packet::FrameName;
 use dissectors::{Observation, Place, Timestamp};
 use fingerprints::inventory::{Blind, CaptureName, Inventory};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
@@ -227,9 +228,14 @@ pub(crate) fn link_name(number: u32) -> String {
     let name = match number {
         0 => "null",
         1 => "ethernet",
+        7 | 129 => "arcnet",
+        9 => "ppp",
+        50 => "ppp_hdlc",
+        51 => "ppp_ether",
         101 => "raw_ip",
+        104 => "cisco_hdlc",
+        108 => "loop",
         113 => "linux_cooked",
-        129 => "arcnet",
         165 => "bacnet_ms_tp",
         276 => "linux_cooked_2",
         other => return other.to_string(),
@@ -296,7 +302,7 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
 fn unread_name(entry: Entry) -> Option<String> {
     match entry {
         Entry::UnreadLink(number) => Some(format!("link:{}", link_name(number))),
-        Entry::UnreadEtherType(number) => Some(format!("ethertype:0x{number:04x}")),
+        Entry::UnreadFrame(number) => Some(FrameName(number).to_string()),
         Entry::Fragment => Some("fragment".to_owned()),
         Entry::Used | Entry::Filtered | Entry::Duplicate | Entry::Damaged => None,
     }
@@ -310,6 +316,7 @@ fn evictions(Hour { lanes, fragments, .. }: &Hour) -> BTreeMap<String, i64> {
         ("flapping_values", lanes.flaps),
         ("waiting_bytes", lanes.waiting_dropped),
         ("operations", lanes.operations_over_cap),
+        ("nesting", lanes.nested_deeper),
         ("fragmented_packets", fragments.evicted),
         ("contradicting_fragments", fragments.contradicting),
     ];

@@ -164,9 +164,9 @@ fn backbone<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a 
     ethernet(headers, reader.rest(), cut)
 }
 
-/// What frames of a number are, as people call it.
+/// What frames of a number are: `ethertype:0x88cc`, `llc:0x42`, `mstp:7`, `arcnet:0x0a`.
 ///
-/// Numbers from 1536 on are `EtherTypes`. Below them stand those of frames that have none: the service access point of
+/// Numbers from 1536 on are an `EtherType`. Below them stand those of frames that have none: the service access point of
 /// LLC, and above 255 the kinds of frames of field buses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameName(pub u16);
@@ -176,12 +176,12 @@ impl std::fmt::Display for FrameName {
         let Self(number) = *self;
         let [kind, low] = number.to_be_bytes();
         match (number, kind) {
-            (0, _) => f.write_str("no EtherType"),
-            (LEAST_TYPE.., _) => write!(f, "EtherType {number:#06x}"),
-            (_, 0) => write!(f, "LLC {low:#04x}"),
-            (_, super::bus::MS_TP) => write!(f, "MS/TP frame type {low}"),
-            (_, super::bus::ARCNET) => write!(f, "ARCNET system code {low:#04x}"),
-            _ => write!(f, "length {number}"),
+            (0, _) => f.write_str("unnamed"),
+            (LEAST_TYPE.., _) => write!(f, "ethertype:{number:#06x}"),
+            (_, 0) => write!(f, "llc:{low:#04x}"),
+            (_, super::bus::MS_TP) => write!(f, "mstp:{low}"),
+            (_, super::bus::ARCNET) => write!(f, "arcnet:{low:#04x}"),
+            _ => write!(f, "length:{number}"),
         }
     }
 }

@@ -467,7 +467,7 @@ table! {
         duplicate_bytes: Option<i64> = "Bytes of the packets that were seen before; null while duplicates are not looked for.";
         damaged_bytes: i64 = "Bytes of the damaged packets.";
         unread_bytes: i64 = "Bytes of the unread packets. bytes = used_bytes + filtered_bytes + duplicate_bytes + damaged_bytes + unread_bytes, the nulls aside.";
-        unread_by: BTreeMap<String, i64> = "Unread packets by what they are: link:NAME, ethertype:NUMBER, or fragment for a piece whose packet is not whole.";
+        unread_by: BTreeMap<String, i64> = "Unread packets by what they are: link:NAME, ethertype:NUMBER, llc:NUMBER, mstp:TYPE, arcnet:CODE, or fragment for a piece whose packet is not whole.";
     }
 }
 
