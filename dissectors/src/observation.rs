@@ -451,6 +451,10 @@ impl fmt::Display for Evidence {
                 Address::Ip(IpAddr::V4(_)) => "ip.addr",
                 Address::Ip(IpAddr::V6(_)) => "ipv6.addr",
                 Address::Mac(_) => "eth.addr",
+                Address::Node(bus, number) => {
+                    write!(f, " && ({bus}.src == {number} || {bus}.dst == {number})")?;
+                    continue;
+                }
             };
             write!(f, " && {name} == {address}")?;
         }
