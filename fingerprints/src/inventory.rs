@@ -340,29 +340,32 @@ impl Inventory {
     /// The run has ended: the last state, each key once, and all sums, in the order of tables and keys. `captures` are
     /// named by their place in the run.
     pub fn finish(&mut self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
-        let (mut records, sums) = self.last_rows(now);
+        let (mut records, sums) = self.last_rows(now, captures);
         self.history.close(&mut records);
-        records.extend(sums);
         records.extend(self.coverage.rows(&self.kinds).into_iter().map(Record::from));
         self.coverage.clear();
-        in_order(records, captures)
+        records.iter_mut().for_each(|record| rows::name_captures(record, captures));
+        records.extend(sums);
+        in_order(records)
     }
 
     /// After the end: the rows of state that were told at midnights of packet time, where something had changed. They
     /// belong into the lake, before the last ones, and into no summary.
     pub fn earlier(&mut self, captures: &[CaptureName]) -> Vec<Record> {
-        in_order(self.history.take(), captures)
+        let mut records = self.history.take();
+        records.iter_mut().for_each(|record| rows::name_captures(record, captures));
+        in_order(records)
     }
 
     /// The rows of state and of sums; the sums start anew.
-    fn last_rows(&mut self, now: Timestamp) -> (Vec<Record>, Vec<Record>) {
+    fn last_rows(&mut self, now: Timestamp, captures: &[CaptureName]) -> (Vec<Record>, Vec<Record>) {
         let assets = self.assets();
         let refused = assets.refused;
         let findings = self.findings(&assets, now);
         let finding = |deed: &DeedKey| findings.of_deed(&assets, deed);
         let services = rows::services(&assets, [&self.services, &self.attempts]).into_iter().map(Record::from);
-        let activity = rows::activity(&assets, &self.activity).into_iter().map(Record::from);
-        let operations = rows::operations(&assets, &self.operations, finding).into_iter().map(Record::from);
+        let activity = rows::activity(&assets, &self.activity, captures).into_iter().map(Record::from);
+        let operations = rows::operations(&assets, &self.operations, captures, finding).into_iter().map(Record::from);
         let sums = services.chain(activity).chain(operations).collect();
         let state = state::rows(&assets, findings, &self.protocols, &self.rules, now);
         drop(assets);
@@ -421,12 +424,9 @@ const NANOS_PER_DAY: i64 = 24 * NANOS_PER_HOUR;
 /// The tables, in the order in which records are handed out.
 const TABLES: [&str; 7] = ["assets", "claims", "services", "activity", "operations", "findings", "coverage"];
 
-/// The records by table, with their captures named.
-fn in_order(mut records: Vec<Record>, captures: &[CaptureName]) -> Vec<Record> {
-    records.sort_by_key(|record| TABLES.iter().position(|table| *table == record.table()));
-    for record in &mut records {
-        rows::name_captures(record, captures);
-    }
+/// The records by table.
+fn in_order(mut records: Vec<Record>) -> Vec<Record> {
+    records.sort_by_cached_key(|record| TABLES.iter().position(|table| *table == record.table()));
     records
 }
 

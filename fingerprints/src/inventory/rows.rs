@@ -1,11 +1,12 @@
 //! Rows of the public tables, from assets and sums.
 //!
-//! Captures are written by their place in the run, and named when the run ends: see [`name_captures`].
+//! Rows of state write captures by their place in the run, and are named when the run ends: see [`name_captures`]. The
+//! others are made then.
 
 use super::CaptureName;
 use super::assets::{Asset, Assets};
 use super::coverage::is_global;
-use super::known::Seen;
+use super::known::{Key, Seen};
 use super::sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey, end_of};
 use crate::asset::{Attribute, Claim};
 use crate::community;
@@ -13,9 +14,11 @@ use crate::protocol::Protocols;
 use crate::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record, ServiceRow};
 use crate::rules::Rules;
 use crate::table;
-use dissectors::Timestamp;
-use dissectors::observation::{Address, Context, Host, Operation, Outcome, RolesFrom};
-use std::collections::{BTreeMap, BTreeSet};
+use dissectors::observation::{Address, Child, Context, Host, Operation, Outcome, RolesFrom};
+use dissectors::{Direction, Timestamp};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// A count for a column of 64 bits with a sign.
@@ -242,49 +245,101 @@ fn roles_from(roles: RolesFrom) -> &'static str {
     }
 }
 
-type TalkRowKey<'a> =
-    (Timestamp, Option<String>, Option<String>, Option<String>, &'static str, String, &'static str, bool);
-
-/// The rows of messages; what two addresses of one asset said is one row.
-pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>) -> Vec<ActivityRow> {
-    let mut joined: BTreeMap<TalkRowKey<'_>, Talk> = BTreeMap::new();
-    for (key, talk) in sums.sorted() {
-        let server = (!key.server_is_group).then(|| assets.id(key.server)).flatten();
-        let row = (
-            key.window,
-            server,
-            key.child.as_ref().map(ToString::to_string),
-            assets.id(key.client),
-            key.protocol,
-            key.operation.to_string(),
-            key.direction.name(),
-            talk.is_control,
-        );
-        joined.entry(row).and_modify(|sum| sum.add(talk)).or_insert_with(|| talk.clone());
-    }
-    joined.into_iter().map(|(key, talk)| activity_row(key, &talk)).collect()
+/// What tells rows of messages apart, assets by their places.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct TalkRowKey<'a> {
+    window: Timestamp,
+    server: Option<usize>,
+    child: Option<&'a Child>,
+    client: Option<usize>,
+    protocol: &'static str,
+    operation: &'a Operation,
+    direction: Direction,
+    is_control: bool,
 }
 
-fn activity_row(key: TalkRowKey<'_>, talk: &Talk) -> ActivityRow {
-    let (window, server, child_key, client, protocol, operation, direction, is_control) = key;
+impl<'a> TalkRowKey<'a> {
+    fn of(assets: &Assets<'_>, key: &'a TalkKey, talk: &Talk) -> Self {
+        Self {
+            window: key.window,
+            server: (!key.server_is_group).then(|| assets.place(&Key::host(key.server))).flatten(),
+            child: key.child.as_ref(),
+            client: assets.place(&Key::host(key.client)),
+            protocol: key.protocol,
+            operation: &key.operation,
+            direction: key.direction,
+            is_control: talk.is_control,
+        }
+    }
+}
+
+/// The rows of messages; what two addresses of one asset said is one row. There are many: they are sorted by numbers, and
+/// put into words once each.
+pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>, captures: &[CaptureName]) -> Vec<ActivityRow> {
+    let mut talks: Vec<(TalkRowKey<'_>, &Talk)> =
+        sums.iter().map(|(key, talk)| (TalkRowKey::of(assets, key, talk), talk)).collect();
+    talks.sort_unstable_by_key(|(key, _)| *key);
+    let mut names = OperationNames::default();
+    let alike = talks.chunk_by(|(one, _), (other, _)| one == other);
+    let sums = alike.filter_map(|alike| {
+        let ((key, first), others) = alike.split_first()?;
+        let mut talk = (*first).clone();
+        others.iter().for_each(|(_, other)| talk.add(other));
+        Some((*key, talk))
+    });
+    sums.map(|(key, talk)| activity_row(assets, key, &talk, &mut names, captures)).collect()
+}
+
+fn activity_row(
+    assets: &Assets<'_>,
+    key: TalkRowKey<'_>,
+    talk: &Talk,
+    names: &mut OperationNames,
+    captures: &[CaptureName],
+) -> ActivityRow {
+    let id = |place: Option<usize>| Some(assets.all.get(place?)?.id.clone());
+    let (operation, operation_name) = names.of(key.protocol, key.operation);
     ActivityRow {
-        window_start: window,
-        window_end: end_of(window),
-        client_asset_id: client,
-        server_asset_id: server,
-        child_key,
-        protocol: protocol.to_owned(),
-        operation_name: operation_name(protocol, &operation),
+        window_start: key.window,
+        window_end: end_of(key.window),
+        client_asset_id: id(key.client),
+        server_asset_id: id(key.server),
+        child_key: key.child.map(ToString::to_string),
+        protocol: key.protocol.to_owned(),
+        operation_name,
         operation,
-        direction: direction.to_owned(),
-        is_control,
+        direction: key.direction.name().to_owned(),
+        is_control: key.is_control,
         messages: int(talk.messages),
         exceptions: int(talk.exceptions),
         unanswered: int(talk.unanswered),
         first_seen: talk.first_seen,
         last_seen: talk.last_seen,
-        capture: Some(talk.first.capture.to_string()),
+        capture: path_of(talk.first.capture, captures),
         frame: frame(talk.first.frame),
+    }
+}
+
+/// The path of a capture, by its place in the run.
+fn path_of(capture: u32, captures: &[CaptureName]) -> Option<String> {
+    captures.get(capture as usize).map(|capture| capture.path.clone())
+}
+
+/// Operations in words: each is looked up once, for few are spoken by many.
+#[derive(Default)]
+struct OperationNames {
+    known: HashMap<(&'static str, Operation), (String, Option<String>), RandomState>,
+}
+
+impl OperationNames {
+    /// An operation's code or verb, and what the standard calls it.
+    fn of(&mut self, protocol: &'static str, operation: &Operation) -> (String, Option<String>) {
+        let fresh = || {
+            let code = operation.to_string();
+            let name = operation_name(protocol, &code);
+            (code, name)
+        };
+        self.known.entry((protocol, operation.clone())).or_insert_with(fresh).clone()
     }
 }
 
@@ -306,12 +361,13 @@ pub(super) fn operation_title(protocol: &str, operation: &Operation) -> String {
 pub(super) fn operations(
     assets: &Assets<'_>,
     sums: &Sums<DeedKey, Deed>,
+    captures: &[CaptureName],
     finding: impl Fn(&DeedKey) -> Option<String>,
 ) -> Vec<OperationRow> {
-    let mut rows: Vec<OperationRow> = sums
-        .sorted()
-        .into_iter()
-        .map(|(key, deed)| OperationRow {
+    let mut names = OperationNames::default();
+    let row = |(key, deed): (&DeedKey, &Deed)| {
+        let (operation, operation_name) = names.of(key.protocol, &key.operation);
+        OperationRow {
             time: deed.first.time,
             client_asset_id: assets.id(key.client),
             client_ip: ip(key.client),
@@ -323,8 +379,8 @@ pub(super) fn operations(
             child_key: key.child.as_ref().map(ToString::to_string),
             context: context(key.server.context),
             protocol: key.protocol.to_owned(),
-            operation: key.operation.to_string(),
-            operation_name: operation_name(key.protocol, &key.operation.to_string()),
+            operation,
+            operation_name,
             category: deed.category.to_owned(),
             target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
             value: deed.value.as_ref().map(ToString::to_string),
@@ -332,11 +388,12 @@ pub(super) fn operations(
             count: int(deed.count),
             community_id: community::id(&deed.evidence.flow),
             finding_id: finding(key),
-            capture: Some(deed.first.capture.to_string()),
+            capture: path_of(deed.first.capture, captures),
             frame: frame(deed.first.frame),
             ..OperationRow::default()
-        })
-        .collect();
+        }
+    };
+    let mut rows: Vec<OperationRow> = sums.sorted().into_iter().map(row).collect();
     rows.sort_by_key(|row| (row.time, row.frame));
     rows
 }
@@ -347,8 +404,6 @@ pub(super) fn name_captures(record: &mut Record, captures: &[CaptureName]) {
     let name = |capture: &mut Option<String>| *capture = named(capture).map(|capture| capture.path.clone());
     match record {
         Record::Claims(row) => name(&mut row.capture),
-        Record::Activity(row) => name(&mut row.capture),
-        Record::Operations(row) => name(&mut row.capture),
         Record::Coverage(row) => name(&mut row.capture),
         Record::Findings(row) => {
             for evidence in &mut row.evidence {
@@ -356,7 +411,12 @@ pub(super) fn name_captures(record: &mut Record, captures: &[CaptureName]) {
                 name(&mut evidence.capture);
             }
         }
-        Record::Assets(_) | Record::Services(_) | Record::Captures(_) | Record::Health(_) => {}
+        Record::Assets(_)
+        | Record::Services(_)
+        | Record::Activity(_)
+        | Record::Operations(_)
+        | Record::Captures(_)
+        | Record::Health(_) => {}
     }
 }
 

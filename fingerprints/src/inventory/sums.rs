@@ -51,6 +51,11 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
         self.rows.iter_mut().filter(move |(key, _)| fits(key)).map(|(_, row)| row)
     }
 
+    /// All rows, in no order that means anything.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.rows.iter()
+    }
+
     /// All rows, in the order of their keys.
     pub(super) fn sorted(&self) -> Vec<(&K, &V)> {
         let mut rows: Vec<(&K, &V)> = self.rows.iter().collect();
