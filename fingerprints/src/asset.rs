@@ -206,10 +206,15 @@ pub fn id<'a>(letter: char, parts: impl IntoIterator<Item = &'a str>) -> String 
         hash.update(part.as_bytes());
         hash.update([0]);
     }
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let digest: [u8; 32] = hash.finalize().into();
-    let hex = digest.iter().take(16).flat_map(|byte| [byte >> 4, byte & 0xF]);
-    let digits = hex.filter_map(|digit| char::from_digit(u32::from(digit), 16));
-    [letter, '-'].into_iter().chain(digits).collect()
+    let mut id = String::with_capacity(34);
+    id.extend([letter, '-']);
+    for byte in &digest[..16] {
+        id.push(DIGITS[usize::from(byte >> 4)]);
+        id.push(DIGITS[usize::from(byte & 0xF)]);
+    }
+    id
 }
 
 #[cfg(test)]

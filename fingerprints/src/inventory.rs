@@ -20,7 +20,7 @@ mod sums;
 
 use crate::finding::Kinds;
 use crate::protocol::Protocols;
-use crate::record::Record;
+use crate::record::{Record, Shared};
 use crate::rules::Rules;
 use assets::Assets;
 pub use coverage::Blind;
@@ -363,9 +363,10 @@ impl Inventory {
         let refused = assets.refused;
         let findings = self.findings(&assets, now);
         let finding = |deed: &DeedKey| findings.of_deed(&assets, deed);
+        let captures: Vec<Shared> = captures.iter().map(|capture| capture.path.as_str().into()).collect();
         let services = rows::services(&assets, [&self.services, &self.attempts]).into_iter().map(Record::from);
-        let activity = rows::activity(&assets, &self.activity, captures).into_iter().map(Record::from);
-        let operations = rows::operations(&assets, &self.operations, captures, finding).into_iter().map(Record::from);
+        let activity = rows::activity(&assets, &self.activity, &captures).into_iter().map(Record::from);
+        let operations = rows::operations(&assets, &self.operations, &captures, finding).into_iter().map(Record::from);
         let sums = services.chain(activity).chain(operations).collect();
         let state = state::rows(&assets, findings, &self.protocols, &self.rules, now);
         drop(assets);

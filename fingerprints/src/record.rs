@@ -8,9 +8,12 @@
 //! an asset is `None` where no device is meant: a broadcast, a multicast group, or the sum of a scan's attempts.
 #![allow(missing_docs, reason = "each column is documented in the schema, once")]
 
-use std::collections::BTreeMap;
-
 use dissectors::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Text that many rows have in common: an asset's id, an operation's code, a capture's path.
+pub type Shared = Arc<str>;
 
 /// Who tells, the same on every row of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,16 +155,16 @@ pub struct ClaimRow {
 pub struct ServiceRow {
     pub window_start: Timestamp,
     pub window_end: Timestamp,
-    pub client_asset_id: Option<String>,
+    pub client_asset_id: Option<Shared>,
     pub client_ip: Option<String>,
     pub client_application: Option<String>,
-    pub server_asset_id: Option<String>,
+    pub server_asset_id: Option<Shared>,
     pub server_ip: Option<String>,
     pub server_port: Option<i32>,
     pub transport: Option<String>,
-    pub protocol: Option<String>,
+    pub protocol: Option<&'static str>,
     pub server_application: Option<String>,
-    pub roles_from: Option<String>,
+    pub roles_from: Option<&'static str>,
     pub context: Option<String>,
     pub encrypted: Option<bool>,
     pub tls_version: Option<String>,
@@ -195,20 +198,20 @@ pub struct ServiceRow {
 pub struct ActivityRow {
     pub window_start: Timestamp,
     pub window_end: Timestamp,
-    pub client_asset_id: Option<String>,
-    pub server_asset_id: Option<String>,
+    pub client_asset_id: Option<Shared>,
+    pub server_asset_id: Option<Shared>,
     pub child_key: Option<String>,
-    pub protocol: String,
-    pub operation: String,
-    pub operation_name: Option<String>,
-    pub direction: String,
+    pub protocol: &'static str,
+    pub operation: Shared,
+    pub operation_name: Option<&'static str>,
+    pub direction: &'static str,
     pub is_control: bool,
     pub messages: i64,
     pub exceptions: i64,
     pub unanswered: i64,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
-    pub capture: Option<String>,
+    pub capture: Option<Shared>,
     pub frame: Option<i64>,
 }
 
@@ -216,28 +219,28 @@ pub struct ActivityRow {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OperationRow {
     pub time: Timestamp,
-    pub client_asset_id: Option<String>,
+    pub client_asset_id: Option<Shared>,
     pub client_ip: Option<String>,
     pub client_user: Option<String>,
     pub client_host_claimed: Option<String>,
-    pub server_asset_id: Option<String>,
+    pub server_asset_id: Option<Shared>,
     pub server_ip: Option<String>,
     pub server_port: Option<i32>,
     pub child_key: Option<String>,
     pub context: Option<String>,
-    pub protocol: String,
-    pub operation: String,
-    pub operation_name: Option<String>,
-    pub category: String,
+    pub protocol: &'static str,
+    pub operation: Shared,
+    pub operation_name: Option<&'static str>,
+    pub category: &'static str,
     pub target: Option<String>,
     pub value: Option<String>,
-    pub outcome: Option<String>,
+    pub outcome: Option<&'static str>,
     pub count: i64,
     pub image_sha256: Option<String>,
     pub image_bytes: Option<i64>,
     pub community_id: Option<String>,
-    pub finding_id: Option<String>,
-    pub capture: Option<String>,
+    pub finding_id: Option<Shared>,
+    pub capture: Option<Shared>,
     pub frame: Option<i64>,
 }
 

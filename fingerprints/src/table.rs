@@ -50,8 +50,8 @@ impl Words {
         while low < high {
             let middle = usize::midpoint(low, high);
             let (found, value) = self.row(middle)?;
-            match found.cmp(key) {
-                std::cmp::Ordering::Equal => return Some(value),
+            match found.cmp(key.as_bytes()) {
+                std::cmp::Ordering::Equal => return std::str::from_utf8(value).ok(),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
             }
@@ -63,11 +63,12 @@ impl Words {
         u32_at(self.0, 0).unwrap_or(0)
     }
 
-    fn row(self, index: usize) -> Option<(&'static str, &'static str)> {
+    fn row(self, index: usize) -> Option<(&'static [u8], &'static [u8])> {
         let start = u32_at(self.0, 4 + 4 * index)?;
         let end = u32_at(self.0, 8 + 4 * index)?;
-        let blob = self.0.get(8 + 4 * self.len()..)?;
-        std::str::from_utf8(blob.get(start..end)?).ok()?.split_once('\t')
+        let row = self.0.get(8 + 4 * self.len()..)?.get(start..end)?;
+        let (key, value) = row.split_at_checked(row.iter().position(|byte| *byte == b'\t')?)?;
+        Some((key, value.get(1..)?))
     }
 }
 

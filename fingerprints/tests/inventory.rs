@@ -324,7 +324,7 @@ fn control_without_authentication_is_found_once_per_client_and_server() {
         .collect();
     assert_eq!(operations.len(), 2);
     assert!(operations.iter().all(|row| row.finding_id.as_deref() == Some(finding.finding_id.as_str())));
-    assert_eq!((operations[0].child_key.as_deref(), operations[0].category.as_str()), (Some("1"), "write"));
+    assert_eq!((operations[0].child_key.as_deref(), operations[0].category), (Some("1"), "write"));
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn sums_of_a_window_add_up_and_windows_stay_apart() {
     let mut messages: Vec<(i64, Option<String>)> = Vec::new();
     for record in &rows.0 {
         if let Record::Activity(row) = record {
-            messages.push((row.messages, row.operation_name.clone()));
+            messages.push((row.messages, row.operation_name.map(str::to_owned)));
             assert_eq!(row.window_end.since(row.window_start).as_secs(), 3_600);
         }
     }
@@ -528,7 +528,7 @@ fn frames_without_ip_have_no_addresses_and_no_ports() {
     assert!(service.client_asset_id.is_some());
     let server = rows.asset("10.0.0.2");
     assert_eq!((server.macs.as_slice(), rows.assets().len()), (&[mac(2).to_string()][..], 2), "one MAC, one device");
-    assert_eq!(Some(&server.asset_id), service.server_asset_id.as_ref());
+    assert_eq!(Some(server.asset_id.as_str()), service.server_asset_id.as_deref());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use dissectors::Timestamp;
+use fingerprints::record::Shared;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::schema::Column;
@@ -235,6 +236,22 @@ impl Value for String {
 
     fn cell(&self) -> Cell {
         Cell::Text(self.clone())
+    }
+}
+
+impl Value for &'static str {
+    const KIND: Kind = Kind::Text;
+
+    fn cell(&self) -> Cell {
+        Cell::Text((*self).to_owned())
+    }
+}
+
+impl Value for Shared {
+    const KIND: Kind = Kind::Text;
+
+    fn cell(&self) -> Cell {
+        Cell::Text(self.as_ref().to_owned())
     }
 }
 

@@ -8,25 +8,30 @@ use super::registry::{Registry, Slot};
 use super::rows;
 use crate::asset::{Attribute, Claim, Told, id, winner};
 use crate::protocol::Protocols;
+use crate::record::Shared;
 use crate::rule::Scope;
 use crate::rules::{self, Rules, Values, is_own};
 use compact_str::{CompactString, ToCompactString};
 use dissectors::observation::{Address, Child, ChildProof, Context, Evidence, Host};
 use dissectors::{Mac, Timestamp};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All assets of a moment.
 pub(super) struct Assets<'a> {
     pub(super) all: Vec<Asset<'a>>,
     registry: &'a Registry,
-    places: BTreeMap<Slot, usize>,
+    /// Which asset stands for each slot of the registry.
+    places: Vec<Option<usize>>,
     /// Keys whose bearers contradict each other, or that too many bear.
     pub(super) refused: u64,
 }
 
 /// One asset of a moment.
 pub(super) struct Asset<'a> {
-    pub(super) id: String,
+    pub(super) id: Shared,
+    /// The name to show where there must be one.
+    title: OnceCell<String>,
     pub(super) aliases: Vec<String>,
     /// The place of the asset behind which it stands.
     pub(super) parent: Option<usize>,
@@ -65,10 +70,11 @@ impl<'a> Assets<'a> {
     pub(super) fn settle(site: &str, registry: &'a Registry, rules: &Rules, protocols: &Protocols) -> Self {
         let carriers = Carriers::of(registry);
         let (groups, refused) = joins::groups(registry, protocols, &carriers);
-        let mut places = BTreeMap::new();
+        let mut places = Vec::new();
         for (place, group) in groups.iter().enumerate() {
             for slot in group.homes.iter().chain(&group.folded) {
-                places.insert(*slot, place);
+                places.resize(places.len().max(*slot + 1), None);
+                places[*slot] = Some(place);
             }
         }
         let children = children(registry, &groups);
@@ -88,7 +94,7 @@ impl<'a> Assets<'a> {
     pub(super) fn place(&self, key: &Key) -> Option<usize> {
         let own = self.registry.find(key);
         let slot = own.or_else(|| self.registry.find(&Key::host(key.host)))?;
-        self.places.get(&slot).copied()
+        self.places.get(slot).copied().flatten()
     }
 
     pub(super) fn of(&self, host: Host) -> Option<&Asset<'a>> {
@@ -96,7 +102,7 @@ impl<'a> Assets<'a> {
     }
 
     /// The id of a host's asset.
-    pub(super) fn id(&self, host: Host) -> Option<String> {
+    pub(super) fn id(&self, host: Host) -> Option<Shared> {
         self.of(host).map(|asset| asset.id.clone())
     }
 
@@ -140,7 +146,8 @@ impl<'a> Asset<'a> {
         let mut ids = homes.iter().map(|known| asset_id(site, &known.key));
         let joined = |join: &Join| Some((join.clone(), asset_id(site, &registry.get(join.slot)?.key)));
         let mut asset = Self {
-            id: ids.next().unwrap_or_default(),
+            id: ids.next().unwrap_or_default().into(),
+            title: OnceCell::new(),
             aliases: ids.collect(),
             parent: None,
             homes,
@@ -373,7 +380,11 @@ impl<'a> Asset<'a> {
     }
 
     /// The name to show where there must be one.
-    pub(super) fn title(&self) -> String {
+    pub(super) fn title(&self) -> &str {
+        self.title.get_or_init(|| self.make_title())
+    }
+
+    fn make_title(&self) -> String {
         let place = || {
             let address = self.address().unwrap_or_default();
             match self.child() {

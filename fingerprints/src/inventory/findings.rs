@@ -10,7 +10,7 @@ use crate::asset::{Attribute, id};
 use crate::community;
 use crate::finding::{Kind, Kinds, Status, UNANSWERED, UNAUTHENTICATED_CONTROL, UNIDENTIFIED, fill};
 use crate::protocol::Protocols;
-use crate::record::{EvidenceRow, FindingRow};
+use crate::record::{EvidenceRow, FindingRow, Shared};
 use dissectors::Timestamp;
 use dissectors::observation::{Evidence, FlowId, Host, Transport};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ struct Joined {
 /// All findings of a moment.
 pub(super) struct Findings {
     pub(super) rows: Vec<FindingRow>,
-    control: BTreeMap<Between, String>,
+    control: BTreeMap<Between, Shared>,
 }
 
 /// What findings are made of.
@@ -55,7 +55,7 @@ impl Findings {
         let mut findings = Self { rows: Vec::new(), control: BTreeMap::new() };
         for (between, joined) in ground.joined(dealings) {
             if let Some(row) = ground.control(&between, &joined) {
-                findings.control.insert(between.clone(), row.finding_id.clone());
+                findings.control.insert(between.clone(), row.finding_id.as_str().into());
                 findings.rows.push(row);
             }
             findings.rows.extend(ground.unanswered(&between, &joined));
@@ -67,7 +67,7 @@ impl Findings {
     }
 
     /// The finding that a control action belongs to.
-    pub(super) fn of_deed(&self, assets: &Assets<'_>, deed: &DeedKey) -> Option<String> {
+    pub(super) fn of_deed(&self, assets: &Assets<'_>, deed: &DeedKey) -> Option<Shared> {
         let server = Key { host: deed.server, child: deed.child.clone().map(|child| (deed.protocol, child)) };
         let between = Between {
             asset: assets.place(&server)?,
@@ -231,11 +231,11 @@ impl Ground<'_> {
         let peer = between.peer.and_then(|peer| self.assets.all.get(peer));
         let words = words(asset, peer, between.protocol, &details);
         let port = between.port.to_string();
-        let key = [peer.map_or("", |peer| peer.id.as_str()), &port, between.protocol];
+        let key = [peer.map_or("", |peer| &*peer.id), &port, between.protocol];
         let mut row = self.row(name, kind, Some(asset), &words, &key);
         row.details = details;
-        row.peer_asset_id = peer.map(|peer| peer.id.clone());
-        row.peer_name = peer.map(Asset::title);
+        row.peer_asset_id = peer.map(|peer| peer.id.to_string());
+        row.peer_name = peer.map(|peer| peer.title().to_owned());
         row.peer_ip = peer.and_then(rows::first_ip);
         row.protocol = Some(between.protocol.to_owned());
         row.port = (between.port != 0).then(|| i32::from(between.port));
@@ -254,7 +254,7 @@ impl Ground<'_> {
         words: &BTreeMap<&str, String>,
         key: &[&str],
     ) -> FindingRow {
-        let asset_id = asset.map_or("", |asset| asset.id.as_str());
+        let asset_id = asset.map_or("", |asset| &*asset.id);
         let parts = [self.site, name, asset_id].into_iter().chain(key.iter().copied());
         // Findings that one action cures share its id: those of an asset and port, or of a network.
         let target = key.get(usize::from(asset.is_some())..).unwrap_or_default().join("/");
@@ -268,8 +268,8 @@ impl Ground<'_> {
             disposition: Some("none".to_owned()),
             title: fill(&kind.title, words),
             summary: Some(fill(&kind.summary, words)),
-            asset_id: asset.map(|asset| asset.id.clone()),
-            asset_name: asset.map(Asset::title),
+            asset_id: asset.map(|asset| asset.id.to_string()),
+            asset_name: asset.map(|asset| asset.title().to_owned()),
             asset_ip: asset.and_then(rows::first_ip),
             confidence: Some(i32::from(kind.confidence)),
             controls: kind.controls.clone(),
@@ -306,8 +306,8 @@ fn words<'w>(
 ) -> BTreeMap<&'w str, String> {
     let mut words: BTreeMap<&str, String> =
         details.iter().map(|(word, value)| (word.as_str(), value.clone())).collect();
-    words.insert("asset", asset.title());
-    words.insert("peer", peer.map_or_else(|| "an unknown host".to_owned(), Asset::title));
+    words.insert("asset", asset.title().to_owned());
+    words.insert("peer", peer.map_or("an unknown host", Asset::title).to_owned());
     words.insert("protocol", protocol.to_owned());
     words
 }

@@ -11,7 +11,7 @@ use super::sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey, end_o
 use crate::asset::{Attribute, Claim};
 use crate::community;
 use crate::protocol::Protocols;
-use crate::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record, ServiceRow};
+use crate::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record, ServiceRow, Shared};
 use crate::rules::Rules;
 use crate::table;
 use dissectors::observation::{Address, Child, Context, Host, Operation, Outcome, RolesFrom};
@@ -43,7 +43,7 @@ fn frame(frame: Option<u64>) -> Option<i64> {
 
 fn ip(host: Host) -> Option<String> {
     match host.address {
-        Address::Ip(ip) => Some(ip.to_string()),
+        Address::Ip(_) => Some(host.address.to_string()),
         Address::Mac(_) | Address::Node(..) => None,
     }
 }
@@ -60,13 +60,13 @@ pub(super) fn asset(assets: &Assets<'_>, asset: &Asset<'_>, protocols: &Protocol
     }
     AssetRow {
         as_of,
-        asset_id: asset.id.clone(),
+        asset_id: asset.id.to_string(),
         aliases: asset.aliases.clone(),
         identity_keys: asset.identity_keys(),
-        parent_asset_id: asset.parent.and_then(|parent| assets.all.get(parent)).map(|parent| parent.id.clone()),
+        parent_asset_id: asset.parent.and_then(|parent| assets.all.get(parent)).map(|parent| parent.id.to_string()),
         kind: kind(asset, protocols).to_owned(),
         child_key: asset.child().map(|(_, child)| child.to_string()),
-        name: Some(asset.title()),
+        name: Some(asset.title().to_owned()),
         macs: asset.macs.iter().map(|carried| carried.mac.to_string()).collect(),
         ips: asset.ips().into_iter().filter_map(|(host, _)| ip(host)).collect(),
         context: asset.homes.first().and_then(|home| context(home.key.host.context)),
@@ -154,7 +154,7 @@ pub(super) fn claims(asset: &Asset<'_>, rules: &Rules, as_of: Timestamp) -> Vec<
 fn claim(asset: &Asset<'_>, claim: &Claim, rules: &Rules, as_of: Timestamp) -> ClaimRow {
     ClaimRow {
         as_of,
-        asset_id: asset.id.clone(),
+        asset_id: asset.id.to_string(),
         attribute: claim.told.attribute.name().to_owned(),
         value: claim.told.value.to_string(),
         protocol: named(claim.evidence.protocol),
@@ -173,7 +173,7 @@ fn claim(asset: &Asset<'_>, claim: &Claim, rules: &Rules, as_of: Timestamp) -> C
 fn address(asset: &Asset<'_>, attribute: &str, value: String, (seen, sure): (Seen, u8), as_of: Timestamp) -> ClaimRow {
     ClaimRow {
         as_of,
-        asset_id: asset.id.clone(),
+        asset_id: asset.id.to_string(),
         attribute: attribute.to_owned(),
         value,
         protocol: named(seen.evidence.protocol),
@@ -201,7 +201,7 @@ pub(super) fn services(assets: &Assets<'_>, sums: [&Sums<ServiceKey, Service>; 2
     rows
 }
 
-type ServiceOrder<'a> = (Timestamp, &'a Option<String>, Option<i32>, &'a Option<String>);
+type ServiceOrder<'a> = (Timestamp, &'a Option<Shared>, Option<i32>, &'a Option<Shared>);
 
 fn service_order(row: &ServiceRow) -> ServiceOrder<'_> {
     (row.window_start, &row.server_asset_id, row.server_port, &row.client_asset_id)
@@ -221,9 +221,9 @@ fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service) -> ServiceRow {
         server_ip: key.server.and_then(ip),
         server_port: key.server.filter(|_| key.port != 0).map(|_| i32::from(key.port)),
         transport: Some(key.transport.to_string()),
-        protocol: key.protocol.map(str::to_owned),
+        protocol: key.protocol,
         server_application: application(server, Attribute::ServerApplication, Some(key.port)),
-        roles_from: sum.roles_from.map(|roles| roles_from(roles).to_owned()),
+        roles_from: sum.roles_from.map(roles_from),
         context: key.client.and_then(|client| context(client.context)),
         first_seen: sum.first_seen,
         last_seen: sum.last_seen,
@@ -275,7 +275,7 @@ impl<'a> TalkRowKey<'a> {
 
 /// The rows of messages; what two addresses of one asset said is one row. There are many: they are sorted by numbers, and
 /// put into words once each.
-pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>, captures: &[CaptureName]) -> Vec<ActivityRow> {
+pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>, captures: &[Shared]) -> Vec<ActivityRow> {
     let mut talks: Vec<(TalkRowKey<'_>, &Talk)> =
         sums.iter().map(|(key, talk)| (TalkRowKey::of(assets, key, talk), talk)).collect();
     talks.sort_unstable_by_key(|(key, _)| *key);
@@ -295,7 +295,7 @@ fn activity_row(
     key: TalkRowKey<'_>,
     talk: &Talk,
     names: &mut OperationNames,
-    captures: &[CaptureName],
+    captures: &[Shared],
 ) -> ActivityRow {
     let id = |place: Option<usize>| Some(assets.all.get(place?)?.id.clone());
     let (operation, operation_name) = names.of(key.protocol, key.operation);
@@ -305,10 +305,10 @@ fn activity_row(
         client_asset_id: id(key.client),
         server_asset_id: id(key.server),
         child_key: key.child.map(ToString::to_string),
-        protocol: key.protocol.to_owned(),
+        protocol: key.protocol,
         operation_name,
         operation,
-        direction: key.direction.name().to_owned(),
+        direction: key.direction.name(),
         is_control: key.is_control,
         messages: int(talk.messages),
         exceptions: int(talk.exceptions),
@@ -321,31 +321,31 @@ fn activity_row(
 }
 
 /// The path of a capture, by its place in the run.
-fn path_of(capture: u32, captures: &[CaptureName]) -> Option<String> {
-    captures.get(capture as usize).map(|capture| capture.path.clone())
+fn path_of(capture: u32, captures: &[Shared]) -> Option<Shared> {
+    captures.get(capture as usize).cloned()
 }
 
 /// Operations in words: each is looked up once, for few are spoken by many.
 #[derive(Default)]
 struct OperationNames {
-    known: HashMap<(&'static str, Operation), (String, Option<String>), RandomState>,
+    known: HashMap<(&'static str, Operation), (Shared, Option<&'static str>), RandomState>,
 }
 
 impl OperationNames {
     /// An operation's code or verb, and what the standard calls it.
-    fn of(&mut self, protocol: &'static str, operation: &Operation) -> (String, Option<String>) {
+    fn of(&mut self, protocol: &'static str, operation: &Operation) -> (Shared, Option<&'static str>) {
         let fresh = || {
             let code = operation.to_string();
             let name = operation_name(protocol, &code);
-            (code, name)
+            (code.into(), name)
         };
         self.known.entry((protocol, operation.clone())).or_insert_with(fresh).clone()
     }
 }
 
 /// What the standard calls an operation; verbs are their own names.
-fn operation_name(protocol: &str, operation: &str) -> Option<String> {
-    table::words("operations", &format!("{protocol} {operation}")).map(str::to_owned)
+fn operation_name(protocol: &str, operation: &str) -> Option<&'static str> {
+    table::words("operations", &format!("{protocol} {operation}"))
 }
 
 /// An operation as people read it: `Write Single Register (6)`, `GET`.
@@ -361,8 +361,8 @@ pub(super) fn operation_title(protocol: &str, operation: &Operation) -> String {
 pub(super) fn operations(
     assets: &Assets<'_>,
     sums: &Sums<DeedKey, Deed>,
-    captures: &[CaptureName],
-    finding: impl Fn(&DeedKey) -> Option<String>,
+    captures: &[Shared],
+    finding: impl Fn(&DeedKey) -> Option<Shared>,
 ) -> Vec<OperationRow> {
     let mut names = OperationNames::default();
     let row = |(key, deed): (&DeedKey, &Deed)| {
@@ -378,13 +378,13 @@ pub(super) fn operations(
             server_port: (key.port != 0).then(|| i32::from(key.port)),
             child_key: key.child.as_ref().map(ToString::to_string),
             context: context(key.server.context),
-            protocol: key.protocol.to_owned(),
+            protocol: key.protocol,
             operation,
             operation_name,
-            category: deed.category.to_owned(),
+            category: deed.category,
             target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
             value: deed.value.as_ref().map(ToString::to_string),
-            outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name().to_owned()),
+            outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name()),
             count: int(deed.count),
             community_id: community::id(&deed.evidence.flow),
             finding_id: finding(key),

@@ -81,7 +81,7 @@ pub(super) fn rows(
     let mut records = Vec::new();
     for asset in &in_order {
         let mut row = rows::asset(assets, asset, protocols, as_of);
-        row.open_findings = open.get(asset.id.as_str()).copied().unwrap_or(0);
+        row.open_findings = open.get(&*asset.id).copied().unwrap_or(0);
         records.push(Record::from(row));
     }
     records.extend(in_order.iter().flat_map(|asset| rows::claims(asset, rules, as_of)).map(Record::from));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use dissectors::Timestamp;
 use fingerprints::record::{
     ActivityRow, AssetRow, CaptureRow, ClaimRow, CoverageRow, EvidenceRow, FindingRow, HealthRow, LatencyRow,
-    OperationRow, Record, ServiceRow,
+    OperationRow, Record, ServiceRow, Shared,
 };
 
 use super::{Column, Grain, Table};
@@ -193,16 +193,16 @@ table! {
     since 1 {
         window_start: Timestamp = "Start of the window that is counted.";
         window_end: Timestamp = "End of the window; it lies outside.";
-        client_asset_id: Option<String> = "The asset that asked.";
+        client_asset_id: Option<Shared> = "The asset that asked.";
         client_ip: Option<String> = "Its address.";
         client_application: Option<String> = "The program it named itself.";
-        server_asset_id: Option<String> = "The asset that was asked; null for the sum of a scan's attempts.";
+        server_asset_id: Option<Shared> = "The asset that was asked; null for the sum of a scan's attempts.";
         server_ip: Option<String> = "Its address.";
         server_port: Option<i32> = "The port that was asked; null where the transport has none.";
         transport: Option<String> = "tcp, udp and so on.";
-        protocol: Option<String> = "The protocol, by its content; null when it was not recognised.";
+        protocol: Option<&'static str> = "The protocol, by its content; null when it was not recognised.";
         server_application: Option<String> = "The program that the server named itself.";
-        roles_from: Option<String> = "What told client from server: syn, content or port.";
+        roles_from: Option<&'static str> = "What told client from server: syn, content or port.";
         context: Option<String> = "Path of the VLANs and tunnel ids; null without any.";
         encrypted: Option<bool> = "Whether what was said was encrypted.";
         tls_version: Option<String> = "The version of TLS that was agreed.";
@@ -245,20 +245,20 @@ table! {
     since 1 {
         window_start: Timestamp = "Start of the window that is counted.";
         window_end: Timestamp = "End of the window; it lies outside.";
-        client_asset_id: Option<String> = "The asset that asks.";
-        server_asset_id: Option<String> = "The host that is asked; null for a broadcast.";
+        client_asset_id: Option<Shared> = "The asset that asks.";
+        server_asset_id: Option<Shared> = "The host that is asked; null for a broadcast.";
         child_key: Option<String> = "The child of the host that is meant.";
-        protocol: String = "The protocol.";
-        operation: String = "Code of the operation, as the protocol counts: a function code, a service, a method.";
-        operation_name: Option<String> = "Its name; null for a code that the standard does not name.";
-        direction: String = "request or response.";
+        protocol: &'static str = "The protocol.";
+        operation: Shared = "Code of the operation, as the protocol counts: a function code, a service, a method.";
+        operation_name: Option<&'static str> = "Its name; null for a code that the standard does not name.";
+        direction: &'static str = "request or response.";
         is_control: bool = "Whether it can change what the device does.";
         messages: i64 = "Messages of the window.";
         exceptions: i64 = "Of these, answers that refuse.";
         unanswered: i64 = "Of these, requests that no answer was seen to.";
         first_seen: Timestamp = "When it was first said within the window.";
         last_seen: Timestamp = "When it was last said within the window.";
-        capture: Option<String> = "The capture or interface of the first message.";
+        capture: Option<Shared> = "The capture or interface of the first message.";
         frame: Option<i64> = "The frame of the first message, from 1; null when listening.";
     }
 }
@@ -275,28 +275,28 @@ table! {
     ranked: None,
     since 1 {
         time: Timestamp = "When it was asked for.";
-        client_asset_id: Option<String> = "The asset that asked.";
+        client_asset_id: Option<Shared> = "The asset that asked.";
         client_ip: Option<String> = "Its address.";
         client_user: Option<String> = "The user it was logged in as.";
         client_host_claimed: Option<String> = "The host name that the client gave itself.";
-        server_asset_id: Option<String> = "The host that was asked; null for a broadcast.";
+        server_asset_id: Option<Shared> = "The host that was asked; null for a broadcast.";
         server_ip: Option<String> = "Its address.";
         server_port: Option<i32> = "The port that was asked; null where the transport has none.";
         child_key: Option<String> = "The child of the host that is meant.";
         context: Option<String> = "Path of the VLANs and tunnel ids; null without any.";
-        protocol: String = "The protocol.";
-        operation: String = "Code of the operation, as the protocol counts.";
-        operation_name: Option<String> = "Its name; null for a code that the standard does not name.";
-        category: String = "write, operate, restart, stop, mode, program, firmware, file, config, user, certificate, backup or time.";
+        protocol: &'static str = "The protocol.";
+        operation: Shared = "Code of the operation, as the protocol counts.";
+        operation_name: Option<&'static str> = "Its name; null for a code that the standard does not name.";
+        category: &'static str = "write, operate, restart, stop, mode, program, firmware, file, config, user, certificate, backup or time.";
         target: Option<String> = "What was acted on: a register, a point, a file.";
         value: Option<String> = "The value that was asked for.";
-        outcome: Option<String> = "accepted, rejected or unanswered; null when the answers could not be seen.";
+        outcome: Option<&'static str> = "accepted, rejected or unanswered; null when the answers could not be seen.";
         count: i64 = "Cyclic repeats within the hour, the first included.";
         image_sha256: Option<String> = "Hash of the program or firmware that was transferred.";
         image_bytes: Option<i64> = "Its size.";
         community_id: Option<String> = "Community ID of the flow.";
-        finding_id: Option<String> = "The finding that it led to.";
-        capture: Option<String> = "The capture or interface of the first time.";
+        finding_id: Option<Shared> = "The finding that it led to.";
+        capture: Option<Shared> = "The capture or interface of the first time.";
         frame: Option<i64> = "The frame of the first time, from 1; null when listening.";
     }
 }
