@@ -36,7 +36,7 @@ pub(crate) fn cells(array: &dyn Array, kind: Kind) -> Option<Vec<Cell>> {
 }
 
 /// The schema of these columns, with their field ids.
-fn schema(columns: &[Column]) -> Schema {
+pub(crate) fn schema(columns: &[Column]) -> Schema {
     Schema::new(fields(columns, &field_ids(columns)))
 }
 

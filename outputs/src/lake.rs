@@ -23,11 +23,13 @@ use crate::files::{read_json, visible, write_json};
 use crate::parquet;
 use crate::rows::{Rows, sort};
 use crate::runs::{Manifest, Overlap, Run, replaced};
-use crate::schema::{TABLES, Table};
+use crate::schema::{self, TABLES, Table};
 
 mod sink;
+mod verify;
 
 pub use sink::LakeSink;
+pub use verify::{Problem, Verdict};
 
 /// The site of a lake that was told none.
 pub const DEFAULT_SITE: &str = "default";
@@ -94,6 +96,22 @@ impl Lake {
         }
         sort(table, &mut rows);
         Ok(Rows { table, rows })
+    }
+
+    /// Looks at every file, whether it is as the schema and its run say. Fails when there is no lake, or a folder of it
+    /// cannot be opened.
+    pub fn verify(root: &Path) -> Result<Verdict, OutputError> {
+        if !Self::is_lake(root) {
+            return Err(OutputError::NoLake(root.to_owned()));
+        }
+        verify::verify(root)
+    }
+
+    /// The version of the schema of its newest run, if that is later than what this program knows.
+    pub fn later_schema(&self) -> Result<Option<u32>, OutputError> {
+        let runs = Manifest::all(&self.root)?;
+        let newest = runs.iter().filter_map(|run| run.schema_version.parse().ok()).max();
+        Ok(newest.filter(|version| *version > schema::VERSION))
     }
 
     /// Begins a run: refuses one that would count packets twice, and else takes its records.

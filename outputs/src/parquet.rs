@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use fingerprints::record::Provenance;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::arrow::{ArrowSchemaConverter, ProjectionMask};
@@ -82,17 +83,20 @@ fn properties(
     Ok(with_blooms.build())
 }
 
+/// What every file says of itself.
+pub(crate) const METADATA: [&str; 6] = [
+    "otoscope.schema_version",
+    "otoscope.version",
+    "otoscope.sensor",
+    "otoscope.site",
+    "otoscope.run_id",
+    "otoscope.knowledge",
+];
+
 fn metadata(run: &Run) -> Vec<KeyValue> {
-    [
-        ("otoscope.schema_version", schema::VERSION.to_string()),
-        ("otoscope.version", run.version.clone()),
-        ("otoscope.sensor", run.provenance.sensor.clone()),
-        ("otoscope.site", run.provenance.site.clone()),
-        ("otoscope.run_id", run.provenance.run_id.clone()),
-        ("otoscope.knowledge", run.knowledge.clone()),
-    ]
-    .map(|(key, value)| KeyValue::new(key.to_owned(), value))
-    .into()
+    let Provenance { site, sensor, run_id } = run.provenance.clone();
+    let values = [schema::VERSION.to_string(), run.version.clone(), sensor, site, run_id, run.knowledge.clone()];
+    METADATA.into_iter().zip(values).map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect()
 }
 
 /// Declares the order in which the rows stand.
@@ -112,7 +116,7 @@ fn leaves_of<'a>(leaves: &'a SchemaDescriptor, column: &'a str) -> impl Iterator
 
 #[cfg(test)]
 mod tests {
-    use fingerprints::record::{AssetRow, Provenance, Record};
+    use fingerprints::record::{AssetRow, Record};
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
     use super::*;

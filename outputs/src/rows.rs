@@ -50,6 +50,12 @@ pub(crate) fn sort(table: &Table, rows: &mut [Row]) {
     rows.sort_unstable_by(|a, b| compare(a, b, &order).then_with(|| a.cmp(b)));
 }
 
+/// Whether rows stand in the order in which files of the table hold them.
+pub(crate) fn is_sorted(table: &Table, rows: &[Row]) -> bool {
+    let order = table.order();
+    rows.windows(2).all(|pair| compare(&pair[0], &pair[1], &order).is_le())
+}
+
 fn compare(a: &Row, b: &Row, columns: &[usize]) -> Ordering {
     columns.iter().map(|&column| a[column].cmp(&b[column])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }

@@ -14,7 +14,7 @@ use crate::files::{encoded, read_json, visible, write_json};
 use crate::schema;
 
 /// Where runs are kept within a lake.
-const FOLDER: &str = "_runs";
+pub(crate) const FOLDER: &str = "_runs";
 
 /// How much of a capture's beginning and end stand for its content.
 const SAMPLE: u64 = 64 * 1024;
@@ -172,7 +172,7 @@ impl Manifest {
         fs::remove_file(&path).map_err(OutputError::io(&path))
     }
 
-    fn path(&self, lake: &Path) -> PathBuf {
+    pub(crate) fn path(&self, lake: &Path) -> PathBuf {
         lake.join(FOLDER).join(format!("{}.json", encoded(&self.run_id)))
     }
 }

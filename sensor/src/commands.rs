@@ -9,6 +9,7 @@ mod read;
 mod summary;
 mod table;
 mod told;
+mod verify;
 
 pub(crate) use told::refusal;
 
@@ -87,6 +88,9 @@ enum Command {
     /// The protocols that are read
     #[command(after_help = "Example: otoscope protocols")]
     Protocols(catalogue::ListArguments),
+    /// Say whether every file of a lake is as it was written, and what mends it
+    #[command(after_help = "Example: otoscope verify lake")]
+    Verify(verify::Arguments),
     /// Check, show or begin a file of settings
     Config(config::Arguments),
     /// Print what a shell needs to complete commands and options
@@ -138,6 +142,7 @@ fn carry_out(arguments: &Arguments) -> Result<u8> {
         Command::Schema(schema) => catalogue::schema(schema),
         Command::Fields(list) => catalogue::fields(list),
         Command::Protocols(list) => catalogue::protocols(list),
+        Command::Verify(lake) => verify::run(lake),
         Command::Config(config) => config::run(config, arguments.config.as_deref()),
         Command::Completions(completions) => completions::run(completions),
         Command::Man(man) => man::run(man),

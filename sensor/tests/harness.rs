@@ -19,5 +19,6 @@ mod harness {
     mod sight;
     mod support;
     mod tshark;
+    mod verify;
     mod workers;
 }

@@ -40,7 +40,7 @@ struct Limits {
 
 const LIMITS: Limits = Limits { file_bytes: 128 << 20, memory_bytes: 256 << 20 };
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+pub(super) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// A folder of the lake: a table, and a day since 1970.
 type Part = (&'static str, i64);
@@ -154,7 +154,7 @@ impl Waiting {
 }
 
 /// The day of a row, by the first time of its table: when its window or its validity starts, or when it happened.
-fn day(table: &Table, row: &Row) -> i64 {
+pub(super) fn day(table: &Table, row: &Row) -> i64 {
     let first = table.columns.iter().position(|column| matches!(column.kind, Kind::Time));
     let time = first.and_then(|column| row[column].time()).unwrap_or_default();
     time.micros().div_euclid(MICROS_PER_DAY)

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod generated;
+mod verify;
 
 fn run(id: &str, inputs: &[&str]) -> Run {
     let provenance = Provenance { site: "site".into(), sensor: "sensor".into(), run_id: id.into() };
