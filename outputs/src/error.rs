@@ -46,6 +46,17 @@ pub enum OutputError {
     /// There is no lake.
     #[error("{}: no lake (a folder that `read --out` wrote)", shown(.0))]
     NoLake(PathBuf),
+    /// A lake is to be written where a file stands.
+    #[error("{}: it is a file, and a lake is a folder; name another place", shown(.0))]
+    NotAFolder(PathBuf),
+    /// A later version wrote the lake, and what this one would write lacks columns that stand there.
+    #[error("{}: {}; update otoscope, or name another lake", shown(path), later(*version))]
+    Later {
+        /// The lake.
+        path: PathBuf,
+        /// The version of its schema.
+        version: u32,
+    },
     /// Some captures of an older run are read again, and some are not.
     #[error(
         "{} was read before, in run {run}, together with {}, which is not read now: its packets would count twice. \
@@ -61,6 +72,11 @@ pub enum OutputError {
         /// An input of the older run alone.
         missing: String,
     },
+}
+
+/// In whose words a lake of a later schema is spoken of.
+pub(crate) fn later(version: u32) -> String {
+    format!("a later otoscope wrote it (schema {version}, and this one knows {})", crate::schema::VERSION)
 }
 
 fn shown(path: &Path) -> String {

@@ -65,6 +65,22 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// The texts that single columns are asked for, wherever in the conditions.
+    pub(crate) fn texts(&self) -> Vec<(usize, &str)> {
+        match self {
+            Self::Any(filters) | Self::All(filters) => filters.iter().flat_map(Self::texts).collect(),
+            Self::One { column, test: Test::Is(Cell::Text(text)) | Test::Contains(text) } => vec![(*column, text)],
+            Self::One { .. } => Vec::new(),
+        }
+    }
+}
+
+/// The text of a cell, or the texts of its list.
+pub(crate) fn texts_of(cell: &Cell) -> impl Iterator<Item = &str> {
+    std::iter::once(cell).chain(cell.inner()).filter_map(Cell::text)
+}
+
 impl Test {
     fn holds(&self, cell: &Cell) -> bool {
         match self {
@@ -75,19 +91,14 @@ impl Test {
             Self::LessOrEqual(value) => cell <= value,
             Self::More(value) => cell > value,
             Self::MoreOrEqual(value) => cell >= value,
-            Self::Matches(pattern) => texts(cell).any(|text| pattern.is_match(text)),
+            Self::Matches(pattern) => texts_of(cell).any(|text| pattern.is_match(text)),
             Self::Contains(part) => match cell {
                 Cell::Text(text) => text.contains(part),
                 Cell::Map(entries) => entries.iter().any(|(key, _)| key == part),
-                _ => texts(cell).any(|text| text == part),
+                _ => texts_of(cell).any(|text| text == part),
             },
         }
     }
-}
-
-/// The text of a cell, or the texts of its list.
-fn texts(cell: &Cell) -> impl Iterator<Item = &str> {
-    std::iter::once(cell).chain(cell.inner()).filter_map(Cell::text)
 }
 
 struct Parser {

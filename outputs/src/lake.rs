@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::error::OutputError;
+use crate::error::{OutputError, later};
 use crate::files::{read_json, visible, write_json};
 use crate::parquet;
 use crate::rows::{Rows, sort};
@@ -66,8 +66,14 @@ impl Lake {
     }
 
     /// A lake to write to, made when it is not there. Its first site is remembered, and is what later runs write to
-    /// unless they name another.
+    /// unless they name another. Fails where a file stands, and where a later version has written.
     pub fn create(root: &Path, site: Option<&str>) -> Result<Self, OutputError> {
+        if root.exists() && !root.is_dir() {
+            return Err(OutputError::NotAFolder(root.to_owned()));
+        }
+        if let Some(version) = later_schema(root)? {
+            return Err(OutputError::Later { path: root.to_owned(), version });
+        }
         let remembered = remembered(root)?;
         let is_new = remembered.is_none();
         let site = site.map(str::to_owned).or(remembered).unwrap_or_else(|| DEFAULT_SITE.into());
@@ -107,11 +113,9 @@ impl Lake {
         verify::verify(root)
     }
 
-    /// The version of the schema of its newest run, if that is later than what this program knows.
-    pub fn later_schema(&self) -> Result<Option<u32>, OutputError> {
-        let runs = Manifest::all(&self.root)?;
-        let newest = runs.iter().filter_map(|run| run.schema_version.parse().ok()).max();
-        Ok(newest.filter(|version| *version > schema::VERSION))
+    /// What is said of a lake that a later version wrote: its rows are read, less the columns that came later.
+    pub fn later(&self) -> Result<Option<String>, OutputError> {
+        Ok(later_schema(&self.root)?.map(|version| format!("{}: columns that came later are left out", later(version))))
     }
 
     /// Begins a run: refuses one that would count packets twice, and else takes its records.
@@ -132,6 +136,13 @@ impl Lake {
         }
         Ok(left)
     }
+}
+
+/// The version of the schema of a lake's newest run, if that is later than what this program knows.
+fn later_schema(root: &Path) -> Result<Option<u32>, OutputError> {
+    let runs = Manifest::all(root)?;
+    let newest = runs.iter().filter_map(|run| run.schema_version.parse().ok()).max();
+    Ok(newest.filter(|version| *version > schema::VERSION))
 }
 
 fn remembered(root: &Path) -> Result<Option<String>, OutputError> {

@@ -1,9 +1,10 @@
 //! Which rows of a table are shown, which of their columns, and in which order.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use crate::cell::{Cell, Row};
-use crate::filter::Filter;
+use crate::filter::{Filter, texts_of};
 use crate::nearest::{did_you_mean, nearest};
 use crate::rows::Rows;
 use crate::schema::Table;
@@ -126,6 +127,21 @@ impl Query {
         rows
     }
 
+    /// Values that were asked for and stand in no row, each with the one that is spelled most like it: of those that
+    /// stand there, and of those that `known` says can.
+    pub fn unmet<'a>(&self, rows: &'a Rows, known: impl Fn(&str) -> Vec<&'a str>) -> Vec<String> {
+        let asked = self.filter.as_ref().map(Filter::texts).unwrap_or_default();
+        let said = asked.into_iter().filter_map(|(column, text)| {
+            let name = rows.table.columns[column].name;
+            let there: BTreeSet<&str> = rows.rows.iter().flat_map(|row| texts_of(&row[column])).collect();
+            let can = known(name);
+            let is_met = can.contains(&text) || there.iter().any(|value| value.contains(text));
+            let near = nearest(text, there.into_iter().chain(can));
+            (!is_met).then(|| format!("no {name} is {text}{}", did_you_mean(near)))
+        });
+        said.collect()
+    }
+
     /// The columns that were asked for; nothing when it was left open.
     pub fn columns(&self) -> Option<&[usize]> {
         self.columns.as_deref()
@@ -222,5 +238,23 @@ mod tests {
         let unlike = "assets has no column colour_of_the_box; `otoscope schema` lists its columns";
         assert_eq!(error("colour_of_the_box"), unlike);
         assert_eq!(columns(&ASSETS, " site , run_id,").unwrap(), [0, 2]);
+    }
+
+    #[test]
+    fn a_value_that_no_row_has_is_named_with_the_nearest() {
+        let records = ["plc", "meter"].map(|role| {
+            let ips = vec!["10.0.0.1".to_owned()];
+            Record::from(AssetRow { role: Some(role.into()), ips, ..AssetRow::default() })
+        });
+        let rows = Rows::of(&ASSETS, &records, &Provenance::default());
+        let unmet = |filter| {
+            let query = Query::new(&ASSETS, Asked { filter: Some(filter), ..Asked::default() }).unwrap();
+            query.unmet(&rows, |column| if column == "role" { vec!["camera"] } else { Vec::new() })
+        };
+        assert_eq!(unmet("role = plcc or role = plc"), ["no role is plcc; did you mean plc?"]);
+        assert_eq!(unmet("role = camer"), ["no role is camer; did you mean camera?"]);
+        assert_eq!(unmet("role = camera and ips contains 10.0.0.1"), [""; 0]);
+        assert_eq!(unmet("ips contains 10.0.0.2"), ["no ips is 10.0.0.2; did you mean 10.0.0.1?"]);
+        assert_eq!(unmet("vendor = Siemens or role != x"), ["no vendor is Siemens"]);
     }
 }

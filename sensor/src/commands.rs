@@ -5,6 +5,7 @@ mod catalogue;
 mod completions;
 mod config;
 mod man;
+mod paths;
 mod read;
 mod summary;
 mod table;

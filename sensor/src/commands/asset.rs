@@ -3,7 +3,7 @@
 use super::table;
 use anyhow::{Result, bail};
 use outputs::print::shown;
-use outputs::{Cell, Row, Rows, Table};
+use outputs::{Cell, Row, Rows, Table, did_you_mean, nearest};
 use std::io::Write;
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,10 @@ fn the_one<'a>(assets: &'a Rows, asked: &str) -> Result<&'a Row> {
     }
     match found.as_slice() {
         [one] => Ok(one),
-        [] => bail!("no asset is called {asked}; `otoscope assets` lists them"),
+        [] => match near(assets, asked) {
+            None => bail!("no asset is called {asked}; `otoscope assets` lists them"),
+            near => bail!("no asset is called {asked}{}", did_you_mean(near)),
+        },
         several => {
             let of = |row: &Row, column| shown("", cell(assets, row, column));
             let line = |row: &&Row| [of(row, "asset_id"), of(row, "name"), of(row, "context")].join("  ");
@@ -61,6 +64,13 @@ fn the_one<'a>(assets: &'a Rows, asked: &str) -> Result<&'a Row> {
             bail!("{} assets are called {asked}; ask by id:\n  {}", several.len(), lines.join("\n  "))
         }
     }
+}
+
+/// The name or address that is spelled most like this one.
+fn near<'a>(assets: &'a Rows, asked: &str) -> Option<&'a str> {
+    let cells = assets.rows.iter().flat_map(|row| NAMES.iter().map(move |column| cell(assets, row, column)));
+    let texts = cells.flat_map(|cell| std::iter::once(cell).chain(cell.inner()).filter_map(Cell::text));
+    nearest(asked, texts)
 }
 
 fn named<'a>(assets: &'a Rows, asked: &str) -> Vec<&'a Row> {

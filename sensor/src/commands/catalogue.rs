@@ -1,6 +1,6 @@
 //! `otoscope schema`, `fields`, `protocols`: what the program knows of itself.
 
-use super::READ;
+use super::{READ, paths};
 use anyhow::Result;
 use dissectors::protocols;
 use outputs::Lake;
@@ -63,6 +63,7 @@ fn named_lake(path: &Path) -> Result<(Option<Lake>, String)> {
     if address.contains("://") {
         return Ok((None, address.into_owned()));
     }
+    paths::lake(path)?;
     let path = std::path::absolute(path)?;
     Ok((Some(Lake::open(&path)?), path.to_string_lossy().into_owned()))
 }

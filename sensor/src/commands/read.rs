@@ -1,6 +1,6 @@
 //! `otoscope read`: captures in, a summary on the screen, tables in a lake.
 
-use super::{DAMAGED, READ, say, summary, told};
+use super::{DAMAGED, READ, paths, say, summary, told};
 use crate::pipeline::Settings;
 use crate::reading::{Job, Prepared, Reading, prepare};
 use anyhow::{Context, Result};
@@ -54,6 +54,8 @@ impl Whom {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+    paths::captures(&arguments.paths)?;
+    arguments.out.as_deref().map_or(Ok(()), paths::target)?;
     let site = site(arguments)?;
     let prepared = prepare(arguments.whom.job(&arguments.paths, &site))?;
     // What cannot be read leaves no lake behind.

@@ -1,9 +1,10 @@
 //! `otoscope assets`, `services` and the other tables: from a lake, or from captures read on the spot.
 
-use super::{READ, read, say, told};
+use super::{DAMAGED, READ, paths, read, say, told};
 use crate::reading::prepare;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use fingerprints::finding::Kinds;
 use outputs::print::Audience;
 use outputs::{Asked, Format, Lake, Query, Rows, Table};
 use std::io::IsTerminal;
@@ -57,6 +58,12 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
     };
     let query = Query::new(table, asked)?;
     let ([rows], code) = arguments.source.rows([table])?;
+    let kinds = Kinds::builtin();
+    let known = |column: &str| match (table.name, column) {
+        ("findings", "kind") => kinds.iter().map(|(name, _)| name).collect(),
+        _ => Vec::new(),
+    };
+    let unmet = query.unmet(&rows, known);
     let rows = query.apply(rows);
     let format = match arguments.format {
         Printed::Table => Format::Table(terminal_width()),
@@ -66,6 +73,9 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
     };
     if rows.rows.is_empty() && arguments.format == Printed::Table {
         say("no rows");
+        for unmet in &unmet {
+            say(unmet);
+        }
     }
     outputs::print(&rows, query.columns(), format, &mut std::io::stdout().lock())?;
     Ok(code)
@@ -83,8 +93,14 @@ impl Source {
             for table in read {
                 rows.push(table?.newest());
             }
-            return Ok((rows.try_into().expect("one for each table"), READ));
+            let later = lake.later()?;
+            if let Some(later) = &later {
+                say(&format!("{}: {later}; update otoscope", path.to_string_lossy()));
+            }
+            let code = if later.is_some() { DAMAGED } else { READ };
+            return Ok((rows.try_into().expect("one for each table"), code));
         }
+        paths::captures(&self.paths)?;
         let site = self.whom.site.as_deref().unwrap_or("default");
         let reading = read::with_progress(prepare(self.whom.job(&self.paths, site))?);
         let code = read::tell_damage(&reading);

@@ -1,6 +1,6 @@
 //! `otoscope verify`: whether every file of a lake is as it was written.
 
-use super::{DAMAGED, FAILED, READ, say, summary::plural};
+use super::{DAMAGED, FAILED, READ, paths, say, summary::plural};
 use anyhow::Result;
 use outputs::{Lake, visible};
 use std::io::Write;
@@ -14,6 +14,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+    paths::lake(&arguments.lake)?;
     let verdict = Lake::verify(&arguments.lake)?;
     let shown = visible(&arguments.lake.to_string_lossy());
     let mut out = std::io::stdout().lock();

@@ -51,7 +51,8 @@ fn assert_mended(lake: &TempDir, path: &str, what: &str) {
 #[test]
 fn a_sound_lake_is_said_to_be_so() {
     let lake = lake();
-    let said = starts_with(format!("{}: 1 run, ", lake.path().display())).and(contains(": every file is as it was written\n"));
+    let said =
+        starts_with(format!("{}: 1 run, ", lake.path().display())).and(contains(": every file is as it was written\n"));
     verify(lake.path()).code(READ).stdout(said).stderr("");
 }
 
@@ -97,7 +98,13 @@ fn a_lake_of_a_later_schema_is_read_as_far_as_it_is_known_and_not_written_to() {
     assert!(text.contains(&now), "{text}");
     fs::write(&notes, text.replace(&now, "\"schema_version\": \"99\"")).expect("the file can be written");
     let later = contains("a later otoscope wrote it (schema 99, and this one knows");
-    otoscope().arg("assets").arg(lake.path()).assert().code(DAMAGED).stdout(contains("Schneider")).stderr(later.clone());
+    otoscope()
+        .arg("assets")
+        .arg(lake.path())
+        .assert()
+        .code(DAMAGED)
+        .stdout(contains("Schneider"))
+        .stderr(later.clone());
     otoscope()
         .args(["read", "pcaps/bacnet/site.pcap", "--out"])
         .arg(lake.path())
