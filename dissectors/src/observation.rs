@@ -323,6 +323,12 @@ pub enum Fact {
     },
     /// The subject's child stands behind the host, by this proof.
     Child(ChildProof),
+    /// The subject's context and another are one network: a mirror shows the two directions of a conversation in one
+    /// each, or the same packet in both. An address in the one is the same host in the other.
+    SameNetwork {
+        /// The other one.
+        other: Context,
+    },
     /// Attributes and children told before were told again: what is not new is counted.
     Again {
         /// Which property.

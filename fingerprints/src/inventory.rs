@@ -13,6 +13,7 @@ mod dealings;
 mod findings;
 mod joins;
 mod known;
+mod networks;
 mod registry;
 mod rows;
 mod state;
@@ -124,6 +125,7 @@ impl Inventory {
             Fact::Attribute { field, value } => self.attribute(&subject, field, &value, evidence),
             Fact::Binding { mac, proof } => self.binding(subject.host, mac, proof, evidence),
             Fact::Child(proof) => self.child(&subject, proof, evidence),
+            Fact::SameNetwork { other } => self.registry.networks.join(subject.host.context, other, evidence),
             Fact::Again { field, count } => self.again(&subject, field, count, evidence),
             Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
@@ -399,6 +401,7 @@ impl Inventory {
             ("values_forgotten", self.losses.values),
             ("facts_about_nobody", self.losses.nobody),
             ("joins_refused", self.losses.joins),
+            ("networks_refused", self.registry.networks.refused),
             ("dealings_refused", self.dealings.refused),
             ("service_rows_lumped", self.services.crowded + self.attempts.crowded),
             ("activity_rows_dropped", self.activity.crowded),

@@ -12,7 +12,7 @@ use world::{World, at, evidence, host, in_vlan, mac};
 /// A fact, with the second at which it is told, whatever its place in the order.
 fn fact() -> impl Strategy<Value = Observation> {
     let hosts = (0u8..6, prop::bool::ANY);
-    let what = (0u8..4, 0u8..4);
+    let what = (0u8..5, 0u8..4);
     (1i64..1_000, hosts, what).prop_map(|(second, (last, tagged), (kind, value))| {
         let ip = format!("10.0.0.{last}");
         let subject = if tagged { in_vlan(5, &ip) } else { host(&ip) };
@@ -24,6 +24,7 @@ fn fact() -> impl Strategy<Value = Observation> {
             0 => Fact::Binding { mac: mac(value), proof: Binding::Told },
             1 => Fact::Binding { mac: mac(value), proof: Binding::Frame },
             2 => attribute("bacnet.device_instance", value.to_string()),
+            3 if value == 0 => Fact::SameNetwork { other: in_vlan(5, "10.0.0.1").context },
             _ => attribute("bacnet.serial_number", format!("SN-7391{value}")),
         };
         let evidence = evidence(second, subject, host("10.9.9.9"), 47_808, "bacnet");
@@ -77,4 +78,32 @@ proptest! {
         let count = |facts: &[Observation]| partition(facts).iter().map(|(_, aliases, _)| 1 + aliases.len()).sum::<usize>();
         prop_assert_eq!(count(&all), count(&some));
     }
+}
+
+/// What packets prove one network holds the same hosts, unless they contradict each other.
+#[test]
+fn one_network_in_two_contexts_has_each_host_once() {
+    let mut world = World::new();
+    for place in [host("10.0.0.1"), host("10.0.0.2"), in_vlan(5, "10.0.0.1"), in_vlan(5, "10.0.0.2")] {
+        world.says(place, None, "bacnet.vendor_name", "WAGO");
+    }
+    world.says(host("10.0.0.2"), None, "bacnet.serial_number", "SN-73911");
+    world.says(in_vlan(5, "10.0.0.2"), None, "bacnet.serial_number", "SN-73912");
+    world.says(in_vlan(6, "10.0.0.1"), None, "bacnet.vendor_name", "WAGO");
+    world.same_network(in_vlan(5, "10.0.0.1"), host("10.0.0.1"));
+    let rows = world.finish();
+    let mut keys: Vec<Vec<&str>> = rows
+        .assets()
+        .iter()
+        .map(|row| row.identity_keys.iter().filter(|key| key.starts_with("ip:")).map(String::as_str).collect())
+        .collect();
+    keys.sort();
+    let expected: [&[&str]; 4] =
+        [&["ip:/10.0.0.1", "ip:vlan:5/10.0.0.1"], &["ip:/10.0.0.2"], &["ip:vlan:5/10.0.0.2"], &["ip:vlan:6/10.0.0.1"]];
+    assert_eq!(keys, expected);
+    let why: Vec<_> = rows.claims().into_iter().filter(|row| row.field == "otoscope.join").collect();
+    let [why] = why.as_slice() else { panic!("one join: {why:?}") };
+    assert_eq!(why.rule.as_deref(), Some("same-network network:untagged 10.0.0.1"));
+    assert!(why.frame.is_some(), "the packet that proves it");
+    assert_eq!(world.inventory.counters()["joins_refused"], 1, "two serial numbers are two devices");
 }

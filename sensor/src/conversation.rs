@@ -35,6 +35,11 @@ impl Conversation {
         self.streams.of_mut(side).open(sequence);
     }
 
+    /// The sequence number behind all that `side` has sent in order.
+    pub(crate) fn sent(&self, side: Side) -> Option<u32> {
+        self.streams.of(side).next()
+    }
+
     /// A TCP segment from `side`: its acknowledgement settles holes of the other side, its payload continues this one.
     #[inline]
     pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, payload: &[u8], place: Place, lent: &mut Lent<'_>) {

@@ -7,6 +7,7 @@ use dissectors::packet::{Headers, Layer, TcpFlags, TcpHeader};
 use dissectors::{Mac, Packet, Place, Scene, Side, Sides, Timestamp};
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 /// One end of a flow, packed so that comparing and hashing it costs a few instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +118,29 @@ impl FlowKey {
     /// Which side of this flow sent the packet that `other` is the key of; `None` if it belongs to another flow.
     #[inline]
     pub(crate) fn side_of(&self, other: &Self) -> Option<Side> {
-        let is_same_kind =
-            self.transport == other.transport && self.family == other.family && self.context == other.context;
+        if self.context == other.context { self.ends_as(other) } else { None }
+    }
+
+    /// The same, whatever the context.
+    #[inline]
+    pub(crate) fn ends_as(&self, other: &Self) -> Option<Side> {
+        let is_same_kind = self.transport == other.transport && self.family == other.family;
         let (a, b) = ((self.a, self.ports.a), (self.b, self.ports.b));
         match is_same_kind {
             true if a == (other.a, other.ports.a) && b == (other.b, other.ports.b) => Some(Side::A),
             true if a == (other.b, other.ports.b) && b == (other.a, other.ports.a) => Some(Side::B),
             _ => None,
         }
+    }
+
+    /// The network in which the ends' addresses hold.
+    pub(crate) fn context(&self) -> Context {
+        self.context
+    }
+
+    /// The same flow, read as one of another network.
+    pub(crate) fn within(self, context: Context) -> Self {
+        Self { context, ..self }
     }
 
     /// A number that tells the sender of this key's packet from its receiver.
@@ -141,6 +157,15 @@ impl FlowKey {
         };
         Host { context: self.context, address: end.address(self.family) }
     }
+}
+
+/// Within this time a datagram the other way round is an answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Whether an acknowledgement is for about what was sent: a window behind it at the most, or shown before it.
+fn is_near(next: u32, acknowledgement: u32) -> bool {
+    const WINDOW: u32 = 1 << 16;
+    next.wrapping_sub(acknowledgement) <= WINDOW || acknowledgement.wrapping_sub(next) <= WINDOW
 }
 
 /// A flow in its lane's table. What all packets touch stands here, in two cache lines; the rest in a box.
@@ -265,6 +290,22 @@ impl Flow {
     /// a multicast MAC.
     pub(crate) fn is_group(&self, side: Side) -> bool {
         side == Side::B && self.to_group && !self.answered
+    }
+
+    /// Whether a packet of side B, whom nobody has heard yet, is an answer to what side A has sent.
+    pub(crate) fn is_answered_by(&self, headers: &Headers, now: Timestamp) -> bool {
+        if self.answered || self.to_group || self.life == Life::Closed {
+            return false;
+        }
+        match headers.layer {
+            Layer::Tcp(tcp) if tcp.flags.ack() => {
+                let opens = self.opening.is_some_and(|opening| opening.wrapping_add(1) == tcp.acknowledgement);
+                let sent = self.conversation.as_ref().and_then(|conversation| conversation.sent(Side::A));
+                opens || sent.is_some_and(|next| is_near(next, tcp.acknowledgement))
+            }
+            Layer::Udp { .. } => now.since(self.last) <= ANSWER && self.last.since(now) <= ANSWER,
+            _ => false,
+        }
     }
 
     /// Whether a SYN of `side` opens a new connection on the ports of this one.

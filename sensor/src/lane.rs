@@ -3,14 +3,15 @@
 //! All state belongs to a lane, never to a worker: its flows, what its dissectors have told, its sums and caps. Who runs
 //! a lane decides nothing, so any number of workers writes the same bytes.
 
-use crate::duplicate::{self, DuplicateCount, Duplicates};
+use crate::duplicate::{self, DuplicateCount, Duplicates, Way};
 use crate::flow::{Flow, FlowHasher, FlowKey};
+use crate::network::{Networks, Proof};
 use crate::pipeline::Vlans;
 use crate::source::prefetch;
 use crate::sums::Sums;
 use crate::talk::{Lent, Life};
 use dissectors::bounded::{Bounded, Slot};
-use dissectors::observation::{Address, Binding, FlowId, Host, Tally, Transport};
+use dissectors::observation::{Address, Binding, Evidence, Fact, FlowId, Host, Tally, Transport};
 use dissectors::packet::{Headers, Layer};
 use dissectors::{Mac, Observation, Out, Packet, Place, Side, Sides, Timestamp, Told, protocols};
 use std::collections::BTreeMap;
@@ -83,6 +84,8 @@ pub struct LaneCount {
     pub summed_early: u64,
     /// Packets that had more tags or tunnels than are told apart.
     pub nested_deeper: u64,
+    /// Pairs of VLANs that are one network, and were too many to be kept.
+    pub networks_over_cap: u64,
     /// Flows at the end.
     pub flows_active: u64,
 }
@@ -102,6 +105,7 @@ impl LaneCount {
         self.operations_over_cap += other.operations_over_cap;
         self.summed_early += other.summed_early;
         self.nested_deeper += other.nested_deeper;
+        self.networks_over_cap += other.networks_over_cap;
         self.flows_active += other.flows_active;
         for (number, count) in &other.other_frames {
             self.other_frames.entry(*number).or_default().add(*count);
@@ -131,6 +135,7 @@ pub fn lane_of(headers: &Headers) -> usize {
 }
 
 /// A packet's flow as it was found before the packet's turn.
+#[derive(Clone, Copy)]
 pub(crate) struct Found {
     key: FlowKey,
     hash: u64,
@@ -144,6 +149,7 @@ pub struct Lane {
     flows: Bounded<Flow>,
     hasher: FlowHasher,
     duplicates: Duplicates,
+    networks: Networks,
     told: Told,
     sums: Sums,
     caps: Caps,
@@ -170,6 +176,7 @@ impl Lane {
             flows: Bounded::new(caps.flows, caps.newcomers),
             hasher: FlowHasher::new(),
             duplicates: Duplicates::new(vlans == Vlans::Separate),
+            networks: Networks::new(vlans),
             told: Told::new(caps.known),
             sums: Sums::default(),
             caps,
@@ -264,7 +271,80 @@ impl Lane {
         };
         self.count.duplicates.count(packet.frame_bytes);
         self.count.mirrored.count(way);
+        if way == Way::OtherVlan {
+            self.shown_in_two_vlans(packet, found);
+        }
         true
+    }
+
+    /// A packet was shown in two VLANs: they are one network. Sequence numbers prove it at once, datagrams when it
+    /// happens again.
+    #[cold]
+    fn shown_in_two_vlans(&mut self, packet: &Packet<'_>, found: &Found) {
+        let is_elsewhere = |flow: &Flow| {
+            let key = &flow.key;
+            key.context() != found.key.context() && key.ends_as(&found.key).is_some()
+        };
+        let Some(slot) = self.flows.find(found.hash, is_elsewhere) else { return };
+        let Some(home) = self.flows.get(slot).map(|flow| flow.key.context()) else { return };
+        let proof = match packet.headers.layer {
+            Layer::Tcp(_) => self.networks.prove(home, found.key.context()),
+            _ => self.networks.show_twice(home, found.key.context()),
+        };
+        self.tell_network(proof, packet);
+    }
+
+    /// What is proven of two contexts is told.
+    fn tell_network(&mut self, proof: Option<Proof>, packet: &Packet<'_>) {
+        let Some(Proof { home, other }) = proof else { return };
+        let (place, headers) = (packet.place, packet.headers);
+        let (source_port, destination_port) = headers.ports();
+        let flow = FlowId {
+            transport: headers.transport(),
+            source: headers.source,
+            source_port,
+            destination: headers.destination,
+            destination_port,
+        };
+        let evidence = Evidence { capture: place.capture, frame: place.frame, time: place.time, protocol: "", flow };
+        let subject = Host { context: home, address: headers.source }.into();
+        let fact = Fact::SameNetwork { other };
+        self.told.ready().push(Observation { time: place.time, subject, fact, evidence });
+    }
+
+    /// The packet's flow in the network that it belongs to, where some are known or tried out to be one.
+    #[cold]
+    fn in_its_network(&mut self, packet: &Packet<'_>, found: &Found) -> Found {
+        let (context, proof) = self.networks.weigh(&found.key);
+        self.tell_network(proof, packet);
+        let context = self.networks.read_as(context);
+        // What began before it was known stays where it is.
+        let is_begun = context != found.key.context()
+            && self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some()).is_some();
+        if is_begun { *found } else { Found { key: found.key.within(context), ..*found } }
+    }
+
+    /// The flow whose other half begins with this packet, because a mirror tags the directions differently.
+    #[cold]
+    fn other_half(&mut self, packet: &Packet<'_>, found: &Found) -> Option<Slot> {
+        let is_half = |flow: &Flow| {
+            let key = &flow.key;
+            key.context() != found.key.context()
+                && key.ends_as(&found.key) == Some(Side::B)
+                && flow.is_answered_by(packet.headers, packet.place.time)
+        };
+        let slot = self.flows.find(found.hash, is_half)?;
+        let key = self.flows.get(slot)?.key;
+        if !self.networks.may_be_one(&key, &found.key) {
+            return None;
+        }
+        if matches!(packet.headers.layer, Layer::Tcp(_)) {
+            let proof = self.networks.prove(key.context(), found.key.context())?;
+            self.tell_network(Some(proof), packet);
+        } else if !self.networks.try_out(key, found.key.context()) {
+            return None;
+        }
+        Some(slot)
     }
 
     /// The end of an epoch: what packet time brings about.
@@ -328,6 +408,7 @@ impl Lane {
         count.flows_evicted = self.flows.evicted() - past.flows_evicted;
         count.known_forgotten = self.told.forgotten() - past.known_forgotten;
         count.flaps = self.told.flaps() - past.flaps;
+        count.networks_over_cap = self.networks.over_cap - past.networks_over_cap;
         self.counts.entry(window).or_default().add(&count);
     }
 
@@ -349,15 +430,25 @@ impl Lane {
     #[inline]
     fn flow_packet(&mut self, packet: &Packet<'_>, found: &Found) {
         let headers = packet.headers;
+        let moved;
+        let found = if self.networks.is_quiet() {
+            found
+        } else {
+            moved = self.in_its_network(packet, found);
+            &moved
+        };
         let (slot, side) = match self.still(found) {
             Some((slot, side)) if !self.is_reused(slot, side, headers) => (slot, side),
-            known => (self.open(known.map(|(slot, _)| slot), found, packet), Side::A),
+            known => self.open(known.map(|(slot, _)| slot), found, packet),
         };
-        let Self { flows, told, count, caps, waiting_bytes, bound, rows, sums, window, .. } = self;
+        let Self { flows, told, count, caps, waiting_bytes, bound, rows, sums, window, networks, .. } = self;
         let Some(flow) = flows.touch(slot, Flow::chances) else { return };
         let rows_before = flow.rows();
         if side == Side::B && !flow.answered {
             bind(bound, told, flow, side, packet);
+            if headers.context == flow.key.context() {
+                networks.shows_both_ways(&flow.key);
+            }
         }
         flow.tally(side, headers.wire_bytes, packet.place.time);
         match headers.layer {
@@ -410,9 +501,15 @@ impl Lane {
         }
     }
 
-    /// A new flow, in the place of an old one that ends here, if any.
+    /// A new flow, in the place of an old one that ends here, if any; or the other half of one.
     #[inline]
-    fn open(&mut self, old: Option<Slot>, found: &Found, packet: &Packet<'_>) -> Slot {
+    fn open(&mut self, old: Option<Slot>, found: &Found, packet: &Packet<'_>) -> (Slot, Side) {
+        if self.networks.is_mixed_with(found.key.context())
+            && old.is_none()
+            && let Some(slot) = self.other_half(packet, found)
+        {
+            return (slot, Side::B);
+        }
         if let Some(old) = old.and_then(|slot| self.flows.remove(slot)) {
             self.finish_flow(old, packet.place);
         }
@@ -422,7 +519,7 @@ impl Lane {
         if let Some(evicted) = evicted {
             self.finish_flow(evicted, packet.place);
         }
-        slot
+        (slot, Side::A)
     }
 
     /// Looks at every flow: what pends too long is given up, what is idle too long ends.
@@ -480,7 +577,7 @@ type Bound = [Option<(Host, Mac)>; 16];
 #[inline]
 fn bind(bound: &mut Bound, told: &mut Told, flow: &Flow, side: Side, packet: &Packet<'_>) {
     let Some(link) = packet.headers.link else { return };
-    let host = packet.headers.sender();
+    let host = flow.key.host(side);
     let Address::Ip(ip) = host.address else { return };
     let place = match ip {
         IpAddr::V4(ip) => ip.to_bits() as usize % bound.len(),

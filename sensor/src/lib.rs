@@ -10,6 +10,7 @@ mod flow;
 pub mod fragments;
 pub mod lane;
 mod messages;
+mod network;
 pub mod pipeline;
 pub mod reading;
 pub mod source;

@@ -317,6 +317,7 @@ fn evictions(Hour { lanes, fragments, .. }: &Hour) -> BTreeMap<String, i64> {
         ("waiting_bytes", lanes.waiting_dropped),
         ("operations", lanes.operations_over_cap),
         ("nesting", lanes.nested_deeper),
+        ("joined_networks", lanes.networks_over_cap),
         ("fragmented_packets", fragments.evicted),
         ("contradicting_fragments", fragments.contradicting),
     ];

@@ -61,6 +61,11 @@ impl Stream {
         self.next.get_or_insert(initial.wrapping_add(1));
     }
 
+    /// The sequence number of the next byte in order, once one is known.
+    pub(crate) fn next(&self) -> Option<u32> {
+        self.next
+    }
+
     /// Takes a segment and passes on what is in order now.
     #[inline]
     pub(crate) fn push(&mut self, sequence: u32, bytes: &[u8], place: Place, mut deliver: impl FnMut(Delivery<'_>)) {

@@ -1,8 +1,9 @@
 //! Which hosts and children are one asset: a function of what is known, whatever the order in which it was learned.
 //!
 //! A sole child of a host is the host itself, until a second one answers or a gateway is proven. Then keys join, the
-//! strongest first: a vendor's serial number, identity keys that rules claim, a MAC that hosts told of themselves. A
-//! private address in two contexts joins nothing, nor does a MAC that merely carried packets. A key whose bearers
+//! strongest first: a vendor's serial number, identity keys that rules claim, the same address in contexts that packets
+//! prove to be one network, a MAC that hosts told of themselves. A private address in two other contexts joins nothing,
+//! nor does a MAC that merely carried packets. A key whose bearers
 //! contradict each other (two serial numbers of a vendor, two instances of a network, two children of a host) joins
 //! none of them; nor does a key of which one bearer has several.
 
@@ -57,6 +58,7 @@ const MOST_HOMES: usize = 256;
 enum By {
     Serial,
     Identity,
+    Network,
     Mac,
 }
 
@@ -65,6 +67,7 @@ impl By {
         match self {
             Self::Serial => "same-serial",
             Self::Identity => "same-identity",
+            Self::Network => "same-network",
             Self::Mac => "same-mac",
         }
     }
@@ -95,6 +98,15 @@ pub(super) fn groups(registry: &Registry, protocols: &Protocols, carriers: &Carr
     }
     for (slot, _) in homes.iter().filter(|(slot, home)| slot == home) {
         union.set_apart_siblings(*slot, registry);
+    }
+    let networks = registry.networks.settle();
+    for (home, _) in homes.iter().filter(|(slot, home)| slot == home) {
+        let Some(known) = registry.get(*home) else { continue };
+        let Some((network, evidence)) = networks.get(&known.key.host.context) else { continue };
+        let child = known.key.child.as_ref().map_or(String::new(), |(protocol, child)| format!(" {protocol} {child}"));
+        let network = if network.is_root() { "untagged".to_owned() } else { network.to_string() };
+        let key = format!("network:{network} {}{child}", known.key.host.address);
+        bearers.entry((By::Network, key)).or_default().push(Bearer { slot: *home, evidence: *evidence });
     }
     let mut refused = 0;
     for ((by, key), bearers) in &bearers {

@@ -1,6 +1,7 @@
 //! All hosts and children, under a cap: what speaks least for itself yields first, the proven never.
 
 use super::known::{Key, Known, Seen, Standing};
+use super::networks::Networks;
 use dissectors::Mac;
 use dissectors::observation::Host;
 use foldhash::fast::RandomState;
@@ -25,6 +26,8 @@ pub(super) struct Registry {
     children: HashMap<Host, usize, RandomState>,
     /// MACs from which came the packets of hosts that are not known any more: more than one host's, then.
     lost_macs: HashSet<Mac, RandomState>,
+    /// Which contexts are one network.
+    pub(super) networks: Networks,
     /// How many had to yield.
     pub(super) evicted: u64,
     /// How many found no place.
@@ -47,6 +50,7 @@ impl Registry {
             cap: cap.max(1),
             children: HashMap::default(),
             lost_macs: HashSet::default(),
+            networks: Networks::default(),
             evicted: 0,
             refused: 0,
             children_refused: 0,

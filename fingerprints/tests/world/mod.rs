@@ -85,6 +85,12 @@ impl World {
         self.told(of.into(), Fact::Binding { mac, proof }, evidence);
     }
 
+    /// A packet proves two contexts one network.
+    pub(crate) fn same_network(&mut self, of: Host, other: Host) {
+        let evidence = self.evidence(of, host("10.9.9.9"), 502, "");
+        self.told(of.into(), Fact::SameNetwork { other: other.context }, evidence);
+    }
+
     pub(crate) fn child(&mut self, of: Host, child: Child, proof: ChildProof) {
         let protocol = if matches!(child, Child::Number(_)) { "modbus" } else { "bacnet" };
         let evidence = self.evidence(of, host("10.9.9.9"), 502, protocol);

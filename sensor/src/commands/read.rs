@@ -1,7 +1,7 @@
 //! `otoscope read`: captures in, a summary on the screen, tables in a lake.
 
 use super::{DAMAGED, READ, paths, say, summary, told};
-use crate::pipeline::Settings;
+use crate::pipeline::{Settings, Vlans};
 use crate::reading::{Job, Prepared, Reading, prepare};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,6 +38,12 @@ pub(super) struct Whom {
     /// The site that ids are made for [default: the lake's, or "default"]
     #[arg(long, value_name = "S", value_parser = told::name)]
     pub(super) site: Option<String>,
+    /// Each VLAN is a network of its own, even where packets prove two of them one
+    #[arg(long)]
+    vlan_separate: bool,
+    /// All VLANs are one network: an address is the same host in each
+    #[arg(long, conflicts_with = "vlan_separate")]
+    vlan_join: bool,
     /// The sensor's name in every row
     #[arg(long, value_name = "S", default_value = "otoscope", value_parser = told::name)]
     sensor: String,
@@ -48,7 +54,12 @@ impl Whom {
     pub(super) fn job(&self, paths: &[PathBuf], site: &str) -> Job {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let workers = self.workers.map_or(cores, usize::from);
-        let settings = Settings { workers, ..Settings::default() };
+        let vlans = match (self.vlan_separate, self.vlan_join) {
+            (true, _) => Vlans::Separate,
+            (false, true) => Vlans::Joined,
+            (false, false) => Vlans::Observed,
+        };
+        let settings = Settings { workers, vlans, ..Settings::default() };
         Job { paths: paths.to_vec(), site: site.to_owned(), sensor: self.sensor.clone(), settings }
     }
 }

@@ -148,16 +148,83 @@ fn two_vlans(payloads: u32) -> Recording {
     recording
 }
 
+/// The conversations that a capture tells, and the networks that it proves one.
+fn conversations(recording: Recording, vlans: Vlans) -> (Vec<(String, u64, u64)>, Vec<String>) {
+    let (_, notebook, _) = story(recording.input("vlans.pcap"), Settings { vlans, ..Settings::default() });
+    let traffic = notebook.observations.iter().filter_map(|told| match &told.fact {
+        Fact::Traffic(traffic) => Some((told.subject.host.context.to_string(), traffic.flows, traffic.flows_two_way)),
+        _ => None,
+    });
+    let same = notebook.observations.iter().filter_map(|told| match &told.fact {
+        Fact::SameNetwork { other } => Some(format!("{} {other}", told.subject.host.context)),
+        _ => None,
+    });
+    (traffic.collect(), same.collect())
+}
+
+fn of_one(context: &str, flows: u64, flows_two_way: u64) -> (String, u64, u64) {
+    (context.to_owned(), flows, flows_two_way)
+}
+
+#[test]
+fn directions_that_are_tagged_differently_are_one_conversation() {
+    let (traffic, same) = conversations(two_vlans(20), Vlans::Observed);
+    assert_eq!((traffic, same), (vec![of_one("vlan:10", 1, 1)], vec!["vlan:10 vlan:20".to_owned()]));
+}
+
+/// Cells that are built alike, addresses and all: each VLAN shows both directions.
+#[test]
+fn cells_with_the_same_addresses_are_two() {
+    let mut recording = Recording::new();
+    for number in 0..20u32 {
+        for vlan in [10, 20] {
+            let base = 1_000_000 * u32::from(vlan);
+            recording.tagged(vlan, (1, 40_000), (2, 502), base + 12 * number, base + 11 * number, &[7; 12]);
+            recording.tagged(vlan, (2, 502), (1, 40_000), base + 11 * number, base + 12 + 12 * number, &[7; 11]);
+        }
+    }
+    let (traffic, same) = conversations(recording, Vlans::Observed);
+    assert_eq!(traffic, [of_one("vlan:10", 1, 1), of_one("vlan:20", 1, 1)]);
+    assert!(same.is_empty(), "{same:?}");
+}
+
+/// Each packet in both, now the one first, now the other.
+#[test]
+fn a_mirror_that_listens_in_two_vlans_proves_them_one() {
+    let mut recording = Recording::new();
+    for number in 0..20u32 {
+        let vlans = if number % 3 == 0 { [20, 10] } else { [10, 20] };
+        for vlan in vlans {
+            recording.tagged(vlan, (1, 40_000), (2, 502), 1 + 12 * number, 1 + 11 * number, &[7; 12]);
+        }
+        for vlan in vlans {
+            recording.tagged(vlan, (2, 502), (1, 40_000), 1 + 11 * number, 13 + 12 * number, &[7; 11]);
+        }
+    }
+    let (traffic, same) = conversations(recording, Vlans::Observed);
+    assert_eq!((traffic, same), (vec![of_one("vlan:20", 1, 1)], vec!["vlan:20 vlan:10".to_owned()]));
+}
+
+/// Datagrams have no numbers: it takes some that fit, and none that does not.
+#[test]
+fn datagrams_prove_a_network_when_they_go_on_fitting() {
+    let polls = |answers_in: &dyn Fn(u8) -> u16| {
+        let mut recording = Recording::new();
+        for number in 0..8u8 {
+            recording.datagram(10, (1, 47_808), (2, 47_808), &[number; 12]);
+            recording.datagram(answers_in(number), (2, 47_808), (1, 47_808), &[number; 11]);
+        }
+        recording
+    };
+    let (traffic, same) = conversations(polls(&|_| 20), Vlans::Observed);
+    assert_eq!((traffic, same), (vec![of_one("vlan:10", 1, 1)], vec!["vlan:10 vlan:20".to_owned()]));
+    let (_, same) = conversations(polls(&|number| if number == 1 { 10 } else { 20 }), Vlans::Observed);
+    assert!(same.is_empty(), "VLAN 10 shows both directions: {same:?}");
+}
+
 #[test]
 fn networks_are_kept_apart_or_thrown_together_as_asked() {
-    let contexts = |vlans: Vlans| {
-        let (_, notebook, _) = story(two_vlans(20).input("vlans.pcap"), Settings { vlans, ..Settings::default() });
-        let traffic = notebook.observations.iter().filter_map(|told| match &told.fact {
-            Fact::Traffic(traffic) => Some((told.subject.host.context.to_string(), traffic.flows_two_way)),
-            _ => None,
-        });
-        traffic.collect::<Vec<_>>()
-    };
-    assert_eq!(contexts(Vlans::Separate), [("vlan:10".to_owned(), 0), ("vlan:20".to_owned(), 0)]);
-    assert_eq!(contexts(Vlans::Joined), [(String::new(), 1)]);
+    let apart = conversations(two_vlans(20), Vlans::Separate);
+    assert_eq!(apart, (vec![of_one("vlan:10", 1, 0), of_one("vlan:20", 1, 0)], vec![]));
+    assert_eq!(conversations(two_vlans(20), Vlans::Joined), (vec![of_one("", 1, 1)], vec![]));
 }

@@ -165,6 +165,15 @@ impl Recording {
         self.segment(segment.ack(acknowledgement), payload);
     }
 
+    /// A UDP datagram in a VLAN.
+    pub(crate) fn datagram(&mut self, vlan: u16, from: (u32, u16), to: (u32, u16), payload: &[u8]) {
+        let tag = ethernet().single_vlan(etherparse::VlanId::try_new(vlan).expect("it is a VLAN id"));
+        let datagram = tag.ipv4(address(from), address(to), 64).udp(from.1, to.1);
+        let mut frame = Vec::new();
+        datagram.write(&mut frame, payload).expect("a vector takes all");
+        self.frame(&frame);
+    }
+
     /// A TCP segment between two hosts of 10.0.0.0/8, named by their last three bytes.
     pub(crate) fn tcp(
         &mut self,
