@@ -4,6 +4,7 @@ mod asset;
 mod catalogue;
 mod completions;
 mod config;
+mod extract;
 mod man;
 mod paths;
 mod read;
@@ -80,6 +81,9 @@ enum Command {
     /// All that is known of one asset
     #[command(after_help = "Example: otoscope asset 10.20.0.110 lake --why")]
     Asset(asset::Arguments),
+    /// The packets that prove a finding, as a capture of their own
+    #[command(after_help = "Example: otoscope extract f-3c1a --from captures -o proof.pcapng")]
+    Extract(extract::Arguments),
     /// The tables and their columns: as text, JSON Schema or SQL
     #[command(after_help = "Example: otoscope schema --sql duckdb --lake lake > views.sql")]
     Schema(catalogue::SchemaArguments),
@@ -140,6 +144,7 @@ fn carry_out(arguments: &Arguments) -> Result<u8> {
         Command::Coverage(table) => table::run("coverage", table),
         Command::Health(table) => table::run("health", table),
         Command::Asset(asset) => asset::run(asset),
+        Command::Extract(extract) => extract::run(extract),
         Command::Schema(schema) => catalogue::schema(schema),
         Command::Fields(list) => catalogue::fields(list),
         Command::Protocols(list) => catalogue::protocols(list),

@@ -87,15 +87,18 @@ fn knowledge() -> String {
     format!("builtin-{VERSION}")
 }
 
-/// A capture's id: the same file gives the same one, wherever it lies below the argument that names it.
 fn name_of(input: &Input, look: &outputs::Input) -> CaptureName {
+    CaptureName { path: input.name.clone(), capture_id: capture_id(look) }
+}
+
+/// A capture's id: the same file gives the same one, wherever it lies below the argument that names it.
+pub(crate) fn capture_id(look: &outputs::Input) -> String {
     let mut hash = Sha256::new();
     for part in [&look.path, &look.bytes.to_string(), &look.head_sha256, &look.tail_sha256] {
         hash.update(part);
         hash.update([0]);
     }
-    let digits = hash.finalize().iter().take(16).fold(String::from("c-"), |id, byte| id + &format!("{byte:02x}"));
-    CaptureName { path: input.name.clone(), capture_id: digits }
+    hash.finalize().iter().take(16).fold(String::from("c-"), |id, byte| id + &format!("{byte:02x}"))
 }
 
 /// The inventory hears what the lanes tell.

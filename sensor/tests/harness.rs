@@ -9,6 +9,7 @@ mod harness {
     mod cuts;
     mod engines;
     mod evidence;
+    mod extract;
     mod facts;
     mod faults;
     mod lake;
