@@ -16,3 +16,4 @@ mod table;
 
 pub use inventory::{CaptureName, Inventory, Settings};
 pub use rules::Rules;
+pub use table::frame_name;

@@ -1,6 +1,7 @@
 //! Tables that `build.rs` packed: looked up by binary search in the program's own bytes, without any start-up cost.
 
 use dissectors::Mac;
+use dissectors::packet::FrameName;
 
 /// A table of `data/tables/`.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,11 @@ impl Packed {
             Self::Prefixes(prefixes) => prefixes.look_up(mac(key)?),
         }
     }
+}
+
+/// What people call frames without IP: `LLDP` for `ethertype:0x88cc`.
+pub fn frame_name(frame: FrameName) -> Option<&'static str> {
+    words("frames", &frame.to_string())
 }
 
 /// The table of this name, which the data is known to hold.

@@ -10,6 +10,7 @@ mod paths;
 mod read;
 mod summary;
 mod table;
+mod terminal;
 mod told;
 mod verify;
 
@@ -32,6 +33,8 @@ const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
 /// Read, but something was damaged or could not be read; it was said what.
 const DAMAGED: u8 = 3;
+/// Read, and what was found is as bad as `--fail-on` names; it goes before [`DAMAGED`].
+const FAIL_ON: u8 = 4;
 
 /// Listens, and never touches: what stands in an industrial, building or camera network, from its captures.
 #[derive(Debug, Parser)]

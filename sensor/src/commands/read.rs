@@ -1,13 +1,17 @@
 //! `otoscope read`: captures in, a summary on the screen, tables in a lake.
 
-use super::{DAMAGED, READ, paths, say, summary, told};
+use super::terminal::is_lively;
+use super::{DAMAGED, FAIL_ON, READ, paths, say, summary, told};
 use crate::pipeline::{Settings, Vlans};
 use crate::reading::{Job, Prepared, Reading, prepare};
 use anyhow::{Context, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use fingerprints::finding::Severity;
+use fingerprints::record::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 use outputs::lake::DEFAULT_SITE;
-use outputs::{Lake, Lines, Overlap, Sink};
-use std::io::{IsTerminal, Write};
+use outputs::{Lake, Lines, Overlap, Sink, visible};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,8 +29,19 @@ pub(super) struct Arguments {
     /// Print every row of every table as JSON lines; the summary goes to standard error
     #[arg(long)]
     json: bool,
+    /// End with exit code 4 if something is found that is as severe as this, or more
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    fail_on: Option<Severity>,
+    /// Print no summary and no progress, only what goes wrong; the exit code tells the rest
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
     pub(super) whom: Whom,
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::name))
+        .try_map(|name| Severity::named(&name).ok_or("no severity"))
 }
 
 /// As whom, and with how many hands.
@@ -68,6 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     paths::captures(&arguments.paths)?;
     arguments.out.as_deref().map_or(Ok(()), paths::target)?;
     let site = site(arguments)?;
+    let begun = Progress::begin(&arguments.paths, arguments.quiet);
     let prepared = prepare(arguments.whom.job(&arguments.paths, &site))?;
     // What cannot be read leaves no lake behind.
     let lake = match &arguments.out {
@@ -82,16 +98,37 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.json {
         sinks.push(Box::new(Lines::new(std::io::stdout().lock(), prepared.run().provenance.clone())));
     }
-    let reading = with_progress(prepared);
+    let reading = begun.read(prepared);
     for mut sink in sinks {
         reading.records.iter().chain(&reading.earlier).try_for_each(|record| sink.record(record))?;
         sink.finish()?;
     }
-    let out: &mut dyn Write =
-        if arguments.json { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
-    summary::print(&reading, arguments.out.as_deref(), &arguments.paths, out)
-        .context("the summary cannot be written")?;
-    Ok(exit_code(&reading))
+    if !arguments.quiet {
+        let is_lively = if arguments.json { is_lively(&std::io::stderr()) } else { is_lively(&std::io::stdout()) };
+        let out: &mut dyn Write =
+            if arguments.json { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
+        summary::print(&reading, arguments.out.as_deref(), &arguments.paths, is_lively, out)
+            .context("the summary cannot be written")?;
+    }
+    match arguments.fail_on.map(|least| (least, found(&reading, least))) {
+        Some((least, count)) if count > 0 => {
+            if !arguments.quiet {
+                let findings = summary::plural(count, "finding");
+                say(&format!("--fail-on {}: {findings} as severe as that or more", least.name()));
+            }
+            Ok(FAIL_ON)
+        }
+        _ => Ok(exit_code(&reading)),
+    }
+}
+
+/// How many findings are as severe as this, or more.
+fn found(reading: &Reading, least: Severity) -> usize {
+    let is_found = |record: &&Record| match record {
+        Record::Findings(row) => Severity::named(&row.severity).is_some_and(|severity| severity >= least),
+        _ => false,
+    };
+    reading.records.iter().filter(is_found).count()
 }
 
 /// The site that was asked for, or the lake's.
@@ -103,24 +140,68 @@ fn site(arguments: &Arguments) -> Result<String> {
     }
 }
 
-/// Reads, with a bar on a terminal and a plain line elsewhere.
-pub(super) fn with_progress(prepared: Prepared) -> Reading {
-    for path in &prepared.left_out().repeated {
-        say(&format!("{} is named twice; it is read once", path.to_string_lossy()));
+/// What is said while captures are read: a bar on a terminal, plain lines elsewhere.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    is_quiet: bool,
+}
+
+/// As many paths are named before the first look at them.
+const NAMED: usize = 3;
+
+impl Progress {
+    /// Says at once what will be read: many captures, or one that comes through a pipe, take a while to be looked at.
+    pub(super) fn begin(paths: &[PathBuf], is_quiet: bool) -> Self {
+        let named: Vec<String> = paths.iter().take(NAMED).map(|path| path.to_string_lossy().into_owned()).collect();
+        let more = paths.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let line = format!("reading {}{more}", named.join(", "));
+        if is_quiet {
+            return Self { bar: None, is_quiet };
+        }
+        if !is_lively(&std::io::stderr()) {
+            say(&line);
+            return Self { bar: None, is_quiet };
+        }
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message(visible(&line));
+        bar.tick();
+        Self { bar: Some(bar), is_quiet }
     }
-    if !std::io::stderr().is_terminal() {
-        let captures = summary::plural(prepared.captures(), "capture");
-        say(&format!("reading {captures}, {}", summary::bytes(prepared.bytes())));
-        return prepared.read(&mut |_| {});
+
+    /// Reads all packets.
+    pub(super) fn read(self, prepared: Prepared) -> Reading {
+        let repeated = prepared.left_out().repeated.iter().map(|path| path.to_string_lossy());
+        let repeated: Vec<String> = repeated.map(|path| format!("{path} is named twice; it is read once")).collect();
+        let Some(bar) = &self.bar else {
+            if !self.is_quiet {
+                repeated.iter().for_each(|line| say(line));
+                let captures = summary::plural(prepared.captures(), "capture");
+                say(&format!("{captures}, {} on disk", summary::bytes(prepared.bytes())));
+            }
+            return prepared.read(&mut |_| {});
+        };
+        bar.suspend(|| repeated.iter().for_each(|line| say(line)));
+        bar.set_length(prepared.bytes());
+        if let Ok(style) = ProgressStyle::with_template("reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+        {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        prepared.read(&mut |done| bar.set_position(done))
     }
-    let bar = ProgressBar::new(prepared.bytes());
-    if let Ok(style) = ProgressStyle::with_template("reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
-        bar.set_style(style);
+}
+
+impl Drop for Progress {
+    /// Whatever ends the reading, what is said next begins on a line of its own.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let reading = prepared.read(&mut |done| bar.set_position(done));
-    bar.finish_and_clear();
-    reading
 }
 
 /// Says which captures could not be read whole, where no summary says it; gives the exit code that they deserve.

@@ -1,28 +1,64 @@
 //! What `read` says at the end: on one screen, the worst first, with what to type next.
 
 use super::quoted;
+use super::terminal::Style;
+use crate::duplicate::DuplicateCount;
+use crate::pipeline::Entry;
 use crate::reading::{Reading, link_name};
 use crate::source::LeftOut;
 use anyhow::Result;
-use dissectors::observation::Tally;
+use dissectors::packet::FrameName;
+use fingerprints::finding::Severity;
 use fingerprints::record::{AssetRow, FindingRow, Record, ServiceRow};
 use outputs::{rfc3339, visible};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// A small terminal, with a line left for the prompt.
 const WIDTH: usize = 80;
 const LINES: usize = 23;
 
-/// Findings and lines of what could not be seen; assets take what is left, which is never less than a few.
+/// Findings and lines of what could not be seen; assets take what is left, which is never less than a few: rather fewer
+/// findings are shown.
 const FINDINGS_SHOWN: usize = 3;
 const BLIND_SHOWN: usize = 3;
 const ASSETS_LEAST: usize = 3;
 
-/// Prints the summary of a reading.
-pub(super) fn print(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf], out: &mut dyn Write) -> Result<()> {
+/// A line of the page: what stands out in it, between what does not.
+struct Line {
+    before: &'static str,
+    marked: String,
+    style: Style,
+    after: String,
+}
+
+impl Line {
+    fn new(before: &'static str, marked: &str, style: Style, after: &str) -> Self {
+        Self { before, marked: marked.to_owned(), style, after: after.to_owned() }
+    }
+
+    fn plain(text: &str) -> Self {
+        Self::new("", "", Style::Plain, text)
+    }
+
+    /// A line whose front, up to a place, is its head.
+    fn head(text: &str, end: usize) -> Self {
+        let (head, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+        Self::new("", head, Style::Head, rest)
+    }
+}
+
+/// Prints the summary of a reading; with colours where a terminal is lively.
+pub(super) fn print(
+    reading: &Reading,
+    lake: Option<&Path>,
+    paths: &[PathBuf],
+    is_lively: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
     let assets: Vec<&AssetRow> = rows(reading, |record| match record {
         Record::Assets(row) => Some(row.as_ref()),
         _ => None,
@@ -35,14 +71,23 @@ pub(super) fn print(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf], o
         Record::Services(row) => Some(row.as_ref()),
         _ => None,
     });
-    let head: Vec<String> = std::iter::once(head(reading)).chain(spoken(&services)).collect();
-    let rest = [finding_list(reading, findings), blind(reading, &services), next_steps(lake, paths)];
-    let taken: usize = rest.iter().filter(|lines| !lines.is_empty()).map(|lines| lines.len() + 1).sum();
-    let room = LINES.saturating_sub(taken + head.len() + 1);
-    head.iter().try_for_each(|line| writeln!(out, "{line}"))?;
-    for lines in std::iter::once(asset_list(&assets, room)).chain(rest).filter(|lines| !lines.is_empty()) {
-        writeln!(out)?;
-        lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    let head = std::iter::once(head(reading)).chain(books(reading)).chain(spoken(&services));
+    let head: Vec<Line> = head.map(|line| Line::plain(&line)).collect();
+    let (blind, next) = (blind(reading, &services, lake, paths), next_steps(reading, lake, paths));
+    // The lines of all sections but the assets, each behind an empty one, and one before the assets.
+    let rest = head.len() + blind.len() + next.len() + 4;
+    let with = |shown: usize| finding_list(reading, &findings, shown);
+    let fits = |shown: &usize| rest + with(*shown).len() + 2 + ASSETS_LEAST <= LINES;
+    let findings = with((1..=FINDINGS_SHOWN).rev().find(fits).unwrap_or(1));
+    let assets = asset_list(&assets, LINES.saturating_sub(rest + findings.len()));
+    let sections = [head, assets, findings, blind, next];
+    for (at, lines) in sections.iter().filter(|lines| !lines.is_empty()).enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        for Line { before, marked, style, after } in lines {
+            writeln!(out, "{before}{}{after}", style.shown(marked, is_lively))?;
+        }
     }
     Ok(())
 }
@@ -70,6 +115,88 @@ fn head(reading: &Reading) -> String {
 /// The letters of a day, as in 2026-11-24.
 const DAY: usize = 10;
 
+/// `read: 2161 packets = 2150 used + 8 duplicate + 3 damaged`: where every packet ended. Kinds that are not read stand
+/// together where the line has no room for each.
+fn books(reading: &Reading) -> Vec<String> {
+    let sum = reading.totals.sum();
+    let mut ended: BTreeMap<Entry, u64> = BTreeMap::from([(Entry::Used, 0)]);
+    for (entry, tally) in sum.entries().filter(|(_, tally)| tally.packets > 0) {
+        *ended.entry(entry).or_default() += tally.packets;
+    }
+    let line = |name: &dyn Fn(Entry) -> String| {
+        let mut parts: Vec<(u64, String)> = Vec::new();
+        for (entry, packets) in &ended {
+            match (name(*entry), parts.last_mut()) {
+                (name, Some((sum, last))) if *last == name => *sum += packets,
+                (name, _) => parts.push((*packets, name)),
+            }
+        }
+        let parts: Vec<String> = parts.iter().map(|(packets, name)| format!("{packets} {name}")).collect();
+        format!(
+            "read: {} = {}",
+            plural(usize::try_from(sum.packets).unwrap_or(usize::MAX), "packet"),
+            parts.join(" + ")
+        )
+    };
+    let way = mirror(&sum.lanes.mirrored);
+    let lines = [
+        line(&|entry| if entry == Entry::Duplicate { format!("duplicate{way}") } else { entry_name(entry) }),
+        line(&entry_name),
+        line(&|entry| if is_unread(entry) { "not read".to_owned() } else { entry_name(entry) }),
+    ];
+    match lines.iter().find(|line| line.chars().count() <= WIDTH) {
+        Some(line) => vec![line.clone()],
+        // Large numbers: what does not fit goes on below.
+        None => lines.last().map(|line| folded(line)).unwrap_or_default(),
+    }
+}
+
+/// A sum on as many lines as it needs.
+fn folded(sum: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in sum.split_inclusive(" + ") {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.trim_end().chars().count() <= WIDTH => line.push_str(part),
+            Some(_) => lines.push(format!("      {part}")),
+            None => lines.push(part.to_owned()),
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// What the mirror looks like that shows most of the duplicates.
+fn mirror(count: &DuplicateCount) -> &'static str {
+    let ways = [
+        (count.same_frame, " (the same frame again)"),
+        (count.routed, " (both sides of a router)"),
+        (count.other_vlan, " (in two VLANs)"),
+        (count.other_macs, " (with other MAC addresses)"),
+    ];
+    ways.into_iter().max_by_key(|(packets, _)| *packets).filter(|(packets, _)| *packets > 0).map_or("", |(_, way)| way)
+}
+
+fn entry_name(entry: Entry) -> String {
+    match entry {
+        Entry::Used => "used".to_owned(),
+        Entry::Filtered => "filtered out".to_owned(),
+        Entry::Duplicate => "duplicate".to_owned(),
+        Entry::Damaged => "damaged".to_owned(),
+        Entry::UnreadLink(number) => format!("of link type {}", link_name(number)),
+        Entry::UnreadFrame(number) => frame_name(number),
+        Entry::Fragment => "incomplete fragment".to_owned(),
+    }
+}
+
+const fn is_unread(entry: Entry) -> bool {
+    matches!(entry, Entry::UnreadLink(_) | Entry::UnreadFrame(_) | Entry::Fragment)
+}
+
+/// `LLDP`, or `ethertype:0x1234` where nobody has a name for it.
+fn frame_name(number: u16) -> String {
+    let frame = FrameName(number);
+    fingerprints::frame_name(frame).map_or_else(|| frame.to_string(), str::to_owned)
+}
+
 /// `spoken: modbus 14, http 3 relations; 2 in protocols that are not read`. A relation is a client, a server and a port,
 /// in however many hours.
 fn spoken(services: &[&ServiceRow]) -> Option<String> {
@@ -87,23 +214,25 @@ fn spoken(services: &[&ServiceRow]) -> Option<String> {
     let all: usize = known.iter().map(|(_, count)| count).sum();
     let noun = if all == 1 { "relation" } else { "relations" };
     let of_others = match (unread, all) {
-        (0, 0) => return None,
-        (0, _) => String::new(),
+        (0, 0) => return Some("spoken: nobody was seen to speak to anybody".to_owned()),
+        (0, _) => [String::new(), String::new()],
         (_, 0) => return Some(format!("spoken: {} in protocols that are not read", plural(unread, "relation"))),
-        _ => format!("; {unread} in protocols that are not read"),
+        _ => [format!("; {unread} in protocols that are not read"), format!("; {unread} in others")],
     };
     // As many as one line holds.
-    let line = |shown: usize| {
+    let line = |(shown, of_others): (usize, &String)| {
         let spoken: Vec<String> = known.iter().take(shown).map(|(name, count)| format!("{name} {count}")).collect();
         let more = known.len() - shown;
         let more = if more > 0 { format!(" and {more} more,") } else { String::new() };
         format!("spoken: {}{more} {noun}{of_others}", spoken.join(", "))
     };
-    (1..=known.len()).rev().map(line).find(|line| line.chars().count() <= WIDTH).or_else(|| Some(fit(&line(1), WIDTH)))
+    let [long, short] = &of_others;
+    let ways = std::iter::once((known.len(), long)).chain((1..=known.len()).rev().map(|shown| (shown, short)));
+    ways.map(line).find(|line| line.chars().count() <= WIDTH).or_else(|| Some(fit(&line((1, short)), WIDTH)))
 }
 
 /// Assets: those that are known best and matter most first, in so many lines.
-fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
+fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<Line> {
     let mut roles: BTreeMap<&str, usize> = BTreeMap::new();
     for asset in assets {
         *roles.entry(asset.role.as_deref().unwrap_or("of no known role")).or_default() += 1;
@@ -119,16 +248,20 @@ fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<String> {
     sorted.sort_by_cached_key(|asset| {
         let known = [&asset.role, &asset.vendor, &asset.model, &asset.firmware];
         let known = known.iter().filter(|value| value.is_some()).count();
-        (Reverse(known), asset.role.clone(), address_of(asset, &hosts), asset.asset_id.clone())
+        let address = address_of(asset, &hosts);
+        let ip: Option<IpAddr> = address.split('/').next().and_then(|ip| ip.parse().ok());
+        (Reverse(known), asset.role.clone(), ip, address, asset.asset_id.clone())
     });
     let colon = if roles.is_empty() { "" } else { ": " };
-    let mut lines = vec![fit(&format!("{}{colon}{}", plural(assets.len(), "asset"), roles.join(", ")), WIDTH)];
+    let count = plural(assets.len(), "asset");
+    let mut lines = vec![Line::head(&fit(&format!("{count}{colon}{}", roles.join(", ")), WIDTH), count.len())];
     let room = room.max(2 + ASSETS_LEAST);
     let hidden = if sorted.len() >= room { sorted.len() - (room - 2) } else { 0 };
     let shown = sorted.iter().take(sorted.len() - hidden);
-    lines.extend(aligned(&shown.map(|asset| cells(asset, &address_of(asset, &hosts))).collect::<Vec<_>>()));
+    let shown = aligned(&shown.map(|asset| cells(asset, &address_of(asset, &hosts))).collect::<Vec<_>>());
+    lines.extend(shown.iter().map(|line| Line::plain(line)));
     if hidden > 0 {
-        lines.push(format!("  and {hidden} more"));
+        lines.push(Line::plain(&format!("  and {hidden} more")));
     }
     lines
 }
@@ -139,19 +272,34 @@ type Cells = [String; 5];
 const ADDRESS: usize = 1;
 
 fn cells(asset: &AssetRow, address: &str) -> Cells {
-    let is_address = |name: &&str| **name == *address || asset.ips.iter().chain(&asset.macs).any(|known| known == name);
+    // A name that only repeats the address is none.
+    let host = address.split('/').next().unwrap_or_default();
+    let behind = format!(" behind {host}");
+    let is_address = |name: &&str| {
+        **name == *address
+            || asset.ips.iter().chain(&asset.macs).any(|known| known == name)
+            || (asset.child_key.is_some() && name.ends_with(&behind))
+    };
     let name = asset.model.as_deref().or(asset.name.as_deref().filter(|name| !is_address(name)));
     let vendor = asset.vendor.as_deref().or(asset.mac_vendor.as_deref());
     let [role, vendor, name, firmware] =
-        [asset.role.as_deref(), vendor, name, asset.firmware.as_deref()].map(|value| visible(value.unwrap_or("-")));
+        [asset.role.as_deref(), vendor, name, asset.firmware.as_deref()].map(|value| visible(value.unwrap_or(UNKNOWN)));
     [role, visible(address), vendor, name, firmware]
 }
 
-/// Rows in columns as wide as they need to be; where all together are too wide, the widest gives way.
+const UNKNOWN: &str = "-";
+
+/// Rows in columns as wide as they need to be; where all together are too wide, the widest gives way. A column of which
+/// nothing is known is left out.
 fn aligned(rows: &[Cells]) -> Vec<String> {
     let mut widths: [usize; 5] =
         std::array::from_fn(|column| rows.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0));
-    while widths.iter().map(|width| width + 1).sum::<usize>() > WIDTH - 1 {
+    for (column, width) in widths.iter_mut().enumerate() {
+        if rows.iter().all(|cells| cells[column] == UNKNOWN) {
+            *width = 0;
+        }
+    }
+    while widths.iter().filter(|width| **width > 0).map(|width| width + 1).sum::<usize>() > WIDTH - 1 {
         let others = widths.iter_mut().enumerate().filter(|(column, _)| *column != ADDRESS);
         match others.map(|(_, width)| width).max() {
             Some(widest) if *widest > 1 => *widest -= 1,
@@ -159,19 +307,11 @@ fn aligned(rows: &[Cells]) -> Vec<String> {
         }
     }
     let line = |cells: &Cells| {
-        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width)).collect();
+        let cells = cells.iter().zip(widths).filter(|(_, width)| *width > 0);
+        let cells: Vec<String> = cells.map(|(cell, width)| padded(cell, width)).collect();
         format!("  {}", cells.join(" ")).trim_end().to_owned()
     };
     rows.iter().map(line).collect()
-}
-
-/// A heading and what stands below it, in so many lines; what is left out is counted.
-fn shortened(mut lines: Vec<String>, room: usize, where_else: &str) -> Vec<String> {
-    if lines.len() > room {
-        let left_out = lines.split_off(room - 1);
-        lines.push(format!("  and {} more{where_else}", left_out.len()));
-    }
-    lines
 }
 
 /// `10.0.0.5`, `10.0.0.5/17` for a child behind it, the MAC where there is no IP.
@@ -185,7 +325,8 @@ fn address_of(asset: &AssetRow, hosts: &BTreeMap<&str, &str>) -> String {
 }
 
 /// The worst findings, each with the line that shows its proof.
-fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>) -> Vec<String> {
+fn finding_list(reading: &Reading, findings: &[&FindingRow], shown: usize) -> Vec<Line> {
+    let mut findings = findings.to_vec();
     findings.sort_by_cached_key(|finding| (Reverse(finding.score), Reverse(finding.count), finding.finding_id.clone()));
     let mut severities: Vec<(String, usize)> = Vec::new();
     for finding in &findings {
@@ -196,70 +337,197 @@ fn finding_list(reading: &Reading, mut findings: Vec<&FindingRow>) -> Vec<String
     }
     let severities: Vec<String> = severities.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
     let colon = if severities.is_empty() { "" } else { ": " };
-    let hidden = findings.len().saturating_sub(FINDINGS_SHOWN);
+    let hidden = findings.len().saturating_sub(shown);
     let more = if hidden > 0 { format!(" ({hidden} not shown)") } else { String::new() };
-    let mut lines = vec![format!("{}{colon}{}{more}", plural(findings.len(), "finding"), severities.join(", "))];
-    for finding in findings.iter().take(FINDINGS_SHOWN) {
-        let severity = padded(&finding.severity, 8);
-        lines.push(format!("  {severity} {}", fit(&finding.title, WIDTH - 11)));
-        lines.extend(proof(reading, finding).map(|line| format!("           {line}")));
+    let count = plural(findings.len(), "finding");
+    let mut lines = vec![Line::head(&format!("{count}{colon}{}{more}", severities.join(", ")), count.len())];
+    for finding in findings.iter().take(shown) {
+        let style = Severity::named(&finding.severity).map_or(Style::Plain, Style::Of);
+        let title = fit(&finding.title, WIDTH - PROOF.len());
+        lines.push(Line::new("  ", &padded(&finding.severity, 8), style, &format!(" {title}")));
+        lines.extend(proof(reading, finding).map(|line| Line::new(PROOF, &line, Style::Faint, "")));
     }
     lines
 }
 
-/// `wireshark -r FILE -g FRAME`, to be pasted.
+/// `wireshark -r FILE -g FRAME`, to be pasted; where the path is too long for a line, the end of it.
 fn proof(reading: &Reading, finding: &FindingRow) -> Option<String> {
     let evidence = finding.evidence.iter().find(|evidence| evidence.frame.is_some())?;
     let id = evidence.capture_id.as_ref()?;
     let place = reading.captures.iter().position(|capture| capture.capture_id == *id)?;
-    let path = &reading.totals.inputs.get(place)?.path;
-    Some(format!("wireshark -r {} -g {}", quoted(path), evidence.frame?))
+    let (path, frame) = (&reading.totals.inputs.get(place)?.path, evidence.frame?);
+    let line = format!("wireshark -r {} -g {frame}", quoted(path));
+    if line.chars().count() <= WIDTH - PROOF.len() {
+        return Some(line);
+    }
+    let path = visible(&path.to_string_lossy());
+    let front = format!("frame {frame} of …");
+    let room = (WIDTH - PROOF.len()).saturating_sub(front.chars().count());
+    let skipped = path.chars().count().saturating_sub(room);
+    Some(front + &path.chars().skip(skipped).collect::<String>())
 }
 
-/// What could not be seen, without which no absence proves anything.
-fn blind(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
+const PROOF: &str = "           ";
+
+/// What could not be seen, without which no absence proves anything: always said, the gravest first.
+fn blind(reading: &Reading, services: &[&ServiceRow], lake: Option<&Path>, paths: &[PathBuf]) -> Vec<Line> {
+    let mut lines = unseen(reading, services);
+    if lines.is_empty() {
+        lines.push(nothing_amiss(reading, services));
+    }
+    let hidden = lines.len().saturating_sub(BLIND_SHOWN);
+    if hidden > 0 {
+        lines.truncate(BLIND_SHOWN - 1);
+        let source = lake.or(paths.first().map(PathBuf::as_path)).map(quoted).unwrap_or_default();
+        let more = format!("and {} more: ", hidden + 1);
+        let long = format!("{more}otoscope coverage {source}, otoscope health {source}");
+        let fits = long.chars().count() <= WIDTH - NOT_SEEN.len();
+        lines.push(if fits { long } else { format!("{more}`otoscope coverage` and `otoscope health` tell it") });
+    }
+    let line = |(at, line): (usize, &String)| {
+        let line = fit(line, WIDTH - NOT_SEEN.len());
+        if at == 0 {
+            Line::head(&format!("{NOT_SEEN}{line}"), NOT_SEEN.len() - 1)
+        } else {
+            Line::new("          ", "", Style::Plain, &line)
+        }
+    };
+    lines.iter().enumerate().map(line).collect()
+}
+
+const NOT_SEEN: &str = "not seen: ";
+
+/// Everything that could not be seen, a line each.
+fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     let sum = reading.totals.sum();
     let mut lines = Vec::new();
-    for (account, input) in reading.totals.accounts.iter().zip(&reading.totals.inputs) {
-        if let Some(damage) = account.damage {
-            lines.push(format!("{}: {} at byte {}", input.name, damage.what, damage.at));
-        }
-    }
-    lines.extend(left_out(&reading.left_out));
-    for (number, Tally { packets, .. }) in &sum.unread_links {
-        let noun = if *packets == 1 { "frame" } else { "frames" };
-        lines.push(format!("{packets} {noun} of link type {}, which is not read", link_name(*number)));
-    }
     let (packets, bytes) = sum.difference();
     if (packets, bytes) != (0, 0) {
         lines.push(format!("the books are off by {packets} packets and {bytes} bytes: please report it"));
     }
+    lines.extend(damaged_captures(reading));
+    lines.extend(left_out(&reading.left_out));
+    let links = sum.unread_links.iter().map(|(number, tally)| (link_name(*number), tally.packets));
+    lines.extend(listed(links, " of link types not read: "));
+    let ratio = |part, whole| share(part, whole).map_or(String::new(), |share| format!(" ({share})"));
+    let (one_way, relations) = one_way(services);
+    if one_way > 0 {
+        lines.push(format!("one side of {one_way} of {}", plural(relations, "relation")));
+    }
+    let lost = ratio(sum.lanes.lost_bytes, sum.bytes.saturating_add(sum.lanes.lost_bytes));
+    let lost = format!(" of connections{lost}: the capture lost packets");
+    let (cut, all) = reading.totals.accounts.iter().fold((0, 0), |(cut, all), it| (cut + it.cut, all + it.packets));
+    let cut_share = format!(" cut by the snap length{}: capture with -s 0", ratio(cut, all));
     let counts = [
+        (sum.lanes.lost_bytes, "byte", "bytes", lost.as_str()),
+        (cut, "frame", "frames", cut_share.as_str()),
         (sum.damaged.packets, "frame", "frames", " with headers that are cut or contradict themselves"),
         (sum.fragments.lost.packets, "IP fragment", "IP fragments", " of packets that were never whole"),
-        (sum.lanes.lost_bytes, "byte", "bytes", " lost within streams by the captures"),
-        (sum.lanes.malformed.values().sum(), "malformed message", "malformed messages", ""),
         (sum.lanes.panics, "conversation", "conversations", " given up after a fault: please report it"),
-        (reading.totals.accounts.iter().map(|account| account.cut).sum(), "frame", "frames", " cut by the snap length"),
     ];
-    let counts = counts.into_iter().chain(reading.dropped.iter().map(|(name, count)| {
+    let counted = |(count, one, many, what): (u64, &str, &str, &str)| {
+        (count > 0).then(|| format!("{count} {}{what}", if count == 1 { one } else { many }))
+    };
+    lines.extend(counts.into_iter().filter_map(counted));
+    lines.extend(reading.dropped.iter().filter_map(|(name, count)| {
         let (one, many, what) = dropped(name);
-        (*count, one, many, what)
+        counted((*count, one, many, what))
     }));
-    lines.extend(counts.filter(|(count, ..)| *count > 0).map(|(count, one, many, what)| {
-        let noun = if count == 1 { one } else { many };
-        format!("{count} {noun}{what}")
-    }));
-    let one_way = services.iter().filter(|row| row.packets_to_client == 0 && row.server_asset_id.is_some()).count();
-    if one_way > 0 {
-        lines.push(format!("{} seen in one direction only", plural(one_way, "relation")));
+    lines.extend(unknown_protocols(reading));
+    lines.extend(counted((
+        sum.lanes.malformed.values().sum(),
+        "message",
+        "messages",
+        " that break their protocol's rules",
+    )));
+    let others = sum.lanes.other_frames.iter().map(|(number, tally)| (frame_name(*number), tally.packets));
+    lines.extend(listed(others, " without IP, not read: "));
+    lines.extend(empty_hours(reading));
+    lines
+}
+
+/// The capture that is damaged and where, or how many are and where the first.
+fn damaged_captures(reading: &Reading) -> Option<String> {
+    let accounts = reading.totals.accounts.iter().zip(&reading.totals.inputs);
+    let mut damages = accounts.filter_map(|(account, input)| Some((account.damage?, input)));
+    let (first, input) = damages.next()?;
+    match damages.count() {
+        0 => Some(format!("{}: {} at byte {}", input.name, first.what, first.at)),
+        more => Some(format!("{} damaged captures, the first at byte {}: {}", more + 1, first.at, input.name)),
     }
-    if lines.is_empty() {
-        return lines;
+}
+
+/// How many relations showed one side only, and how many there are. One that nobody answered is none: see attempts.
+fn one_way(services: &[&ServiceRow]) -> (usize, usize) {
+    let mut relations: BTreeMap<_, bool> = BTreeMap::new();
+    for row in services.iter().filter(|row| row.server_asset_id.is_some()) {
+        let client = (&row.client_asset_id, &row.client_ip, &row.context);
+        let server = (&row.server_asset_id, &row.server_ip, row.server_port, &row.transport);
+        let is_two_way = row.packets_to_server > 0 && row.packets_to_client > 0;
+        *relations.entry((client, server)).or_default() |= is_two_way;
     }
-    let lines = lines.iter().map(|line| format!("  {}", fit(line, WIDTH - 2)));
-    let lines = std::iter::once("not seen:".to_owned()).chain(lines).collect();
-    shortened(lines, 2 + BLIND_SHOWN, ": `otoscope health`, `otoscope coverage`, `otoscope captures`")
+    (relations.values().filter(|is_two_way| !**is_two_way).count(), relations.len())
+}
+
+/// Hours without a packet between those that have some.
+fn empty_hours(reading: &Reading) -> Option<String> {
+    let hours = reading.totals.hours.iter().filter(|(_, hour)| hour.packets > 0);
+    let seen: Vec<i64> = hours.map(|(start, _)| start.nanos() / NANOS_PER_HOUR).collect();
+    let all = seen.last()?.abs_diff(*seen.first()?).saturating_add(1);
+    let empty = all.saturating_sub(seen.len() as u64);
+    (empty > 0).then(|| format!("{empty} of the {all} hours between the first packet and the last"))
+}
+
+const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
+
+/// The share of bytes in conversations whose protocol nobody recognised.
+fn unknown_protocols(reading: &Reading) -> Option<String> {
+    let rows = reading.records.iter().filter_map(|record| match record {
+        Record::Coverage(row) => Some(row),
+        _ => None,
+    });
+    // Conversations between two networks stand in both; for a share that is no matter.
+    let (unknown, all) = rows.fold((0, 0), |(unknown, all), row| {
+        (unknown + row.unknown_protocol_bytes.unsigned_abs(), all + row.bytes.unsigned_abs())
+    });
+    let share = share(unknown, all)?;
+    Some(format!("what {share} of all bytes say: protocols that are not read, or encrypted"))
+}
+
+/// `40 frames without IP, not read: LLDP 30, PROFINET 10`.
+fn listed(kinds: impl Iterator<Item = (String, u64)>, what: &str) -> Option<String> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, frames) in kinds {
+        *sums.entry(name).or_default() += frames;
+    }
+    let all: u64 = sums.values().sum();
+    let mut sums: Vec<(String, u64)> = sums.into_iter().collect();
+    sums.sort_by_key(|(name, frames)| (Reverse(*frames), name.clone()));
+    let sums: Vec<String> = sums.iter().map(|(name, frames)| format!("{name} {frames}")).collect();
+    let noun = if all == 1 { "frame" } else { "frames" };
+    (all > 0).then(|| format!("{all} {noun}{what}{}", sums.join(", ")))
+}
+
+/// When nothing is known to be missing, that is said too: silence could mean that nobody looked.
+fn nothing_amiss(reading: &Reading, services: &[&ServiceRow]) -> String {
+    if reading.totals.accounts.iter().all(|account| account.packets == 0) {
+        return "anything: there is no packet in what was read".to_owned();
+    }
+    match one_way(services).1 {
+        0 => "nothing is known to be missing".to_owned(),
+        1 => "nothing is known to be missing; the one relation shows both sides".to_owned(),
+        all => format!("nothing is known to be missing; all {all} relations show both sides"),
+    }
+}
+
+/// A share in percent; none below a thousandth.
+fn share(part: u64, whole: u64) -> Option<String> {
+    let thousandths = (u128::from(part) * 1_000).checked_div(u128::from(whole))?;
+    match thousandths {
+        0 => None,
+        1..100 => Some(format!("{}.{} %", thousandths / 10, thousandths % 10)),
+        _ => Some(format!("{} %", thousandths / 10)),
+    }
 }
 
 /// What was found and not read.
@@ -301,21 +569,31 @@ fn dropped(name: &'static str) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// What to type next: on one line where that fits; of many captures the first.
-fn next_steps(lake: Option<&Path>, paths: &[PathBuf]) -> Vec<String> {
-    let steps =
-        |source: &str| [format!("otoscope findings {source}"), format!("otoscope asset ADDRESS {source} --why")];
-    let lines = |[findings, asset]: [String; 2]| {
-        let line = format!("next: {findings}   {asset}");
-        let is_short = line.chars().count() <= WIDTH;
-        if is_short { vec![line] } else { vec![format!("next: {findings}"), format!("      {asset}")] }
+/// What to type next: on one line where that fits; of many captures the first. Where nothing came out, what says why.
+fn next_steps(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf]) -> Vec<Line> {
+    let has_assets = reading.records.iter().any(|record| matches!(record, Record::Assets(_)));
+    let steps = |source: &str| {
+        if has_assets {
+            [format!("otoscope findings {source}"), format!("otoscope asset ADDRESS {source} --why")]
+        } else {
+            [format!("otoscope captures {source}"), format!("otoscope health {source}")]
+        }
     };
-    let Some(lake) = lake else {
-        let all = lines(steps(&paths.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(" ")));
-        let fits = all.iter().all(|line| line.chars().count() <= WIDTH);
-        return if fits { all } else { lines(steps(&paths.first().map(|path| quoted(path)).unwrap_or_default())) };
+    let width = |line: &String| line.chars().count();
+    let lines = |[one, other]: [String; 2]| {
+        let line = format!("next: {one}   {other}");
+        if width(&line) <= WIDTH { vec![line] } else { vec![format!("next: {one}"), format!("      {other}")] }
     };
-    lines(steps(&quoted(lake)))
+    let first = paths.first().map(|path| quoted(path)).unwrap_or_default();
+    let all = lake.map_or_else(|| paths.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(" "), quoted);
+    // A path that no line holds is not repeated.
+    let sources = [all.as_str(), if lake.is_some() { "LAKE" } else { &first }, "PATH"];
+    let fitting = sources
+        .map(|source| lines(steps(source)))
+        .into_iter()
+        .find(|lines| lines.iter().all(|line| width(line) <= WIDTH));
+    let fitting = fitting.unwrap_or_else(|| lines(steps("PATH")));
+    fitting.iter().enumerate().map(|(at, line)| Line::head(line, if at == 0 { "next:".len() } else { 0 })).collect()
 }
 
 /// `1 capture`, `2 captures`.

@@ -102,7 +102,8 @@ impl Source {
         }
         paths::captures(&self.paths)?;
         let site = self.whom.site.as_deref().unwrap_or("default");
-        let reading = read::with_progress(prepare(self.whom.job(&self.paths, site))?);
+        let begun = read::Progress::begin(&self.paths, false);
+        let reading = begun.read(prepare(self.whom.job(&self.paths, site))?);
         let code = read::tell_damage(&reading);
         Ok((tables.map(|table| Rows::of(table, &reading.records, &reading.run.provenance).newest()), code))
     }

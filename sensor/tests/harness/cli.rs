@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Exit codes.
@@ -114,7 +115,7 @@ fn what_is_compressed_inside_a_folder_is_said() {
     let folder = scratch();
     copy(&folder, "polling.pcap");
     file(&folder, "one.pcap.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
-    let one = contains("not seen:").and(contains("1 compressed capture, not read: unpack it first"));
+    let one = contains("not seen: 1 compressed capture, not read: unpack it first");
     run(&["read", shown(folder.path())]).code(DAMAGED).stdout(one);
     file(&folder, "two.pcap.zst", &[0x28, 0xb5, 0x2f, 0xfd, 0]);
     file(&folder, "three.pcap.xz", &[0xfd, b'7', b'z', b'X', b'Z', 0]);
@@ -134,7 +135,7 @@ fn text_beside_captures_is_no_loss_and_other_files_are_counted() {
     let folder = scratch();
     copy(&folder, "polling.pcap");
     file(&folder, "notes.md", "Übersicht – was wo steht, und vieles mehr, das länger ist als der Anfang\n".as_bytes());
-    run(&["read", shown(folder.path())]).code(READ).stdout(contains("not seen").not());
+    run(&["read", shown(folder.path())]).code(READ).stdout(contains("not seen: nothing is known to be missing"));
     file(&folder, "photo.jpg", &[0xff, 0xd8, 0xff, 0xe0]);
     let one = contains("1 file that is no capture, passed over");
     run(&["read", shown(folder.path())]).code(READ).stdout(one);
@@ -287,12 +288,114 @@ fn the_summary_fits_a_small_screen() {
     let one_by_one = super::support::captures_in(&pcaps());
     let one_by_one = one_by_one.iter().map(|input| format!("pcaps/{}", input.name));
     for path in one_by_one.chain(["pcaps".to_owned(), "pcaps/modbus".to_owned()]) {
-        let summary = stdout(&["read", &path]);
-        let lines: Vec<&str> = summary.lines().collect();
-        assert!(lines.len() <= LINES, "{path}: {} lines\n{summary}", lines.len());
-        for line in lines {
-            assert!(line.chars().count() <= COLUMNS, "{path}: {} columns\n{line}", line.chars().count());
-        }
+        fits_a_small_screen(&path);
+    }
+    let Some(folder) = super::support::public_captures() else { return };
+    for input in super::support::captures_in(&folder) {
+        fits_a_small_screen(shown(&input.path));
+    }
+    fits_a_small_screen(shown(&folder));
+    // No line has room for such a path.
+    let deep = scratch();
+    let mut place = deep.path().to_owned();
+    (0..9).for_each(|number| place.push(format!("a-folder-with-a-long-name-{number}")));
+    fs::create_dir_all(&place).expect("folders");
+    let capture = place.join("polling.pcap");
+    fs::copy(pcaps().join("modbus/polling.pcap"), &capture).expect("a copy");
+    let page = fits_a_small_screen(shown(&capture));
+    assert!(page.contains("\nnext: otoscope findings PATH   otoscope asset ADDRESS PATH --why\n"), "{page}");
+    assert!(page.contains("           frame 44 of …") && page.contains("/polling.pcap\n"), "{page}");
+}
+
+/// The page that a reading ends with, whatever its exit code.
+fn fits_a_small_screen(path: &str) -> String {
+    let output = otoscope().args(["read", path]).output().expect("the program starts");
+    let page = String::from_utf8(output.stdout).expect("what is printed is text");
+    let lines: Vec<&str> = page.lines().collect();
+    assert!((1..=LINES).contains(&lines.len()), "{path}: {} lines\n{page}", lines.len());
+    for line in &lines {
+        assert!(line.chars().count() <= COLUMNS, "{path}: {} columns\n{line}", line.chars().count());
+    }
+    assert!(lines.iter().any(|line| line.starts_with("not seen: ")), "{path}\n{page}");
+    assert!(lines[1].starts_with("read: ") && lines[1].contains(" = "), "{path}\n{page}");
+    page
+}
+
+/// The numbers of a page's books, as they stand there: what was read, and where it ended.
+fn books_of(page: &str) -> (u64, u64) {
+    let from = page.lines().position(|line| line.starts_with("read: ")).expect("the books");
+    let lines = page.lines().skip(from).take_while(|line| line.starts_with("read: ") || line.starts_with("      "));
+    let line = lines.collect::<Vec<_>>().join(" ");
+    let (read, ended) = line.split_once(" = ").expect("a sum");
+    let number = |text: &str| text.split(' ').find_map(|word| word.parse::<u64>().ok()).expect("a number");
+    (number(read), ended.split(" + ").map(number).sum())
+}
+
+#[test]
+fn the_page_s_books_add_up() {
+    let paths = ["pcaps".to_owned(), "pcaps/mixed".to_owned()].into_iter();
+    let public = super::support::public_captures();
+    let public = public.iter().flat_map(|folder| ["", "tunnels", "damaged", "bacnet"].map(|part| folder.join(part)));
+    for path in paths.chain(public.map(|path| shown(&path).to_owned())) {
+        let page = fits_a_small_screen(&path);
+        let (read, ended) = books_of(&page);
+        assert_eq!(read, ended, "{page}");
+    }
+}
+
+/// Pages that a newcomer may meet first.
+#[test]
+fn every_state_of_the_page_says_what_it_is() {
+    let folder = scratch();
+    // Nothing but who has which address.
+    let mut arp = Recording::new();
+    for number in 1..=3u8 {
+        let (mac, ip) = ([2, 0, 0, 0, 0, number], [10, 0, 0, number]);
+        let head = [&[0xff; 6][..], &mac, &[8, 6], &[0, 1, 8, 0, 6, 4, 0, 1], &mac, &ip].concat();
+        arp.frame(&[&head[..], &[0; 6], &[10, 0, 0, 9]].concat());
+    }
+    let page = fits_a_small_screen(shown(&file(&folder, "arp.pcap", &arp.into_bytes())));
+    for part in [
+        "spoken: nobody was seen to speak to anybody\n",
+        "\n3 assets: 3 of no known role\n  10.0.0.1\n",
+        "\n0 findings\n",
+    ] {
+        assert!(page.contains(part), "{part} in\n{page}");
+    }
+    // A thousand devices.
+    let mut crowd = Recording::new();
+    for host in 0..1_000u32 {
+        let (client, server) = ((1, 40_000), (1_000 + host, 502));
+        crowd.tcp(client, server, 1, 1, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1]);
+        crowd.tcp(server, client, 1, 13, &[0, 1, 0, 0, 0, 5, 1, 3, 2, 0, 7]);
+    }
+    let page = fits_a_small_screen(shown(&file(&folder, "crowd.pcap", &crowd.into_bytes())));
+    for part in ["\n1001 assets: 1000 plc, 1 scada_server\n", "all 1000 relations show both sides\n", "  and 99"] {
+        assert!(page.contains(part), "{part} in\n{page}");
+    }
+    // Frames of which nothing is read.
+    let mut strange = Recording::new();
+    for number in 0..5u8 {
+        let ether_type: [u8; 2] = if number < 3 { [0x88, 0xb8] } else { [0x12, 0x34] };
+        strange.frame(&[&[1; 6][..], &[2, 0, 0, 0, 0, 1], &ether_type, &[0; 46]].concat());
+    }
+    let page = fits_a_small_screen(shown(&file(&folder, "strange.pcap", &strange.into_bytes())));
+    for part in [
+        "\nread: 5 packets = 0 used + 2 ethertype:0x1234 + 3 GOOSE\n",
+        "\nnot seen: 5 frames without IP, not read: GOOSE 3, ethertype:0x1234 2\n",
+        "\nnext: otoscope captures ",
+    ] {
+        assert!(page.contains(part), "{part} in\n{page}");
+    }
+    // Nothing.
+    let polling = fs::read(pcaps().join("modbus/polling.pcap")).expect("the capture can be read");
+    let page = fits_a_small_screen(shown(&file(&folder, "empty.pcap", &polling[..24])));
+    for part in [
+        "\nread: 0 packets = 0 used\n",
+        "\nnot seen: anything: there is no packet in what was read\n",
+        "\nnext: otoscope captures ",
+    ] {
+        assert!(page.contains(part), "{part} in\n{page}");
     }
 }
 
@@ -300,7 +403,8 @@ fn the_summary_fits_a_small_screen() {
 fn the_summary_says_what_is_there_and_what_to_type_next() {
     let summary = stdout(&["read", "pcaps"]);
     assert!(summary.starts_with(&counted()), "{summary}");
-    assert!(summary.lines().nth(1).is_some_and(|line| line.starts_with("spoken: modbus ")), "{summary}");
+    let line = |number| summary.lines().nth(number).unwrap_or_default();
+    assert!(line(1).starts_with("read: ") && line(2).starts_with("spoken: modbus "), "{summary}");
     for part in ["assets: ", " plc", "findings: ", "V3.40 Build", "next: otoscope findings pcaps"] {
         assert!(summary.contains(part), "{part} in\n{summary}");
     }
@@ -336,8 +440,11 @@ fn a_flood_of_announcements_hides_nobody_and_is_said() {
     let folder = scratch();
     let flood = file(&folder, "flood.pcap", &recording.into_bytes());
     let summary = stdout(&["read", shown(&flood)]);
-    assert!(summary.contains("  plc          10.0.0.2 ") && summary.contains("  scada_server 10.0.0.1 "), "{summary}");
-    let said = is_match(r"(?s)not seen:\n.*\d+ hosts forgotten, of which little spoke").expect("a pattern");
+    assert!(
+        summary.contains("  plc          10.0.0.2\n") && summary.contains("  scada_server 10.0.0.1\n"),
+        "{summary}"
+    );
+    let said = is_match(r"not seen: \d+ hosts forgotten, of which little spoke").expect("a pattern");
     assert!(predicates::Predicate::eval(&said, &summary), "{summary}");
 }
 
@@ -504,5 +611,98 @@ fn a_closed_pipe_is_quiet() {
                 |line: &str| !line.contains("otoscope: ") && !line.contains("pipe") && !line.contains("panic");
             assert!(said.lines().all(is_quiet), "{arguments:?} after {lines} lines: {said}");
         }
+    }
+}
+
+/// Nobody waits for the first line, whatever there is to read and however long that takes.
+#[test]
+fn something_is_said_at_once() {
+    let folder = scratch();
+    // A folder of many captures takes its time to be looked at; of a huge one only its holes are on the disk.
+    let polling = fs::read(pcaps().join("modbus/polling.pcap")).expect("the capture can be read");
+    let huge = file(&folder, "huge.pcap", &polling);
+    fs::OpenOptions::new().write(true).open(&huge).and_then(|file| file.set_len(10 << 30)).expect("a file with a hole");
+    let many = scratch();
+    (0..2_000).for_each(|number| drop(file(&many, &format!("{number}.pcap"), &polling)));
+    for path in [shown(&huge), shown(many.path())] {
+        // The best of five: other programs run here too.
+        let best = (0..5).map(|_| first_line(&["read", path])).min_by_key(|(_, after)| *after).expect("five");
+        assert_eq!(best.0, format!("reading {path}\n"));
+        assert!(best.1 < Duration::from_millis(100), "{path}: {:?}", best.1);
+    }
+}
+
+/// The first line that is said, and after how long.
+fn first_line(arguments: &[&str]) -> (String, Duration) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_otoscope"));
+    command.args(arguments).current_dir(workspace()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let begun = Instant::now();
+    let mut child = command.spawn().expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut line).expect("what is said is text");
+    let after = begun.elapsed();
+    child.kill().expect("the program can be stopped");
+    child.wait().expect("the program ends");
+    (line, after)
+}
+
+#[test]
+fn what_is_found_can_fail_a_script() {
+    const FAIL_ON: i32 = 4;
+    let polling = "pcaps/modbus/polling.pcap";
+    for (severity, code) in
+        [("info", FAIL_ON), ("low", FAIL_ON), ("medium", FAIL_ON), ("high", READ), ("critical", READ)]
+    {
+        run(&["read", polling, "--fail-on", severity]).code(code);
+    }
+    let said = contains("--fail-on medium: 1 finding as severe as that or more\n");
+    run(&["read", polling, "--fail-on", "medium"]).stderr(said).stdout(contains("1 medium"));
+    // It goes before damage.
+    let folder = scratch();
+    let bytes = fs::read(pcaps().join("modbus/polling.pcap")).expect("the capture can be read");
+    let cut = file(&folder, "cut.pcap", &bytes[..bytes.len() - 1]);
+    run(&["read", shown(&cut)]).code(DAMAGED);
+    run(&["read", shown(&cut), "--fail-on", "medium"]).code(FAIL_ON);
+    run(&["read", shown(&cut), "--fail-on", "high"]).code(DAMAGED);
+    run(&["read", polling, "--fail-on", "grave"]).code(WRONG_USE).stderr(contains("critical"));
+}
+
+#[test]
+fn a_quiet_reading_says_what_goes_wrong_and_no_more() {
+    let polling = "pcaps/modbus/polling.pcap";
+    for quiet in ["--quiet", "-q"] {
+        run(&["read", polling, quiet]).code(READ).stdout("").stderr("");
+        run(&["read", polling, polling, quiet, "--fail-on", "medium"]).code(4).stdout("").stderr("");
+        run(&["read", "no/such/place", quiet]).code(FAILED).stdout("").stderr(contains("no such file"));
+    }
+    let rows = run(&["read", polling, "--quiet", "--json"]).code(READ).stderr("");
+    assert!(rows.get_output().stdout.starts_with(b"{"));
+}
+
+/// What a command prints on a terminal of 80 columns, with more of the environment.
+#[cfg(unix)]
+fn on_a_terminal(arguments: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = std::process::Command::new("script");
+    let typed = format!("{} {arguments}", env!("CARGO_BIN_EXE_otoscope"));
+    command.args(["-qec", &typed, "/dev/null"]).current_dir(workspace()).stdin(Stdio::null());
+    command.env_remove("CI").env_remove("NO_COLOR");
+    let output = command.env("TERM", "xterm").envs(environment.iter().copied()).output().expect("script starts");
+    String::from_utf8(output.stdout).expect("what is printed is text")
+}
+
+#[test]
+#[cfg(unix)]
+fn a_terminal_gets_colours_and_whoever_wants_none_plain_lines() {
+    let polling = "read pcaps/modbus/polling.pcap";
+    let lively = on_a_terminal(polling, &[]);
+    for part in ["\u{1b}[33mmedium  \u{1b}[0m ", "\u{1b}[1mnot seen:\u{1b}[0m ", "\u{1b}[1mnext:\u{1b}[0m "] {
+        assert!(lively.contains(part), "{part:?} in {lively:?}");
+    }
+    for environment in [("NO_COLOR", "1"), ("CI", "true"), ("TERM", "dumb")] {
+        let plain = on_a_terminal(polling, &[environment]);
+        assert!(!plain.contains('\u{1b}') && plain.contains("\r\nnext: "), "{environment:?}: {plain:?}");
+        let lines: Vec<&str> = plain.lines().collect();
+        assert_eq!(lines[0], "reading pcaps/modbus/polling.pcap");
+        assert!(lines[1].starts_with("1 capture, ") && lines[1].ends_with(" on disk"), "{}", lines[1]);
     }
 }
