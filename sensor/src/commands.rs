@@ -40,12 +40,14 @@ const FAIL_ON: u8 = 4;
 #[derive(Debug, Parser)]
 #[command(name = "otoscope", version, about, max_term_width = 100)]
 struct Arguments {
-    /// Take settings from this TOML file; what is typed goes before it [environment: `OTOSCOPE_CONFIG`]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
+
+const CONFIG_HELP: &str =
+    "Take settings from this TOML file; what is typed goes before it [environment: OTOSCOPE_CONFIG]";
 
 #[derive(Debug, Subcommand)]
 enum Command {

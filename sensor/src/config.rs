@@ -459,6 +459,18 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_given_as_often_and_what_is_required_may_stand_in_the_file() {
+        let text = "[extract]\nfrom = ['a', 'b']\nout = 'x'\n";
+        let line = completed(text, "extract f-1");
+        assert!(line.contains("--from=a --from=b") && line.ends_with(" f-1"), "{line}");
+        let words = std::iter::once("otoscope").chain(line.split(' '));
+        let matches = root().try_get_matches_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let from = matches.subcommand().map(|(_, it)| it.get_many::<PathBuf>("from").map_or(0, Iterator::count));
+        assert_eq!(from, Some(2));
+        assert_eq!(completed(text, "extract f-1 --from c -o y"), "extract f-1 --from c -o y");
+    }
+
+    #[test]
     fn what_is_not_understood_says_where_and_what_is_near() {
         for (text, said) in [
             ("wrokers = 3", "1:1: unknown key wrokers; did you mean workers?"),

@@ -17,3 +17,4 @@ pub mod source;
 mod stream;
 mod sums;
 mod talk;
+mod words;

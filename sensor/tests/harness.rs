@@ -18,6 +18,7 @@ mod harness {
     mod negative;
     mod replay;
     mod sight;
+    mod slips;
     mod support;
     mod tshark;
     mod verify;

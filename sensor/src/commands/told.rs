@@ -2,6 +2,7 @@
 
 use super::{FAILED, READ, WRONG_USE, say};
 use crate::config::ConfigError;
+use crate::words;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use outputs::{QueryError, did_you_mean, nearest, visible};
 use std::io;
@@ -36,22 +37,8 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe))
 }
 
-/// What the system says, so that it helps who does not know its words.
 fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
-    let Some(error) = cause.downcast_ref::<io::Error>() else { return cause.to_string() };
-    let words = match error.kind() {
-        io::ErrorKind::StorageFull => "the disk is full; make room, or write elsewhere",
-        io::ErrorKind::QuotaExceeded => "this user's share of the disk is used up; make room, or write elsewhere",
-        io::ErrorKind::FileTooLarge => "the file grew larger than it may be here; write elsewhere",
-        io::ErrorKind::NotFound => "there is no such file or folder; is the path right?",
-        io::ErrorKind::PermissionDenied => "this user may not do that here; change the rights, or name another place",
-        io::ErrorKind::ReadOnlyFilesystem => "this disk can only be read; name another place",
-        io::ErrorKind::NotADirectory => "a file stands where a folder should; is the path right?",
-        io::ErrorKind::IsADirectory => "it is a folder, and a file is wanted; is the path right?",
-        io::ErrorKind::InvalidFilename => "the name is too long, or has letters that no file can have",
-        _ => return error.to_string(),
-    };
-    words.to_owned()
+    cause.downcast_ref().map_or_else(|| cause.to_string(), words::of)
 }
 
 /// Tells what is wrong with what was typed; help and versions, which clap hands over as errors too, are printed.
