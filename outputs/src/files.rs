@@ -20,7 +20,7 @@ impl Staged {
     pub(crate) fn write(path: PathBuf, bytes: &[u8]) -> Result<Self, OutputError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let staged = Self { temporary: path.with_file_name(format!(".{name}.tmp")), path };
-        staged.write_aside(bytes).map_err(OutputError::io(&staged.temporary))?;
+        staged.write_aside(bytes).map_err(OutputError::io(&staged.path))?;
         Ok(staged)
     }
 
@@ -50,6 +50,12 @@ impl Drop for Staged {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.temporary);
     }
+}
+
+/// Fails where nothing can be written to a folder, before much work was done for it.
+pub(crate) fn try_to_write(folder: &Path) -> Result<(), OutputError> {
+    let trial = folder.join(".trial.tmp");
+    File::create(&trial).and_then(|_| fs::remove_file(&trial)).map_err(OutputError::io(folder))
 }
 
 /// Writes a value as JSON that people can read.

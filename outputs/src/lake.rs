@@ -19,7 +19,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OutputError, later};
-use crate::files::{read_json, visible, write_json};
+use crate::files::{read_json, try_to_write, visible, write_json};
 use crate::parquet;
 use crate::rows::{Rows, sort};
 use crate::runs::{Manifest, Overlap, Run, replaced};
@@ -80,6 +80,8 @@ impl Lake {
         if is_new {
             write_json(&root.join(MEMORY), &Memory { site: site.clone() })?;
         }
+        // The rows come when all captures are read, which is late to find this out.
+        try_to_write(root)?;
         Ok(Self { root: root.to_owned(), site })
     }
 
