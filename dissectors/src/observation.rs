@@ -477,7 +477,12 @@ impl fmt::Display for Evidence {
             let name = match address {
                 Address::Ip(IpAddr::V4(_)) => "ip.addr",
                 Address::Ip(IpAddr::V6(_)) => "ipv6.addr",
-                Address::Mac(_) => "eth.addr",
+                // Linux's cooked captures hold the sender's alone. A group is no end.
+                Address::Mac(mac) if mac.is_device() => {
+                    write!(f, " && (eth.addr == {mac} || sll.src.eth == {mac})")?;
+                    continue;
+                }
+                Address::Mac(_) => continue,
                 Address::Node(bus, number) => {
                     write!(f, " && ({bus}.src == {number} || {bus}.dst == {number})")?;
                     continue;

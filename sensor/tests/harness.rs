@@ -7,6 +7,7 @@ mod harness {
     mod cli;
     mod config;
     mod cuts;
+    mod encapsulate;
     mod engines;
     mod evidence;
     mod extract;
@@ -21,6 +22,7 @@ mod harness {
     mod slips;
     mod support;
     mod tshark;
+    mod tunnels;
     mod verify;
     mod workers;
 }

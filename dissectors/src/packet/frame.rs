@@ -114,29 +114,43 @@ fn mpls<'a>(headers: &mut Headers, ether_type: u16, bytes: &'a [u8], cut: u32) -
         if bits & BOTTOM == 0 {
             continue;
         }
-        // RFC 4385, section 3: a pseudowire's control word begins with four zero bits.
+        if ip::is_packet(rest, cut) {
+            return ip::any(headers, rest, cut);
+        }
+        // RFC 4385, section 3: a pseudowire's control word begins with four zero bits. So do many MAC addresses, and a
+        // tagged frame looks like an untagged one behind a control word: what is a frame as it stands is one.
         let behind_word = rest.get(CONTROL_WORD..).filter(|_| rest.first().is_some_and(|first| first >> 4 == 0));
-        let frame = behind_word.filter(|frame| is_frame(frame, cut)).or(is_frame(rest, cut).then_some(rest));
-        return match (ip::is_packet(rest, cut), frame) {
-            (false, Some(frame)) => ethernet(headers, frame, cut),
-            (true, _) => ip::any(headers, rest, cut),
-            (false, None) => Ok(named(headers, ether_type, bytes, cut)),
+        return match [Some(rest), behind_word].into_iter().flatten().find(|frame| is_frame(frame, cut)) {
+            Some(frame) => ethernet(headers, frame, cut),
+            None => Ok(named(headers, ether_type, bytes, cut)),
         };
     }
     Ok(named(headers, ether_type, bytes, cut))
 }
 
 /// Whether bytes look like an Ethernet frame: its type is one that is looked into and fits what follows, or a length.
-fn is_frame(bytes: &[u8], cut: u32) -> bool {
+pub(super) fn is_frame(bytes: &[u8], cut: u32) -> bool {
     const ARP: u16 = 0x0806;
-    let Some((front, rest)) = bytes.split_first_chunk::<14>() else { return false };
-    let ether_type = u16::from_be_bytes([front[12], front[13]]);
-    match ether_type {
-        IPV4 | IPV6 => ip::is_packet(rest, cut),
-        ARP => true,
-        0..=LONGEST_LENGTH => u32::from(ether_type) <= length_of(rest).saturating_add(cut) && llc::is_usual(rest),
-        other => is_opened(other),
+    /// ARP's hardware and protocol: Ethernet and IPv4.
+    const ETHERNET_AND_IP: &[u8] = &[0, 1, 8, 0];
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    for _ in 0..MOST_TAGS {
+        let Some((ether_type, behind)) = rest.split_first_chunk::<2>() else { return false };
+        let ether_type = u16::from_be_bytes(*ether_type);
+        if VLAN.contains(&ether_type) {
+            rest = behind.get(2..).unwrap_or_default();
+            continue;
+        }
+        return match ether_type {
+            IPV4 | IPV6 => ip::is_packet(behind, cut),
+            ARP => behind.starts_with(ETHERNET_AND_IP),
+            0..=LONGEST_LENGTH => {
+                u32::from(ether_type) <= length_of(behind).saturating_add(cut) && llc::is_usual(behind)
+            }
+            other => is_opened(other),
+        };
     }
+    false
 }
 
 /// `PPPoE` in its session stage (RFC 2516, section 4), which knows its length: frames are padded.

@@ -183,17 +183,26 @@ fn cooked_frame<'a>(headers: &mut Headers, protocol: u16, rest: &'a [u8], cut: u
 
 /// PPP (RFC 1661, section 2), with or without the address and control fields of RFC 1662.
 pub(super) fn ppp<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
-    const ADDRESS_AND_CONTROL: &[u8] = &[0xff, 0x03];
-    let (protocol, rest) = match bytes.strip_prefix(ADDRESS_AND_CONTROL).unwrap_or(bytes) {
-        // RFC 1661, section 6.5: a protocol's high byte may be left out; the last byte is the odd one.
-        [low, rest @ ..] if low & 1 == 1 => (u16::from(*low), rest),
-        [high, low, rest @ ..] => (u16::from_be_bytes([*high, *low]), rest),
-        _ => return Err(ends_in("the frame ends in its PPP protocol")),
-    };
+    let Some((protocol, rest)) = ppp_protocol(bytes) else { return Err(ends_in("the frame ends in its PPP protocol")) };
     match protocol {
-        0x0021 | 0x0057 => ip::any(headers, rest, cut),
-        0x0281 => frame::any(headers, frame::MPLS, rest, cut),
+        PPP_IPV4 | PPP_IPV6 => ip::any(headers, rest, cut),
+        PPP_MPLS => frame::any(headers, frame::MPLS, rest, cut),
         _ => Ok(frame::named(headers, frame::PPP, rest, cut)),
+    }
+}
+
+/// Whether what PPP carries here is looked into.
+pub(super) fn is_ppp_opened(bytes: &[u8]) -> bool {
+    ppp_protocol(bytes).is_some_and(|(protocol, _)| matches!(protocol, PPP_IPV4 | PPP_IPV6 | PPP_MPLS))
+}
+
+fn ppp_protocol(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    const ADDRESS_AND_CONTROL: &[u8] = &[0xff, 0x03];
+    match bytes.strip_prefix(ADDRESS_AND_CONTROL).unwrap_or(bytes) {
+        // RFC 1661, section 6.5: a protocol's high byte may be left out; the last byte is the odd one.
+        [low, rest @ ..] if low & 1 == 1 => Some((u16::from(*low), rest)),
+        [high, low, rest @ ..] => Some((u16::from_be_bytes([*high, *low]), rest)),
+        _ => None,
     }
 }
 
@@ -204,6 +213,10 @@ fn hdlc<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a [u8]
         _ => ppp(headers, bytes, cut),
     }
 }
+
+const PPP_IPV4: u16 = 0x0021;
+const PPP_IPV6: u16 = 0x0057;
+const PPP_MPLS: u16 = 0x0281;
 
 const INET: u32 = 2;
 /// `AF_INET6` of Linux, Windows, NetBSD and OpenBSD, FreeBSD, macOS.

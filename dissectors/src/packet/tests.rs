@@ -178,6 +178,7 @@ fn every_way_to_a_packet_leaves_the_packet() {
         ("GRE of Ethernet", 1, format!("{gre} 0000 6558"), FRAME, ""),
         ("GRE of WCCP", 1, format!("{gre} 0000 883e 00010002"), PACKET, ""),
         ("PPTP", 1, format!("{gre} 3081 880b 00250001 00000001 00000002 ff03 0021"), PACKET, ""),
+        ("EoIP", 1, format!("{gre} 2001 6400 002f 1900"), FRAME, "gre:25"),
         ("ERSPAN I", 1, format!("{gre} 0000 88be"), FRAME, ""),
         ("ERSPAN II", 1, format!("{gre} 1000 88be 00000001 1007 0005 00000000"), FRAME, ""),
         ("ERSPAN II of a trunk", 1, format!("{gre} 1000 88be 00000001 1007 1005 00000000"), FRAME, "vlan:7"),
@@ -193,6 +194,7 @@ fn every_way_to_a_packet_leaves_the_packet() {
         ("ERSPAN in a VLAN", 1, gre.replace("a1 0800", "a1 8100 0063 0800") + "0000 88be", FRAME, ""),
         ("VXLAN", 1, format!("{vxlan} 08000000 00138800"), FRAME, "vni:5000"),
         ("VXLAN with a policy", 1, format!("{vxlan} 88080042 00138800"), FRAME, "vni:5000"),
+        ("VXLAN with a policy that it does not tell", 1, format!("{vxlan} 08087f7f 00138800"), FRAME, "vni:5000"),
         ("VXLAN on Linux", 1, format!("{before} 08000000 00138800"), FRAME, "vni:5000"),
         ("GENEVE", 1, format!("{geneve} 00006558 00138800"), FRAME, "vni:5000"),
         ("GENEVE of IP with options", 1, format!("{geneve} 02400800 00138800 0102800100000000"), PACKET, "vni:5000"),
@@ -285,7 +287,9 @@ fn what_is_not_opened_is_told_as_it_is() {
         gre("0000 0000"),
         gre("0002 0800 4500"),
         gre("4000 0800 4500"),
-        gre("3001 6400 00010000 00000000"),
+        gre("3001 6401 00010000 00000000"),
+        gre("3001 880b 00040042 01020304 50505450"),
+        udp_to(4789, "08087f7f 00138800 020000000002 020000000001 0900 0000"),
         (format!("{} 4000 0000", ipv4(97)), Transport::Other(97)),
     ] {
         let bytes = hex(&frame);

@@ -54,7 +54,7 @@ pub(super) fn is_port(port: u16) -> bool {
 #[cold]
 pub(super) fn on_udp<'a>(headers: &mut Headers, port: u16, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
     let cut = headers.cut_bytes;
-    let opened = if port == GENEVE { geneve(bytes) } else { vxlan(bytes) };
+    let opened = if port == GENEVE { geneve(bytes) } else { vxlan(bytes, cut) };
     match opened {
         Some((id, carried, inner)) if is_carried(carried) && headers.enter_packet() => {
             headers.step_into(Tag::Network(id));
@@ -73,14 +73,14 @@ fn inside<'a>(headers: &mut Headers, carried: u16, bytes: &'a [u8], cut: u32) ->
     if carried == BRIDGED { frame::ethernet(headers, bytes, cut) } else { frame::any(headers, carried, bytes, cut) }
 }
 
-/// RFC 7348, section 5; with the group policy that some switches write into its reserved bits.
-fn vxlan(bytes: &[u8]) -> Option<(u32, u16, &[u8])> {
+/// RFC 7348, section 5; with the group policy that some switches write into its reserved bits, where a frame follows.
+fn vxlan(bytes: &[u8], cut: u32) -> Option<(u32, u16, &[u8])> {
     const HAS_ID: u8 = 0x08;
     const HAS_POLICY: u8 = 0x80;
     const POLICY_BITS: u8 = 0x48;
     let ([flags, more, group @ .., high, middle, low, 0], inner) = bytes.split_first_chunk::<8>()? else { return None };
     let is_plain = *flags == HAS_ID && *more == 0 && *group == [0, 0];
-    let has_policy = *flags == HAS_ID | HAS_POLICY && more & !POLICY_BITS == 0;
+    let has_policy = flags & !HAS_POLICY == HAS_ID && more & !POLICY_BITS == 0 && frame::is_frame(inner, cut);
     (is_plain || has_policy).then(|| (u32::from_be_bytes([0, *high, *middle, *low]), BRIDGED, inner))
 }
 
@@ -98,7 +98,8 @@ fn geneve(bytes: &[u8]) -> Option<(u32, u16, &[u8])> {
     Some((u32::from_be_bytes([0, *high, *middle, *low]), u16::from_be_bytes([*type_high, *type_low]), inner))
 }
 
-/// Generic routing encapsulation (RFC 2784, RFC 2890), and the version that PPTP uses (RFC 2637, section 4.1).
+/// Generic routing encapsulation (RFC 2784, RFC 2890), and the enhanced version of PPTP (RFC 2637, section 4.1) and
+/// `MikroTik`.
 fn gre<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
     const HAS_CHECKSUM: u16 = 0x8000;
     const HAS_ROUTING: u16 = 0x4000;
@@ -106,11 +107,13 @@ fn gre<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a [u8],
     const HAS_SEQUENCE: u16 = 0x1000;
     const HAS_ACKNOWLEDGEMENT: u16 = 0x0080;
     const VERSION: u16 = 0x0007;
-    const PPTP: u16 = 1;
+    const ENHANCED: u16 = 1;
+    /// Ethernet over IP of `MikroTik`: the key holds a length, and the tunnel's id with its low byte first.
+    const EOIP: u16 = 0x6400;
     let mut reader = Reader::closed(bytes);
     let (flags, carried) = (reader.u16()?, reader.u16()?);
     let has = |flag: u16| flags & flag != 0;
-    if flags & VERSION > PPTP || has(HAS_ROUTING) {
+    if flags & VERSION > ENHANCED || has(HAS_ROUTING) {
         return Ok(bytes);
     }
     if has(HAS_CHECKSUM) {
@@ -120,13 +123,21 @@ fn gre<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a [u8],
     if has(HAS_SEQUENCE) {
         reader.skip(4)?;
     }
-    if flags & VERSION == PPTP {
+    if flags & VERSION == ENHANCED {
         if has(HAS_ACKNOWLEDGEMENT) {
             reader.skip(4)?;
         }
-        // A call's id differs by direction: it is no network.
-        let is_opened = carried == frame::PPP && headers.enter_packet();
-        return if is_opened { link::ppp(headers, reader.rest(), cut) } else { Ok(bytes) };
+        return match (carried, key.map(u32::to_be_bytes)) {
+            (EOIP, Some([_, _, low, high])) if headers.enter_packet() => {
+                headers.step_into(Tag::Key(u32::from(u16::from_be_bytes([high, low]))));
+                frame::ethernet(headers, reader.rest(), cut)
+            }
+            // A call's id differs by direction: it is no network.
+            (frame::PPP, _) if link::is_ppp_opened(reader.rest()) && headers.enter_packet() => {
+                link::ppp(headers, reader.rest(), cut)
+            }
+            _ => Ok(bytes),
+        };
     }
     let inner = reader.rest();
     match carried {

@@ -17,13 +17,21 @@ use std::process::Command;
 const MOST_AT_ONCE: usize = 400;
 
 /// Captures of which Wireshark says something else: which, and why.
-const OTHERWISE: [(&str, &str); 5] = [
+const OTHERWISE: [(&str, &str); 7] = [
     ("it/gopacket-test100.pcapng", "simple packet blocks have no time; we tell that of the packet before"),
     ("dhcp/nfstream-dhcp_big_endian.pcapng", "times beyond all years, of which we tell the nearest"),
     ("other-ot/emre-PowerlinkEPL-epl.pcap", "hashes POWERLINK's node numbers in place of the IP addresses"),
     (
         "damaged/flowlab-17_ah_invalid_payload_length_too_small.pcap",
         "reads TCP behind an authentication header of length 0",
+    ),
+    (
+        "tunnels/flowlab-14_mpls_pw_control_word_with_sequence.pcap",
+        "reads a pseudowire's control word as a part of a MAC address",
+    ),
+    (
+        "tunnels/flowlab-17_mpls_pw_outer_qinq_inner_ipv4_udp_cw.pcap",
+        "reads a pseudowire's control word as a part of a MAC address",
     ),
     ("damaged/tcpdump-icmp6_mobileprefix_asan.pcap", "hashes no ICMPv6 message that it cannot read to its end"),
 ];
@@ -210,7 +218,7 @@ fn selected(capture: &Path, filter: &str) -> BTreeMap<u64, Shown> {
     String::from_utf8(output.stdout).expect("tshark prints text").lines().map(Shown::of).collect()
 }
 
-fn has_tshark() -> bool {
+pub(super) fn has_tshark() -> bool {
     let is_there = Command::new("tshark").arg("--version").output().is_ok();
     assert!(is_there || std::env::var_os("CI").is_none(), "tshark is missing");
     if !is_there {
