@@ -241,9 +241,9 @@ fn dotted(ip: Ipv4Addr) -> ArrayString<15> {
         if place > 0 {
             push('.');
         }
-        for (unit, is_told) in [(100, octet >= 100), (10, octet >= 10), (1, true)] {
+        for (digit, is_told) in [(octet / 100, octet >= 100), (octet / 10 % 10, octet >= 10), (octet % 10, true)] {
             if is_told {
-                push(char::from_digit(octet / unit % 10, 10).unwrap_or('0'));
+                push(char::from_digit(digit, 10).unwrap_or('0'));
             }
         }
     }
