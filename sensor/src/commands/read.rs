@@ -152,7 +152,11 @@ const NAMED: usize = 3;
 impl Progress {
     /// Says at once what will be read: many captures, or one that comes through a pipe, take a while to be looked at.
     pub(super) fn begin(paths: &[PathBuf], is_quiet: bool) -> Self {
-        let named: Vec<String> = paths.iter().take(NAMED).map(|path| path.to_string_lossy().into_owned()).collect();
+        let name = |path: &PathBuf| match path.to_string_lossy() {
+            name if name == "-" => "standard input".to_owned(),
+            name => name.into_owned(),
+        };
+        let named: Vec<String> = paths.iter().take(NAMED).map(name).collect();
         let more = paths.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let line = format!("reading {}{more}", named.join(", "));
@@ -179,8 +183,10 @@ impl Progress {
         let Some(bar) = &self.bar else {
             if !self.is_quiet {
                 repeated.iter().for_each(|line| say(line));
-                let captures = summary::plural(prepared.captures(), "capture");
-                say(&format!("{captures}, {} on disk", summary::bytes(prepared.bytes())));
+                if prepared.captures() > 1 {
+                    let captures = summary::plural(prepared.captures(), "capture");
+                    say(&format!("{captures}, {} on disk", summary::bytes(prepared.bytes())));
+                }
             }
             return prepared.read(&mut |_| {});
         };

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A small terminal, with a line left for the prompt.
 const WIDTH: usize = 80;
@@ -144,7 +145,7 @@ fn books(reading: &Reading) -> Vec<String> {
         line(&entry_name),
         line(&|entry| if is_unread(entry) { "not read".to_owned() } else { entry_name(entry) }),
     ];
-    match lines.iter().find(|line| line.chars().count() <= WIDTH) {
+    match lines.iter().find(|line| line.width() <= WIDTH) {
         Some(line) => vec![line.clone()],
         // Large numbers: what does not fit goes on below.
         None => lines.last().map(|line| folded(line)).unwrap_or_default(),
@@ -156,7 +157,7 @@ fn folded(sum: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in sum.split_inclusive(" + ") {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + part.trim_end().chars().count() <= WIDTH => line.push_str(part),
+            Some(line) if line.width() + part.trim_end().width() <= WIDTH => line.push_str(part),
             Some(_) => lines.push(format!("      {part}")),
             None => lines.push(part.to_owned()),
         }
@@ -228,7 +229,7 @@ fn spoken(services: &[&ServiceRow]) -> Option<String> {
     };
     let [long, short] = &of_others;
     let ways = std::iter::once((known.len(), long)).chain((1..=known.len()).rev().map(|shown| (shown, short)));
-    ways.map(line).find(|line| line.chars().count() <= WIDTH).or_else(|| Some(fit(&line((1, short)), WIDTH)))
+    ways.map(line).find(|line| line.width() <= WIDTH).or_else(|| Some(fit(&line((1, short)), WIDTH)))
 }
 
 /// Assets: those that are known best and matter most first, in so many lines.
@@ -293,7 +294,7 @@ const UNKNOWN: &str = "-";
 /// nothing is known is left out.
 fn aligned(rows: &[Cells]) -> Vec<String> {
     let mut widths: [usize; 5] =
-        std::array::from_fn(|column| rows.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0));
+        std::array::from_fn(|column| rows.iter().map(|cells| cells[column].width()).max().unwrap_or(0));
     for (column, width) in widths.iter_mut().enumerate() {
         if rows.iter().all(|cells| cells[column] == UNKNOWN) {
             *width = 0;
@@ -357,14 +358,19 @@ fn proof(reading: &Reading, finding: &FindingRow) -> Option<String> {
     let place = reading.captures.iter().position(|capture| capture.capture_id == *id)?;
     let (path, frame) = (&reading.totals.inputs.get(place)?.path, evidence.frame?);
     let line = format!("wireshark -r {} -g {frame}", quoted(path));
-    if line.chars().count() <= WIDTH - PROOF.len() {
+    if line.width() <= WIDTH - PROOF.len() {
         return Some(line);
     }
     let path = visible(&path.to_string_lossy());
     let front = format!("frame {frame} of …");
-    let room = (WIDTH - PROOF.len()).saturating_sub(front.chars().count());
-    let skipped = path.chars().count().saturating_sub(room);
-    Some(front + &path.chars().skip(skipped).collect::<String>())
+    let room = (WIDTH - PROOF.len()).saturating_sub(front.width());
+    let skipped = (0..=path.chars().count()).find(|skipped| tail(&path, *skipped).width() <= room)?;
+    Some(front + &tail(&path, skipped))
+}
+
+/// A text without so many letters at its front.
+fn tail(text: &str, skipped: usize) -> String {
+    text.chars().skip(skipped).collect()
 }
 
 const PROOF: &str = "           ";
@@ -381,7 +387,7 @@ fn blind(reading: &Reading, services: &[&ServiceRow], lake: Option<&Path>, paths
         let source = lake.or(paths.first().map(PathBuf::as_path)).map(quoted).unwrap_or_default();
         let more = format!("and {} more: ", hidden + 1);
         let long = format!("{more}otoscope coverage {source}, otoscope health {source}");
-        let fits = long.chars().count() <= WIDTH - NOT_SEEN.len();
+        let fits = long.width() <= WIDTH - NOT_SEEN.len();
         lines.push(if fits { long } else { format!("{more}`otoscope coverage` and `otoscope health` tell it") });
     }
     let line = |(at, line): (usize, &String)| {
@@ -405,6 +411,12 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     if (packets, bytes) != (0, 0) {
         lines.push(format!("the books are off by {packets} packets and {bytes} bytes: please report it"));
     }
+    lines.extend(counted((
+        sum.lanes.panics,
+        "conversation",
+        "conversations",
+        " given up after a fault: please report it",
+    )));
     lines.extend(damaged_captures(reading));
     lines.extend(left_out(&reading.left_out));
     let links = sum.unread_links.iter().map(|(number, tally)| (link_name(*number), tally.packets));
@@ -414,25 +426,28 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     if one_way > 0 {
         lines.push(format!("one side of {one_way} of {}", plural(relations, "relation")));
     }
-    let lost = ratio(sum.lanes.lost_bytes, sum.bytes.saturating_add(sum.lanes.lost_bytes));
-    let lost = format!(" of connections{lost}: the capture lost packets");
     let (cut, all) = reading.totals.accounts.iter().fold((0, 0), |(cut, all), it| (cut + it.cut, all + it.packets));
+    let lost = ratio(sum.lanes.lost_bytes, sum.bytes.saturating_add(sum.lanes.lost_bytes));
+    let cause = if cut > 0 { "lost packets or cut them" } else { "lost packets" };
+    let lost = format!(" of connections{lost}: the capture {cause}");
     let cut_share = format!(" cut by the snap length{}: capture with -s 0", ratio(cut, all));
     let counts = [
         (sum.lanes.lost_bytes, "byte", "bytes", lost.as_str()),
         (cut, "frame", "frames", cut_share.as_str()),
         (sum.damaged.packets, "frame", "frames", " with headers that are cut or contradict themselves"),
         (sum.fragments.lost.packets, "IP fragment", "IP fragments", " of packets that were never whole"),
-        (sum.lanes.panics, "conversation", "conversations", " given up after a fault: please report it"),
     ];
-    let counted = |(count, one, many, what): (u64, &str, &str, &str)| {
-        (count > 0).then(|| format!("{count} {}{what}", if count == 1 { one } else { many }))
-    };
     lines.extend(counts.into_iter().filter_map(counted));
     lines.extend(reading.dropped.iter().filter_map(|(name, count)| {
         let (one, many, what) = dropped(name);
         counted((*count, one, many, what))
     }));
+    let crowded = [
+        (sum.lanes.flows_evicted, "conversation", "conversations", " given up early: there are too many"),
+        (sum.lanes.waiting_dropped, "time", "times", " that bytes waited in vain for others: too many wait"),
+        (sum.lanes.operations_over_cap, "operation", "operations", " left uncounted: a packet held too many"),
+    ];
+    lines.extend(crowded.into_iter().filter_map(counted));
     lines.extend(unknown_protocols(reading));
     lines.extend(counted((
         sum.lanes.malformed.values().sum(),
@@ -444,6 +459,11 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     lines.extend(listed(others, " without IP, not read: "));
     lines.extend(empty_hours(reading));
     lines
+}
+
+/// A count in words for one and for many, and what became of it; nothing of none.
+fn counted((count, one, many, what): (u64, &str, &str, &str)) -> Option<String> {
+    (count > 0).then(|| format!("{count} {}{what}", if count == 1 { one } else { many }))
 }
 
 /// The capture that is damaged and where, or how many are and where the first.
@@ -579,7 +599,7 @@ fn next_steps(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf]) -> Vec<
             [format!("otoscope captures {source}"), format!("otoscope health {source}")]
         }
     };
-    let width = |line: &String| line.chars().count();
+    let width = |line: &String| line.width();
     let lines = |[one, other]: [String; 2]| {
         let line = format!("next: {one}   {other}");
         if width(&line) <= WIDTH { vec![line] } else { vec![format!("next: {one}"), format!("      {other}")] }
@@ -609,12 +629,43 @@ pub(super) fn bytes(count: u64) -> String {
 /// Text made safe, and cut to a width with a mark where it was cut.
 fn fit(text: &str, width: usize) -> String {
     let safe = visible(text);
-    if safe.chars().count() <= width {
+    if safe.width() <= width {
         return safe;
     }
-    safe.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    let mut room = width.saturating_sub(1);
+    let fits = |letter: &char| {
+        let rest = room.checked_sub(letter.width().unwrap_or(0));
+        room = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    safe.chars().take_while(fits).chain(['…']).collect()
 }
 
 fn padded(text: &str, width: usize) -> String {
-    format!("{:<width$}", fit(text, width))
+    let fitting = fit(text, width);
+    let blanks = width.saturating_sub(fitting.width());
+    fitting + &" ".repeat(blanks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_two_columns_count_twice() {
+        assert_eq!(fit("泵站 PLC 3", 10), "泵站 PLC 3");
+        assert_eq!(fit("泵站 PLC 3", 9), "泵站 PLC…");
+        assert_eq!(fit("水泵站三号", 6), "水泵…", "half a letter has no place");
+        assert_eq!(padded("泵站", 6), "泵站  ");
+        assert_eq!(fit("a\u{301}b", 2), "a\u{301}b", "a letter and its accent fill one");
+    }
+
+    #[test]
+    fn a_sum_that_no_line_holds_goes_on_below() {
+        let part = "1234567890123 of a kind";
+        let sum = format!("read: 9 packets = {}", [part; 6].join(" + "));
+        let lines = folded(&sum);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.width() <= WIDTH), "{lines:?}");
+        assert_eq!(lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "), sum);
+    }
 }

@@ -110,20 +110,18 @@ fn ordinary_traffic_gives_it_where_it_is_true() {
 
 #[test]
 fn a_mirror_of_one_direction_is_told() {
-    for (capture, least) in [("modbus/polling.pcap", 1), ("mixed/plant.pcap", 1), ("bacnet/site.pcap", 0)] {
+    for capture in ["modbus/polling.pcap", "mixed/plant.pcap", "bacnet/site.pcap"] {
         let input = captures_in(&pcaps()).into_iter().find(|input| input.name == capture).expect("it is ours");
         let ends = |frame: &[u8]| Some((frame.get(26..30)?.to_vec(), frame.get(30..34)?.to_vec()));
         for keeps_low in [true, false] {
             let one_way = |frame: &[u8]| ends(frame).is_some_and(|(from, to)| (from < to) == keeps_low);
             let findings = unseen_of(chosen(&input, one_way));
-            assert!(findings.len() >= least, "{capture}");
-            for finding in findings {
-                assert_eq!((finding.kind.as_str(), finding.severity.as_str()), (ONE_WAY, "medium"), "{capture}");
-                assert_eq!(finding.title, "Only one direction is seen of 10.20.0.0/24");
-                assert_eq!(finding.details["share"], "100");
-                assert!(frame_of(&finding).is_some(), "{finding:?}");
-                assert_eq!(finding.asset_id, None);
-            }
+            let finding = only(&findings);
+            assert_eq!((finding.kind.as_str(), finding.severity.as_str()), (ONE_WAY, "medium"), "{capture}");
+            assert_eq!(finding.title, "Only one direction is seen of 10.20.0.0/24");
+            assert_eq!(finding.details["share"], "100");
+            assert!(frame_of(finding).is_some(), "{finding:?}");
+            assert_eq!(finding.asset_id, None);
         }
     }
 }
@@ -133,7 +131,7 @@ fn lost_packets_are_told_with_the_frame_behind_the_hole() {
     let findings = unseen_of(polls(400, |packet| !(200..300).contains(&packet), |nanos| nanos));
     let finding = only(&findings);
     assert_eq!(finding.kind, LOSS);
-    assert_eq!(finding.title, "Packets are missing of 10.0.0.0/24");
+    assert_eq!(finding.title, "Connections of 10.0.0.0/24 miss bytes");
     // Fifty polls of 12 bytes, and fifty answers of 109.
     assert_eq!(finding.details["lost_bytes"], (50 * (12 + 109)).to_string());
     assert_eq!(frame_of(finding), Some(201));
