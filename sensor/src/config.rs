@@ -251,9 +251,10 @@ impl Config {
         // Help and versions need no settings.
         let Ok(matches) = root.clone().ignore_errors(true).try_get_matches_from(&given) else { return given };
         let Some((_, matches)) = matches.subcommand() else { return given };
+        ours.retain(|place| !is_given(place.arg, matches) && !is_contradicted(command, place.arg, matches));
         let mut said: Vec<Vec<OsString>> = ours
             .iter()
-            .filter(|place| !is_given(place.arg, matches) && !is_contradicted(command, place.arg, matches))
+            .filter(|place| !self.is_overruled(root, place, &ours))
             .filter_map(|place| Some(typed_as(place, &self.setting(place)?.value)))
             .collect();
         let line = |said: &[Vec<OsString>]| [front, &said.concat(), &rest].concat();
@@ -270,6 +271,19 @@ impl Config {
             }
         }
         line(&said)
+    }
+
+    /// Whether a general setting contradicts one of the command's own section.
+    fn is_overruled(&self, root: &Command, place: &Place, ours: &[&Place]) -> bool {
+        let is_general = self.setting(place).is_some_and(|setting| setting.section.is_none());
+        let is_own = |other: &Place| {
+            let own = self.setting(other).filter(|setting| setting.section.is_some());
+            own.is_some_and(|setting| setting.value != Value::Flag(false))
+        };
+        let contradicts = |other: &Place| {
+            contradicted_by(root, place).contains(&other.key) || contradicted_by(root, other).contains(&place.key)
+        };
+        is_general && ours.iter().any(|other| is_own(other) && contradicts(other))
     }
 
     /// The file, as it is shown.
@@ -310,6 +324,12 @@ fn is_contradicted(command: &Command, arg: &Arg, matches: &ArgMatches) -> bool {
     let others = command.get_arguments().filter(|other| is_given(other, matches));
     let contradicts = |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|it| it.get_id() == b.get_id());
     others.into_iter().any(|other| contradicts(arg, other) || contradicts(other, arg))
+}
+
+/// The keys that do not go together with an option, as the option itself says.
+fn contradicted_by(root: &Command, place: &Place) -> Vec<String> {
+    let Some(command) = root.find_subcommand(place.command) else { return Vec::new() };
+    command.get_arg_conflicts_with(place.arg).into_iter().filter(|arg| is_setting(arg)).map(key_of).collect()
 }
 
 /// A setting as the command line would have it.
@@ -449,6 +469,10 @@ mod tests {
     fn what_contradicts_what_was_typed_gives_way() {
         assert_eq!(completed("[schema]\njson = true\n", "schema --sql duckdb"), "schema --sql duckdb");
         assert_eq!(completed("[schema]\nsql = 'duckdb'\n", "schema --json"), "schema --json");
+        let text = "vlan_join = true\n[read]\nvlan_separate = true\n";
+        assert_eq!(completed(text, "read x"), "read --vlan-separate x");
+        assert_eq!(completed(text, "read x --vlan-join"), "read x --vlan-join");
+        assert_eq!(completed(text, "assets x"), "assets --vlan-join x");
     }
 
     #[test]
@@ -498,6 +522,10 @@ mod tests {
             (
                 "[schema]\njson = true\nsql = 'trino'",
                 "2:1: json and sql (line 3) of [schema] contradict each other: keep one",
+            ),
+            (
+                "vlan_separate = true\nvlan_join = true",
+                "2:1: vlan_join and vlan_separate (line 1) contradict each other: keep one",
             ),
             ("[vlans]\n7 = 'a'\n8 = 'a'", "3:5: 8 has the name of 7: every network has its own"),
             ("[vlans]\n4095 = 'a'", "2:1: 4095 is no VLAN: they are numbered 0 to 4094"),

@@ -1,7 +1,7 @@
 //! Reads a file of settings, and goes on after a fault, so that all of them are told at once.
 
 use super::{
-    Config, Fault, INTERFACES, Kind, Place, Setting, VLANS, Value, general, is_secret, is_setting, key_of, places,
+    Config, Fault, INTERFACES, Kind, Place, Setting, VLANS, Value, contradicted_by, general, is_secret, places,
 };
 use crate::commands::refusal;
 use clap::Command;
@@ -132,27 +132,21 @@ impl FileReader<'_> {
         }
     }
 
-    /// Settings of one command that do not go together.
+    /// Settings of one place that do not go together.
     fn contradictions(&mut self, settings: &[Setting]) {
         let is_on = |setting: &&Setting| setting.value != Value::Flag(false);
         for setting in settings.iter().filter(is_on) {
-            let Some(section) = &setting.section else { continue };
-            let Some(command) = self.root.find_subcommand(section) else { continue };
-            let arg = |key: &str| command.get_arguments().find(|arg| is_setting(arg) && key_of(arg) == key);
-            let Some(ours) = arg(&setting.key) else { continue };
-            let conflicts: Vec<String> =
-                command.get_arg_conflicts_with(ours).into_iter().filter(|arg| is_setting(arg)).map(key_of).collect();
-            let other = settings
-                .iter()
-                .filter(is_on)
-                .find(|other| other.section == setting.section && conflicts.contains(&other.key));
-            if let Some(other) = other {
-                let what = format!(
-                    "{} and {} (line {}) of [{section}] contradict each other: keep one",
-                    setting.key, other.key, other.line
-                );
-                self.faults.push(Fault { line: setting.line, column: 1, what });
-            }
+            let is_ours = |place: &&Place| {
+                place.key == setting.key && setting.section.as_deref().is_none_or(|section| place.command == section)
+            };
+            let Some(place) = self.places.iter().find(is_ours) else { continue };
+            let conflicts = contradicted_by(self.root, place);
+            let is_other = |other: &&Setting| other.section == setting.section && conflicts.contains(&other.key);
+            let Some(other) = settings.iter().filter(is_on).find(is_other) else { continue };
+            let (one, line, other) = (&setting.key, other.line, &other.key);
+            let of = setting.section.as_ref().map(|section| format!(" of [{section}]")).unwrap_or_default();
+            let what = format!("{one} and {other} (line {line}){of} contradict each other: keep one");
+            self.faults.push(Fault { line: setting.line, column: 1, what });
         }
     }
 
