@@ -38,13 +38,20 @@ const FAIL_ON: u8 = 4;
 
 /// Listens, and never touches: what stands in an industrial, building or camera network, from its captures.
 #[derive(Debug, Parser)]
-#[command(name = "otoscope", version, about, max_term_width = 100)]
+#[command(name = "otoscope", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
     #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
+
+const AFTER_HELP: &str = "\
+Example: otoscope read site.pcapng
+or: otoscope read captures/ --out lake
+or: otoscope findings lake
+
+Exit codes: 0 read, 1 failed, 2 wrong use, 3 read but something was damaged or could not be read, 4 --fail-on met";
 
 const CONFIG_HELP: &str =
     "Take settings from this TOML file; what is typed goes before it [environment: OTOSCOPE_CONFIG]";

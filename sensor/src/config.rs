@@ -230,6 +230,11 @@ impl Config {
         self.settings.len() + self.vlans.len() + self.interfaces.len()
     }
 
+    /// Whether it names networks.
+    pub(crate) fn has_names(&self) -> bool {
+        !self.vlans.is_empty() || !self.interfaces.is_empty()
+    }
+
     /// What the file says of a command's option.
     fn setting(&self, place: &Place) -> Option<&Setting> {
         let of = |section: Option<&str>| {

@@ -51,7 +51,7 @@ pub(super) struct Whom {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: Option<u16>,
     /// The site that ids are made for [default: the lake's, or "default"]
-    #[arg(long, value_name = "S", value_parser = told::name)]
+    #[arg(long, value_name = "NAME", value_parser = told::name)]
     pub(super) site: Option<String>,
     /// Each VLAN is a network of its own, even where packets prove two of them one
     #[arg(long)]
@@ -60,7 +60,7 @@ pub(super) struct Whom {
     #[arg(long, conflicts_with = "vlan_separate")]
     vlan_join: bool,
     /// The sensor's name in every row
-    #[arg(long, value_name = "S", default_value = "otoscope", value_parser = told::name)]
+    #[arg(long, value_name = "NAME", default_value = "otoscope", value_parser = told::name)]
     sensor: String,
 }
 

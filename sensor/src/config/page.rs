@@ -164,7 +164,8 @@ const HEAD: &str = "\
 ";
 
 const NAMES: &str = "
-# Names for what is only numbered on the wire: each network its own.
+# Names for what is only numbered on the wire: each network its own. They are checked and shown; rows and ids do not bear
+# them yet.
 [vlans]
 # 7 = \"plant-a\"
 

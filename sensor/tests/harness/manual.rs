@@ -3,7 +3,7 @@
 use super::support::otoscope;
 use clap::{Arg, Command};
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::contains;
+use predicates::str::{contains, starts_with};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -45,11 +45,21 @@ fn every_command_and_option_is_explained() {
     }
 }
 
+/// What the program is stands above what it can do.
+#[test]
+fn the_first_line_says_what_it_is_for() {
+    let said = starts_with("Listens, and never touches: what stands in an industrial, building or camera network");
+    let codes = contains("Exit codes: 0 read, 1 failed, 2 wrong use, 3 read but");
+    otoscope().arg("--help").assert().code(0).stdout(said.and(codes));
+}
+
 /// An example that can be typed: what it names is a command, and its options are known.
 #[test]
 fn every_command_has_an_example() {
     let root = sensor::commands::command();
-    for (typed, command) in commands().into_iter().filter(|(_, command)| !command.has_subcommands()) {
+    let all = commands().into_iter().chain([("otoscope".to_owned(), root.clone())]);
+    let is_group = |command: &Command| command.has_subcommands() && command.get_name() != "otoscope";
+    for (typed, command) in all.filter(|(_, command)| !is_group(command)) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let examples: Vec<&str> = help
             .lines()
