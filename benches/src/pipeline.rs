@@ -3,7 +3,7 @@
 use fingerprints::inventory::{self, Inventory};
 use fingerprints::rules::Rules;
 use sensor::pipeline;
-use sensor::source::{Bytes, Feed, Input};
+use sensor::source::{Bytes, Feed, Input, Origin};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,7 +37,11 @@ impl Pipeline {
     ///
     /// When the bytes are no capture.
     pub fn read(&self, capture: &Arc<Bytes>) -> Told {
-        let input = Input { path: PathBuf::from("workload"), name: "workload".into(), held: Some(Arc::clone(capture)) };
+        let input = Input {
+            path: PathBuf::from("workload"),
+            name: "workload".into(),
+            origin: Origin::Held(Arc::clone(capture)),
+        };
         let feed = Feed::new(vec![input]).expect("a workload is a capture");
         let settings = pipeline::Settings { workers: self.workers, ..pipeline::Settings::default() };
         let mut inventory = Inventory::new(inventory::Settings::default(), Rules::builtin());

@@ -51,6 +51,13 @@ impl Input {
         Self::sample(file, shown_as).map_err(OutputError::io(file))
     }
 
+    /// A capture that came through a pipe: how many bytes, of which these were the first and the last.
+    pub fn of_samples(path: String, bytes: u64, head: &[u8], tail: &[u8]) -> Self {
+        let head = &head[..head.len().min(SAMPLE as usize)];
+        let tail = &tail[tail.len().saturating_sub(SAMPLE as usize)..];
+        Self { path, bytes, head_sha256: sha256(head), tail_sha256: sha256(tail) }
+    }
+
     fn sample(file: &Path, path: String) -> io::Result<Self> {
         let mut file = File::open(file)?;
         let bytes = file.metadata()?.len();

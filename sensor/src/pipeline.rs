@@ -13,7 +13,7 @@
 
 use crate::fragments::{self, Came, FragmentCount, Fragments, Taken, Whole};
 use crate::lane::{Caps, Found, LANES, Lane, LaneCount, lane_of};
-use crate::source::{Account, Bytes, Fed, Feed, Input};
+use crate::source::{Account, Bytes, Drops, Fed, Feed, Input, Meaningless};
 use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dissectors::observation::Tally;
@@ -90,6 +90,8 @@ pub struct Totals {
     pub inputs: Vec<Input>,
     /// The first frame of each link type that is not read.
     pub first_unread: BTreeMap<u32, Place>,
+    /// Link types whose frames the filter left out because it means nothing for them.
+    pub filter_fails: Vec<Meaningless>,
 }
 
 /// What was counted within an hour of packet time.
@@ -110,6 +112,8 @@ pub struct Hour {
     pub unread_links: BTreeMap<u32, Tally>,
     /// What became of fragments.
     pub fragments: FragmentCount,
+    /// What captures that ended in it say that was dropped before it reached them.
+    pub drops: Drops,
     /// What the lanes counted.
     pub lanes: LaneCount,
 }
@@ -137,7 +141,7 @@ impl Hour {
     /// Every place where a frame can end, with what ended there; together they are all frames. Whoever lets frames end
     /// elsewhere adds a line.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, Tally)> {
-        let Self { filtered, damaged, unread_links, fragments, lanes, packets: _, bytes: _ } = self;
+        let Self { filtered, damaged, unread_links, fragments, lanes, packets: _, bytes: _, drops: _ } = self;
         let fixed = [
             (Entry::Used, lanes.used),
             (Entry::Used, fragments.joined),
@@ -178,6 +182,7 @@ impl Hour {
             self.unread_links.entry(*number).or_default().add(*tally);
         }
         self.fragments.add(&other.fragments);
+        self.drops.add(other.drops);
         self.lanes.add(&other.lanes);
     }
 
@@ -268,6 +273,15 @@ impl Books {
         self.hour.not_read(unread, fed.frame.link_type, fed.frame.wire_length);
     }
 
+    /// Counts a frame that the filter left out.
+    #[cold]
+    fn leave_out(&mut self, fed: &Fed) {
+        self.turn_to(fed.clock);
+        self.hour.packets += 1;
+        self.hour.bytes += u64::from(fed.frame.wire_length);
+        self.hour.filtered.count(fed.frame.wire_length);
+    }
+
     fn close(mut self) -> Totals {
         self.turn();
         for (hour, count) in self.fragments.finish() {
@@ -286,6 +300,10 @@ struct Note {
 
 /// Notes of what packet time brings about come after all packets of their epoch.
 const EPOCH_END: u32 = u32::MAX;
+
+/// An epoch ends after so many bytes of captures too: what is streamed is held until its epoch is done. It is more than
+/// an epoch of full Ethernet frames has.
+const EPOCH_BYTES: u64 = 1 << 25;
 
 /// Packets whose flows are looked up together.
 const CHUNK: usize = 32;
@@ -338,12 +356,14 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
     let (mut observations, mut is_last) = (0, false);
     while !is_last {
         let mut notes = Vec::new();
+        let most = feed.walked() + EPOCH_BYTES;
         for start in (0..settings.epoch_packets).step_by(CHUNK) {
             let ordinals = start..settings.epoch_packets.min(start + CHUNK);
-            is_last = fill(&mut feed, ordinals, &mut batches, &mut books);
+            let filled = fill(&mut feed, ordinals, most, &mut batches, &mut books);
             worker.take(&batches[0], &mut notes);
             batches[0].clear();
-            if is_last {
+            is_last = filled == Filled::ToTheLast;
+            if filled != Filled::All {
                 break;
             }
         }
@@ -361,7 +381,11 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
 
 fn close(feed: Feed, mut totals: Totals, progress: &mut dyn FnMut(u64)) -> Totals {
     progress(feed.total_bytes());
-    (totals.inputs, totals.accounts) = feed.into_accounts();
+    (totals.inputs, totals.accounts, totals.filter_fails) = feed.into_accounts();
+    for account in totals.accounts.iter().filter(|account| account.drops != Drops::default()) {
+        let ended = if account.packets > 0 { account.ended } else { totals.clock };
+        totals.hours.entry(ended.hour()).or_default().drops.add(account.drops);
+    }
     debug_assert!(
         totals.hours.values().all(|hour| hour.difference() == (0, 0)),
         "the books do not balance: {:?}",
@@ -423,7 +447,8 @@ fn hand_out(
     let mut books = Books::new(settings);
     while tokens.recv().is_ok() {
         let mut batches: Vec<Batch> = workers.iter().map(|_| Batch::default()).collect();
-        let is_last = fill(&mut feed, 0..settings.epoch_packets, &mut batches, &mut books);
+        let most = feed.walked() + EPOCH_BYTES;
+        let filled = fill(&mut feed, 0..settings.epoch_packets, most, &mut batches, &mut books);
         for (worker, mut batch) in workers.iter().zip(batches) {
             batch.clock = books.clock;
             if worker.send(batch).is_err() {
@@ -432,17 +457,35 @@ fn hand_out(
         }
         // Progress that nobody takes is stale anyway.
         let _ = progress.try_send(feed.done_bytes());
-        if is_last {
+        if filled == Filled::ToTheLast {
             break;
         }
     }
     (feed, books)
 }
 
-/// Fills the packets of these ordinals into batches, one for each worker; tells whether they were the last.
-fn fill(feed: &mut Feed, ordinals: Range<usize>, batches: &mut [Batch], books: &mut Books) -> bool {
+/// How far batches were filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    /// With all packets that were asked for.
+    All,
+    /// With as many bytes as an epoch may have.
+    Enough,
+    /// With the last packet that there is.
+    ToTheLast,
+}
+
+/// Fills the packets of these ordinals into batches, one for each worker, until so many bytes of captures were walked.
+fn fill(feed: &mut Feed, ordinals: Range<usize>, most: u64, batches: &mut [Batch], books: &mut Books) -> Filled {
     for ordinal in ordinals {
-        let Some(next) = feed.next_frame() else { return true };
+        if feed.walked() >= most {
+            return Filled::Enough;
+        }
+        let Some(next) = feed.next_frame() else { return Filled::ToTheLast };
+        if feed.is_filtered(&next) {
+            books.leave_out(&next);
+            continue;
+        }
         let Some(bytes) = feed.bytes() else { continue };
         let mut headers = Headers::default();
         let Some(payload) = decode(&mut headers, &next, bytes, books) else { continue };
@@ -473,7 +516,7 @@ fn fill(feed: &mut Feed, ordinals: Range<usize>, batches: &mut [Batch], books: &
             frame_bytes: next.frame.wire_length,
         });
     }
-    false
+    Filled::All
 }
 
 /// A fragment: tells the datagram that it completes, if it does, and where the innermost payload stands in it. The place

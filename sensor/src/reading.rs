@@ -2,7 +2,7 @@
 
 use crate::lane::LaneCount;
 use crate::pipeline::{self, Entry, Hour, Settings, Totals, Witness};
-use crate::source::{self, Account, Feed, Input, LeftOut};
+use crate::source::{self, Account, Feed, Input, LeftOut, Origin};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
 use dissectors::packet::FrameName;
@@ -30,6 +30,8 @@ pub struct Job {
     pub sensor: String,
     /// How the lanes are run.
     pub settings: Settings,
+    /// Which packets alone are to be read, as pcap-filter(7) writes it.
+    pub filter: Option<String>,
 }
 
 /// What captures told.
@@ -55,31 +57,43 @@ pub struct Reading {
 pub struct Prepared {
     feed: Feed,
     job: Job,
-    run: outputs::Run,
-    captures: Vec<CaptureName>,
+    /// What each capture is known by; of a pipe that shows at its end.
+    looks: Vec<Option<outputs::Input>>,
+    /// The run, if all captures are known.
+    run: Option<outputs::Run>,
     left_out: LeftOut,
 }
 
 /// Finds the captures and makes up the run's id from them.
 ///
-/// Fails when a path cannot be read or holds no capture.
+/// Fails when a path cannot be read or holds no capture, and when the filter is none.
 pub fn prepare(job: Job) -> Result<Prepared> {
     let found = source::find(&job.paths)?;
-    let mut inputs = Vec::new();
+    let mut looks = Vec::new();
     for input in &found.inputs {
-        let look = outputs::Input::look(&input.path, input.name.clone());
-        inputs.push(look.with_context(|| format!("{}: cannot be read", input.path.display()))?);
+        looks.push(match input.origin {
+            Origin::Pipe => None,
+            Origin::File | Origin::Held(_) => {
+                let look = outputs::Input::look(&input.path, input.name.clone());
+                Some(look.with_context(|| format!("{}: cannot be read", input.path.display()))?)
+            }
+        });
     }
-    let captures = found.inputs.iter().zip(&inputs).map(|(input, look)| name_of(input, look)).collect();
-    let configuration = format!("version={VERSION} site={} sensor={}", job.site, job.sensor);
-    let provenance = Provenance {
-        site: job.site.clone(),
-        sensor: job.sensor.clone(),
-        run_id: outputs::run_id(&inputs, &configuration),
-    };
-    let run = outputs::Run { provenance, version: VERSION.to_owned(), knowledge: knowledge(), inputs };
-    let feed = Feed::new(found.inputs)?;
-    Ok(Prepared { feed, job, run, captures, left_out: found.left_out })
+    let run = looks.iter().cloned().collect::<Option<Vec<_>>>().map(|inputs| run_of(&job, inputs));
+    let mut feed = Feed::new(found.inputs)?;
+    if let Some(filter) = &job.filter {
+        feed = feed.filtered(filter)?;
+    }
+    Ok(Prepared { feed, job, looks, run, left_out: found.left_out })
+}
+
+/// The run that reads these captures: the same ones, read as the same, give the same id.
+fn run_of(job: &Job, inputs: Vec<outputs::Input>) -> outputs::Run {
+    let filter = job.filter.as_ref().map(|filter| format!(" filter={filter}")).unwrap_or_default();
+    let configuration = format!("version={VERSION} site={} sensor={}{filter}", job.site, job.sensor);
+    let run_id = outputs::run_id(&inputs, &configuration);
+    let provenance = Provenance { site: job.site.clone(), sensor: job.sensor.clone(), run_id };
+    outputs::Run { provenance, version: VERSION.to_owned(), knowledge: knowledge(), inputs }
 }
 
 /// Which knowledge the program runs on: what is compiled in.
@@ -87,8 +101,14 @@ fn knowledge() -> String {
     format!("builtin-{VERSION}")
 }
 
-fn name_of(input: &Input, look: &outputs::Input) -> CaptureName {
-    CaptureName { path: input.name.clone(), capture_id: capture_id(look) }
+/// What a pipe is known by, now that all of it has come.
+fn look_back(input: &Input, account: &Account) -> outputs::Input {
+    let (head, tail) = account.samples.clone().unwrap_or_default();
+    outputs::Input::of_samples(input.name.clone(), account.bytes, &head, &tail)
+}
+
+fn name_of(look: &outputs::Input) -> CaptureName {
+    CaptureName { path: look.path.clone(), capture_id: capture_id(look) }
 }
 
 /// A capture's id: the same file gives the same one, wherever it lies below the argument that names it.
@@ -113,14 +133,14 @@ impl Witness for Inventory {
 }
 
 impl Prepared {
-    /// The run, before the first packet is read.
-    pub fn run(&self) -> &outputs::Run {
-        &self.run
+    /// The run, before the first packet is read; of pipes it is known at their end.
+    pub fn run(&self) -> Option<&outputs::Run> {
+        self.run.as_ref()
     }
 
     /// How many captures there are.
     pub fn captures(&self) -> usize {
-        self.captures.len()
+        self.looks.len()
     }
 
     /// What was found and is not read.
@@ -135,20 +155,28 @@ impl Prepared {
 
     /// Reads all packets. `progress` hears how many bytes are done.
     pub fn read(self, progress: &mut dyn FnMut(u64)) -> Reading {
-        let settings = fingerprints::inventory::Settings { site: self.job.site, ..Default::default() };
+        let Self { feed, job, looks, run, left_out } = self;
+        let settings = fingerprints::inventory::Settings { site: job.site.clone(), ..Default::default() };
         let mut inventory = Inventory::new(settings, Rules::builtin());
-        let totals = pipeline::read(self.feed, self.job.settings, &mut inventory, progress);
-        for blind in unread_links(&totals).into_iter().chain(holes(&totals, &self.captures)) {
+        let totals = pipeline::read(feed, job.settings, &mut inventory, progress);
+        let told = totals.inputs.iter().zip(&totals.accounts);
+        let looks: Vec<outputs::Input> = looks
+            .into_iter()
+            .zip(told)
+            .map(|(look, (input, account))| look.unwrap_or_else(|| look_back(input, account)))
+            .collect();
+        let captures: Vec<CaptureName> = looks.iter().map(name_of).collect();
+        let run = run.unwrap_or_else(|| run_of(&job, looks));
+        for blind in unread_links(&totals).into_iter().chain(holes(&totals, &captures)) {
             inventory.blind(blind);
         }
-        let mut records = inventory.finish(totals.clock, &self.captures);
-        let earlier = inventory.earlier(&self.captures);
+        let mut records = inventory.finish(totals.clock, &captures);
+        let earlier = inventory.earlier(&captures);
         let assets = records.iter().filter(|record| matches!(record, Record::Assets(_))).count();
-        records.extend(totals.accounts.iter().zip(&self.captures).map(|(account, name)| capture_row(account, name)));
+        records.extend(totals.accounts.iter().zip(&captures).map(|(account, name)| capture_row(account, name)));
         let mut dropped = inventory.counters();
         dropped.retain(|_, count| *count > 0);
-        records.extend(health_rows(&totals, &dropped, assets));
-        let Self { run, captures, left_out, .. } = self;
+        records.extend(health_rows(&totals, &dropped, assets, job.filter.is_some()));
         Reading { records, earlier, totals, run, captures, left_out, dropped }
     }
 }
@@ -215,7 +243,7 @@ fn capture_row(account: &Account, name: &CaptureName) -> Record {
         packets: count(account.packets),
         cut_by_snaplen: count(account.cut),
         damage: account.damage.map(|damage| damage.what.to_owned()),
-        damage_offset: account.damage.map(|damage| count(damage.at as u64)),
+        damage_offset: account.damage.map(|damage| count(damage.place())),
     };
     row.into()
 }
@@ -246,11 +274,18 @@ pub(crate) fn link_name(number: u32) -> String {
     name.to_owned()
 }
 
-fn health_rows(totals: &Totals, dropped: &BTreeMap<&'static str, u64>, assets: usize) -> Vec<Record> {
+fn health_rows(
+    totals: &Totals,
+    dropped: &BTreeMap<&'static str, u64>,
+    assets: usize,
+    is_filtering: bool,
+) -> Vec<Record> {
     let last = totals.hours.keys().last().copied();
     let rows = totals.hours.iter().map(|(start, hour)| {
         let is_last = Some(*start) == last;
         let mut row = health_row(*start, hour);
+        row.filtered = is_filtering.then_some(count(hour.filtered.packets));
+        row.filtered_bytes = is_filtering.then_some(count(hour.filtered.bytes));
         row.assets = if is_last { count(assets as u64) } else { 0 };
         if is_last {
             row.evicted.extend(dropped.iter().map(|(name, n)| ((*name).to_owned(), count(*n))));
@@ -269,8 +304,6 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
         .filter_map(|(entry, tally)| Some((unread_name(entry)?, tally)))
         .collect();
     let (used, duplicates) = (hour.ended(Entry::Used), hour.ended(Entry::Duplicate));
-    // What nobody looks for is null, a zero would say that there was none.
-    let some = |number: u64| (number > 0).then(|| count(number));
     let mut parse_errors: BTreeMap<String, i64> =
         malformed.iter().map(|(protocol, n)| ((*protocol).to_owned(), count(*n))).collect();
     if *panics > 0 {
@@ -283,8 +316,8 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
         bytes: count(hour.bytes),
         used: count(used.packets),
         used_bytes: count(used.bytes),
-        filtered: some(hour.filtered.packets),
-        filtered_bytes: some(hour.filtered.bytes),
+        dropped_kernel: hour.drops.kernel.map(count),
+        dropped_interface: hour.drops.interface.map(count),
         duplicates: Some(count(duplicates.packets)),
         duplicate_bytes: Some(count(duplicates.bytes)),
         damaged: count(hour.damaged.packets),

@@ -2,14 +2,17 @@
 
 pub mod capture_file;
 mod feed;
+mod filter;
 mod map;
 mod pcap;
 mod pcapng;
 mod prefetch;
 mod silence;
+mod stream;
 
-pub use capture_file::{CaptureFile, Damage, Frame, Step, Walk};
+pub use capture_file::{CaptureFile, Damage, Drops, Frame, Step, Walk};
 pub use feed::{Account, Fed, Feed};
+pub use filter::{FilterError, Meaningless};
 pub use map::Bytes;
 pub(crate) use prefetch::prefetch;
 pub use silence::{Silence, Silences};
@@ -18,8 +21,8 @@ use outputs::visible;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::fs::Metadata;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,25 +33,36 @@ pub struct Input {
     pub path: PathBuf,
     /// How the tables name it: the path relative to the argument that was given.
     pub name: String,
-    /// Its bytes, if they are in memory already.
-    pub held: Option<Arc<Bytes>>,
+    /// How its bytes come.
+    pub origin: Origin,
+}
+
+/// How the bytes of a capture come.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// From a file, which can be opened again.
+    File,
+    /// Once, and one after the other; the path `-` is standard input.
+    Pipe,
+    /// They are in memory already.
+    Held(Arc<Bytes>),
 }
 
 impl Input {
     /// A capture that is in memory.
     pub fn held(name: &str, bytes: Vec<u8>) -> Self {
-        Self { path: PathBuf::from(name), name: name.to_owned(), held: Some(Arc::new(Bytes::Held(bytes))) }
+        Self { path: PathBuf::from(name), name: name.to_owned(), origin: Origin::Held(Arc::new(Bytes::Held(bytes))) }
     }
 
     fn file(path: &Path, name: String) -> Self {
-        Self { path: path.to_owned(), name, held: None }
+        Self { path: path.to_owned(), name, origin: Origin::File }
     }
 }
 
 /// What was found under the paths given.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Captures in the order of their names, argument by argument, each once.
+    /// Captures in the order of their names, each once, in whatever order the paths were given.
     pub inputs: Vec<Input>,
     /// What was not read.
     pub left_out: LeftOut,
@@ -59,8 +73,10 @@ pub struct Found {
 pub struct LeftOut {
     /// Files inside folders that are neither captures nor text.
     pub no_captures: Vec<PathBuf>,
-    /// Files inside folders that are compressed, and may be captures.
+    /// Files inside folders that are compressed as is not read here, and may be captures.
     pub compressed: Vec<PathBuf>,
+    /// Files inside folders that are compressed, and whose beginning cannot be unpacked.
+    pub broken: Vec<PathBuf>,
     /// What cannot be opened inside folders: links to nothing, files and folders of others.
     pub closed: Vec<PathBuf>,
     /// What an earlier argument has named already.
@@ -79,21 +95,21 @@ pub enum SourceError {
         error: io::Error,
     },
     /// A file that was named and is no capture.
-    #[error("{}: not a capture ({what}); pcap and pcapng files are read", shown(path))]
+    #[error("{}: not a capture ({what}); pcap and pcapng are read, also packed as .gz, .zst or .xz", shown(path))]
     NotACapture {
         /// Which.
         path: PathBuf,
         /// What it looks like.
         what: Other,
     },
-    /// Bytes that come once and go by.
-    #[error("{}: a pipe is not read yet; write it to a file first, and read that", shown(path))]
-    Pipe {
-        /// Which.
-        path: PathBuf,
-    },
+    /// Standard input at which a person sits.
+    #[error("-: standard input is a terminal; a capture has to be piped into it, or a file be named")]
+    Terminal,
     /// A folder without captures.
-    #[error("{}: no capture in this folder ({}); pcap and pcapng files are read", shown(path), others(*files, *compressed))]
+    #[error(
+        "{}: no capture in this folder ({}); pcap and pcapng are read, also packed as .gz, .zst or .xz",
+        shown(path), others(*files, *compressed)
+    )]
     Empty {
         /// Which.
         path: PathBuf,
@@ -134,19 +150,44 @@ impl SourceError {
 pub enum Other {
     /// Nothing.
     Empty,
+    /// A capture that ends before its first record.
+    Stump,
     /// Something packed, by this program.
     Compressed(&'static str),
+    /// Something packed by this program, of which nothing can be unpacked.
+    Broken(&'static str),
     /// Text.
     Text,
     /// Something else.
     Unknown,
 }
 
+impl Other {
+    /// What bytes are that start like no capture.
+    fn of(front: &[u8]) -> Self {
+        match front {
+            [] => Self::Empty,
+            front if capture_file::is_stump(front) => Self::Stump,
+            [0x1f, 0x8b, ..] => Self::Compressed("gzip"),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Compressed("zstd"),
+            [0xfd, b'7', b'z', b'X', b'Z', ..] => Self::Compressed("xz"),
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Compressed("bzip2"),
+            [0x04, 0x22, 0x4d, 0x18, ..] => Self::Compressed("lz4"),
+            [b'P', b'K', 3, 4, ..] => Self::Compressed("zip"),
+            [b'7', b'z', 0xbc, 0xaf, ..] => Self::Compressed("7-Zip"),
+            front if is_text(front) => Self::Text,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 impl fmt::Display for Other {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("it is empty"),
+            Self::Stump => f.write_str("it ends within its own header"),
             Self::Compressed(by) => write!(f, "it is compressed by {by}: unpack it first"),
+            Self::Broken(by) => write!(f, "it is compressed by {by}, and nothing of it can be unpacked"),
             Self::Text => f.write_str("it is text"),
             Self::Unknown => f.write_str("it starts like no capture"),
         }
@@ -159,12 +200,16 @@ impl fmt::Display for Other {
 /// Fails when a path cannot be read, a named file is no capture, or a folder holds none.
 pub fn find(paths: &[PathBuf]) -> Result<Found, SourceError> {
     let mut search = Search::default();
-    for (argument, path) in paths.iter().enumerate() {
+    let mut paths: Vec<&PathBuf> = paths.iter().collect();
+    // What is found does not depend on the order in which it is named.
+    paths.sort();
+    for (argument, path) in paths.into_iter().enumerate() {
         search.argument = argument;
         search.path(path)?;
     }
     let mut found = search.found;
     tell_apart(&mut found.inputs);
+    found.inputs.sort_by(|one, other| Path::new(&one.name).cmp(Path::new(&other.name)));
     Ok(found)
 }
 
@@ -199,14 +244,17 @@ type Identity = PathBuf;
 impl Search {
     fn path(&mut self, path: &Path) -> Result<(), SourceError> {
         if path == Path::new("-") {
-            return Err(SourceError::Pipe { path: path.to_owned() });
+            return self.standard_input();
         }
         let metadata = std::fs::metadata(path).map_err(|error| SourceError::io(path, error))?;
         if metadata.is_dir() {
             return self.folder(path, &metadata);
         }
         if !metadata.is_file() {
-            return Err(SourceError::Pipe { path: path.to_owned() });
+            if self.is_new(path, &metadata) {
+                self.pipe(path);
+            }
+            return Ok(());
         }
         if let Some(what) = what_else(path).map_err(|error| SourceError::io(path, error))? {
             return Err(SourceError::NotACapture { path: path.to_owned(), what });
@@ -216,6 +264,24 @@ impl Search {
             self.found.inputs.push(Input::file(path, name));
         }
         Ok(())
+    }
+
+    fn standard_input(&mut self) -> Result<(), SourceError> {
+        let path = Path::new("-");
+        if io::stdin().is_terminal() {
+            return Err(SourceError::Terminal);
+        }
+        if self.found.inputs.iter().any(|input| input.path == path) {
+            self.found.left_out.repeated.push(path.to_owned());
+        } else {
+            self.pipe(path);
+        }
+        Ok(())
+    }
+
+    fn pipe(&mut self, path: &Path) {
+        let name = path.to_string_lossy().into_owned();
+        self.found.inputs.push(Input { path: path.to_owned(), name, origin: Origin::Pipe });
     }
 
     /// Adds the captures of a folder, in the order of their names.
@@ -236,7 +302,8 @@ impl Search {
                     compressed += 1;
                     left_out.compressed.push(path.clone());
                 }
-                Ok(Some(Other::Empty | Other::Unknown)) => left_out.no_captures.push(path.clone()),
+                Ok(Some(Other::Broken(_))) => left_out.broken.push(path.clone()),
+                Ok(Some(Other::Empty | Other::Stump | Other::Unknown)) => left_out.no_captures.push(path.clone()),
                 Ok(None) => {
                     let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
                     self.found.inputs.push(Input::file(path, name));
@@ -302,17 +369,19 @@ fn identity(path: &Path, _metadata: &Metadata) -> Identity {
 
 /// What a file is, if it is no capture.
 fn what_else(path: &Path) -> io::Result<Option<Other>> {
-    let front = map::front_of(path)?;
-    Ok(match front.as_slice() {
-        front if capture_file::is_capture(front) => None,
-        [] => Some(Other::Empty),
-        [0x1f, 0x8b, ..] => Some(Other::Compressed("gzip")),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Other::Compressed("zstd")),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => Some(Other::Compressed("xz")),
-        front if is_text(front) => Some(Other::Text),
-        _ => Some(Other::Unknown),
-    })
+    let mut front = Vec::new();
+    File::open(path)?.take(FRONT as u64).read_to_end(&mut front)?;
+    if stream::is_packed(&front) {
+        match stream::front_of(path, FRONT)? {
+            Ok(unpacked) => front = unpacked,
+            Err(broken) => return Ok(Some(broken)),
+        }
+    }
+    Ok(if capture_file::is_capture(&front) { None } else { Some(Other::of(&front)) })
 }
+
+/// Bytes that are enough to tell what a file is.
+const FRONT: usize = 64;
 
 /// Whether the front of a file is text: UTF-8, cut in its last letter perhaps, with no controls but blanks.
 fn is_text(front: &[u8]) -> bool {

@@ -20,6 +20,7 @@ mod harness {
     mod replay;
     mod sight;
     mod slips;
+    mod sources;
     mod support;
     mod tshark;
     mod tunnels;

@@ -10,7 +10,7 @@ mod pcapng;
 use super::told::WrongUse;
 use super::{READ, quoted, read, summary};
 use crate::reading::prepare;
-use crate::source::{self, Fed, Feed, Input};
+use crate::source::{self, Fed, Feed, Input, Origin};
 use anyhow::{Context, Result, bail};
 use conversation::Conversations;
 use dissectors::packet::decode;
@@ -51,6 +51,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let found = source::find(&arguments.from)?;
+    if found.inputs.iter().any(|input| matches!(input.origin, Origin::Pipe)) {
+        return Err(
+            WrongUse("--from: a pipe goes by once, and captures are read twice here; name a file".into()).into()
+        );
+    }
     let target = Target::of(arguments, &found.inputs)?;
     let (findings, code) = findings(arguments)?;
     let finding = Finding::named(&findings, &arguments.finding)?;

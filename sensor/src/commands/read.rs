@@ -1,9 +1,11 @@
 //! `otoscope read`: captures in, a summary on the screen, tables in a lake.
 
 use super::terminal::is_lively;
-use super::{DAMAGED, FAIL_ON, READ, paths, say, summary, told};
+use super::told::{self, WrongUse};
+use super::{DAMAGED, FAIL_ON, READ, paths, say, summary};
 use crate::pipeline::{Settings, Vlans};
 use crate::reading::{Job, Prepared, Reading, prepare};
+use crate::source::LeftOut;
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fingerprints::finding::Severity;
@@ -12,12 +14,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use outputs::lake::DEFAULT_SITE;
 use outputs::{Lake, Lines, Overlap, Sink, visible};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Captures (pcap, pcapng) and folders of them
+    /// Captures (pcap, pcapng; also .gz, .zst, .xz) and folders of them; - for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Write the tables as Parquet into this lake
@@ -62,10 +64,25 @@ pub(super) struct Whom {
     /// The sensor's name in every row
     #[arg(long, value_name = "NAME", default_value = "otoscope", value_parser = told::name)]
     sensor: String,
+    /// Read only packets that meet this expression, as tcpdump writes them (pcap-filter(7)): `host 10.0.0.5 and tcp`
+    #[arg(long = "filter", value_name = "EXPRESSION")]
+    packet_filter: Option<String>,
+    /// Take each path as a site of its own, named as the path is: what stands in different sites is never joined
+    #[arg(long, conflicts_with = "site")]
+    separate: bool,
 }
 
 impl Whom {
-    /// The job of reading these captures for a site.
+    /// The job of reading these captures for a site; with `--separate` one job for each path.
+    pub(super) fn jobs(&self, paths: &[PathBuf], site: &str) -> Result<Vec<Job>> {
+        if !self.separate {
+            return Ok(vec![self.job(paths, site)]);
+        }
+        let sites = sites_of(paths)?;
+        Ok(paths.iter().zip(sites).map(|(path, site)| self.job(std::slice::from_ref(path), &site)).collect())
+    }
+
+    /// The job of reading these captures for one site.
     pub(super) fn job(&self, paths: &[PathBuf], site: &str) -> Job {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let workers = self.workers.map_or(cores, usize::from);
@@ -75,8 +92,35 @@ impl Whom {
             (false, false) => Vlans::Observed,
         };
         let settings = Settings { workers, vlans, ..Settings::default() };
-        Job { paths: paths.to_vec(), site: site.to_owned(), sensor: self.sensor.clone(), settings }
+        let (site, sensor, filter) = (site.to_owned(), self.sensor.clone(), self.packet_filter.clone());
+        Job { paths: paths.to_vec(), site, sensor, settings, filter }
     }
+}
+
+/// Sites named as paths are: a folder by its name, a capture by its name without what follows the first dot of its kind.
+fn sites_of(paths: &[PathBuf]) -> Result<Vec<String>> {
+    let mut sites: Vec<String> = Vec::new();
+    for path in paths {
+        let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let name = whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned();
+        let site = if path == Path::new("-") { "stdin" } else { stem(&name) };
+        if let Some(at) = sites.iter().position(|known| known == site) {
+            let [one, other] = [&paths[at], path].map(|path| visible(&path.to_string_lossy()));
+            let site = visible(site);
+            let what =
+                format!("{one} and {other} would both be the site {site}: read them one by one, each with --site");
+            return Err(WrongUse(what).into());
+        }
+        sites.push(site.to_owned());
+    }
+    Ok(sites)
+}
+
+/// A name without the endings that captures and what packs them have.
+fn stem(name: &str) -> &str {
+    let endings = [".gz", ".zst", ".xz", ".pcap", ".pcapng", ".cap", ".ntar"];
+    let shorter = endings.iter().find_map(|ending| name.strip_suffix(ending)).filter(|stem| !stem.is_empty());
+    shorter.map_or(name, stem)
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
@@ -84,21 +128,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     arguments.out.as_deref().map_or(Ok(()), paths::target)?;
     let site = site(arguments)?;
     let begun = Progress::begin(&arguments.paths, arguments.quiet);
-    let prepared = prepare(arguments.whom.job(&arguments.paths, &site))?;
+    let jobs = arguments.whom.jobs(&arguments.paths, &site)?;
+    let prepared: Vec<Prepared> = jobs.into_iter().map(prepare).collect::<Result<_>>()?;
     // What cannot be read leaves no lake behind.
     let lake = match &arguments.out {
         Some(path) => Some(Lake::create(path, arguments.whom.site.as_deref())?),
         None => None,
     };
-    let overlap = if arguments.append { Overlap::Append } else { Overlap::Refuse };
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(lake) = &lake {
-        sinks.push(Box::new(lake.begin(prepared.run().clone(), overlap)?));
+    let mut code = READ;
+    for prepared in prepared {
+        code = code.max(read(prepared, lake.as_ref(), &begun, arguments)?);
     }
-    if arguments.json {
-        sinks.push(Box::new(Lines::new(std::io::stdout().lock(), prepared.run().provenance.clone())));
-    }
+    Ok(code)
+}
+
+/// Reads what belongs to one site, writes its rows, and says what there is.
+fn read(prepared: Prepared, lake: Option<&Lake>, begun: &Progress, arguments: &Arguments) -> Result<u8> {
+    // A run that would count packets twice is refused before it is read; of pipes that shows at their end.
+    let sinks = prepared.run().map(|run| sinks(run, lake, arguments)).transpose()?;
     let reading = begun.read(prepared);
+    let sinks = match sinks {
+        Some(sinks) => sinks,
+        None => self::sinks(&reading.run, lake, arguments)?,
+    };
     for mut sink in sinks {
         reading.records.iter().chain(&reading.earlier).try_for_each(|record| sink.record(record))?;
         sink.finish()?;
@@ -107,8 +159,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         let is_lively = if arguments.json { is_lively(&std::io::stderr()) } else { is_lively(&std::io::stdout()) };
         let out: &mut dyn Write =
             if arguments.json { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
-        summary::print(&reading, arguments.out.as_deref(), &arguments.paths, is_lively, out)
-            .context("the summary cannot be written")?;
+        let cannot = "the summary cannot be written";
+        if arguments.whom.separate {
+            writeln!(out, "site {}:", visible(&reading.run.provenance.site)).context(cannot)?;
+        }
+        summary::print(&reading, arguments.out.as_deref(), &arguments.paths, is_lively, out).context(cannot)?;
     }
     match arguments.fail_on.map(|least| (least, found(&reading, least))) {
         Some((least, count)) if count > 0 => {
@@ -129,6 +184,19 @@ fn found(reading: &Reading, least: Severity) -> usize {
         _ => false,
     };
     reading.records.iter().filter(is_found).count()
+}
+
+/// Who takes the rows of a run.
+fn sinks(run: &outputs::Run, lake: Option<&Lake>, arguments: &Arguments) -> Result<Vec<Box<dyn Sink>>> {
+    let overlap = if arguments.append { Overlap::Append } else { Overlap::Refuse };
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    if let Some(lake) = lake {
+        sinks.push(Box::new(lake.begin(run.clone(), overlap)?));
+    }
+    if arguments.json {
+        sinks.push(Box::new(Lines::new(std::io::stdout().lock(), run.provenance.clone())));
+    }
+    Ok(sinks)
 }
 
 /// The site that was asked for, or the lake's.
@@ -177,7 +245,7 @@ impl Progress {
     }
 
     /// Reads all packets.
-    pub(super) fn read(self, prepared: Prepared) -> Reading {
+    pub(super) fn read(&self, prepared: Prepared) -> Reading {
         let repeated = prepared.left_out().repeated.iter().map(|path| path.to_string_lossy());
         let repeated: Vec<String> = repeated.map(|path| format!("{path} is named twice; it is read once")).collect();
         let Some(bar) = &self.bar else {
@@ -191,13 +259,16 @@ impl Progress {
             return prepared.read(&mut |_| {});
         };
         bar.suspend(|| repeated.iter().for_each(|line| say(line)));
+        bar.reset();
         bar.set_length(prepared.bytes());
         if let Ok(style) = ProgressStyle::with_template("reading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
         {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(100));
-        prepared.read(&mut |done| bar.set_position(done))
+        let reading = prepared.read(&mut |done| bar.set_position(done));
+        bar.finish_and_clear();
+        reading
     }
 }
 
@@ -223,8 +294,10 @@ pub(super) fn tell_damage(reading: &Reading) -> u8 {
 fn exit_code(reading: &Reading) -> u8 {
     let sum = reading.totals.sum();
     let is_damaged = reading.totals.accounts.iter().any(|account| account.damage.is_some());
-    let is_left_out = !reading.left_out.compressed.is_empty() || !reading.left_out.closed.is_empty();
+    let LeftOut { compressed, broken, closed, .. } = &reading.left_out;
+    let is_left_out = [compressed, broken, closed].iter().any(|paths| !paths.is_empty());
     let is_unread = sum.damaged.packets > 0 || !sum.unread_links.is_empty();
+    let is_unjudged = !reading.totals.filter_fails.is_empty();
     let is_off = sum.difference() != (0, 0);
-    if is_damaged || is_left_out || is_unread || is_off { DAMAGED } else { READ }
+    if is_damaged || is_left_out || is_unread || is_unjudged || is_off { DAMAGED } else { READ }
 }

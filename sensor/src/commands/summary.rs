@@ -5,7 +5,7 @@ use super::terminal::Style;
 use crate::duplicate::DuplicateCount;
 use crate::pipeline::Entry;
 use crate::reading::{Reading, link_name};
-use crate::source::LeftOut;
+use crate::source::{Account, LeftOut, Meaningless};
 use anyhow::Result;
 use dissectors::packet::FrameName;
 use fingerprints::finding::Severity;
@@ -421,6 +421,11 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     lines.extend(left_out(&reading.left_out));
     let links = sum.unread_links.iter().map(|(number, tally)| (link_name(*number), tally.packets));
     lines.extend(listed(links, " of link types not read: "));
+    for Meaningless { link_type, said, frames } in &reading.totals.filter_fails {
+        let frames = plural(usize::try_from(*frames).unwrap_or(usize::MAX), "frame");
+        let link = link_name(link_type.number());
+        lines.push(format!("{frames} of link type {link}, for which the filter means nothing: {said}"));
+    }
     let ratio = |part, whole| share(part, whole).map_or(String::new(), |share| format!(" ({share})"));
     let (one_way, relations) = one_way(services);
     if one_way > 0 {
@@ -432,6 +437,8 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     let lost = format!(" of connections{lost}: the capture {cause}");
     let cut_share = format!(" cut by the snap length{}: capture with -s 0", ratio(cut, all));
     let counts = [
+        (sum.drops.interface.unwrap_or(0), "packet", "packets", " dropped by the capturing interface"),
+        (sum.drops.kernel.unwrap_or(0), "packet", "packets", " dropped by the capturing kernel"),
         (sum.lanes.lost_bytes, "byte", "bytes", lost.as_str()),
         (cut, "frame", "frames", cut_share.as_str()),
         (sum.damaged.packets, "frame", "frames", " with headers that are cut or contradict themselves"),
@@ -469,11 +476,11 @@ fn counted((count, one, many, what): (u64, &str, &str, &str)) -> Option<String> 
 /// The capture that is damaged and where, or how many are and where the first.
 fn damaged_captures(reading: &Reading) -> Option<String> {
     let accounts = reading.totals.accounts.iter().zip(&reading.totals.inputs);
-    let mut damages = accounts.filter_map(|(account, input)| Some((account.damage?, input)));
-    let (first, input) = damages.next()?;
+    let mut damages = accounts.filter_map(|(account, input)| Some((account.damage?, account, input)));
+    let (first, account, input) = damages.next()?;
     match damages.count() {
-        0 => Some(format!("{}: {} at byte {}", input.name, first.what, first.at)),
-        more => Some(format!("{} damaged captures, the first at byte {}: {}", more + 1, first.at, input.name)),
+        0 => Some(format!("{}: {first}{}", input.name, unread(account))),
+        more => Some(format!("{} damaged captures, the first at byte {}: {}", more + 1, first.place(), input.name)),
     }
 }
 
@@ -550,13 +557,31 @@ fn share(part: u64, whole: u64) -> Option<String> {
     }
 }
 
+/// How much more of a capture is damaged or was not read.
+fn unread(account: &Account) -> String {
+    let places = match account.more_damages {
+        0 => String::new(),
+        1 => " and at another place".to_owned(),
+        more => format!(" and at {more} other places"),
+    };
+    match account.unread_bytes {
+        0 => places,
+        1 => format!("{places}; 1 byte not read"),
+        bytes => format!("{places}; {bytes} bytes not read"),
+    }
+}
+
 /// What was found and not read.
 fn left_out(left_out: &LeftOut) -> Vec<String> {
-    let LeftOut { no_captures, compressed, closed, repeated: _ } = left_out;
+    let LeftOut { no_captures, compressed, broken, closed, repeated: _ } = left_out;
     let mut lines = Vec::new();
     if !compressed.is_empty() {
         let them = if compressed.len() == 1 { "it" } else { "them" };
         lines.push(format!("{}, not read: unpack {them} first", plural(compressed.len(), "compressed capture")));
+    }
+    if let [first, ..] = broken.as_slice() {
+        let files = plural(broken.len(), "file");
+        lines.push(format!("{files} packed so that nothing can be unpacked: {}", first.to_string_lossy()));
     }
     if let [first, ..] = closed.as_slice() {
         lines.push(format!("{} that cannot be opened: {}", plural(closed.len(), "path"), first.to_string_lossy()));

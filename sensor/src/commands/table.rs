@@ -103,9 +103,17 @@ impl Source {
         paths::captures(&self.paths)?;
         let site = self.whom.site.as_deref().unwrap_or("default");
         let begun = read::Progress::begin(&self.paths, false);
-        let reading = begun.read(prepare(self.whom.job(&self.paths, site))?);
-        let code = read::tell_damage(&reading);
-        Ok((tables.map(|table| Rows::of(table, &reading.records, &reading.run.provenance).newest()), code))
+        let mut all = tables.map(|table| Rows { table, rows: Vec::new() });
+        let mut code = READ;
+        let jobs = self.whom.jobs(&self.paths, site)?;
+        for prepared in jobs.into_iter().map(prepare).collect::<Result<Vec<_>>>()? {
+            let reading = begun.read(prepared);
+            code = code.max(read::tell_damage(&reading));
+            for rows in &mut all {
+                rows.rows.extend(Rows::of(rows.table, &reading.records, &reading.run.provenance).rows);
+            }
+        }
+        Ok((all.map(Rows::newest), code))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{FAILED, READ, WRONG_USE, say};
 use crate::config::ConfigError;
+use crate::source::FilterError;
 use crate::words;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use outputs::{QueryError, did_you_mean, nearest, visible};
@@ -26,6 +27,7 @@ pub(super) fn failure(error: &anyhow::Error) -> u8 {
     say(&format!("otoscope: {output}{}", causes.join(": ")));
     let is_wrong_use = error.is::<QueryError>()
         || error.is::<WrongUse>()
+        || error.is::<FilterError>()
         || matches!(error.downcast_ref::<ConfigError>(), Some(ConfigError::Faults { .. }));
     if is_wrong_use { WRONG_USE } else { FAILED }
 }

@@ -1,32 +1,80 @@
-//! A walk over the records of a capture, whichever of the two formats it has.
+//! A walk over the records of a capture, whichever of the two formats it has, and however its bytes come.
 
 use super::map::Bytes;
-use super::{Input, Other, SourceError, pcap, pcapng};
+use super::stream::Stream;
+use super::{Input, Origin, Other, SourceError, pcap, pcapng};
 use dissectors::Timestamp;
 use dissectors::packet::LinkType;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A frame within the bytes of its capture.
+/// A frame within the bytes of its capture that are at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// When it was captured.
     pub time: Timestamp,
     /// How it begins.
     pub link_type: LinkType,
-    /// Where its captured bytes stand in the capture.
+    /// Where its captured bytes stand in [`CaptureFile::bytes`].
     pub bytes: Range<usize>,
     /// How long it was on the wire.
     pub wire_length: u32,
 }
 
-/// Why a walk could not go on.
+/// What of a capture could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// What is wrong.
     pub what: &'static str,
-    /// At which byte of the file.
-    pub at: usize,
+    /// At which byte of the capture, unpacked if it is packed.
+    pub at: u64,
+    /// At which byte of the packed file, if it is the packing that is damaged.
+    pub packed_at: Option<u64>,
+    /// How many bytes from there on are not read.
+    pub bytes: u64,
+}
+
+impl Damage {
+    pub(super) fn at(what: &'static str, at: usize) -> Self {
+        Self { what, at: at as u64, packed_at: None, bytes: 0 }
+    }
+
+    /// Where in the file it is; of a packed file whose packing is whole, where in what it holds.
+    pub fn place(&self) -> u64 {
+        self.packed_at.unwrap_or(self.at)
+    }
+}
+
+/// `the last record is cut short at byte 24`.
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.packed_at {
+            None => write!(f, "{} at byte {}", self.what, self.at),
+            Some(packed_at) => write!(f, "{} at byte {packed_at}, behind {} unpacked bytes", self.what, self.at),
+        }
+    }
+}
+
+/// What the interfaces of a capture say that they dropped; `None` where they say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// By the interface.
+    pub interface: Option<u64>,
+    /// By the kernel.
+    pub kernel: Option<u64>,
+}
+
+impl Drops {
+    /// What others have dropped besides.
+    pub fn add(&mut self, other: Self) {
+        for (sum, more) in [(&mut self.interface, other.interface), (&mut self.kernel, other.kernel)] {
+            *sum = match (*sum, more) {
+                (None, None) => None,
+                (sum, more) => Some(sum.unwrap_or(0).saturating_add(more.unwrap_or(0))),
+            };
+        }
+    }
 }
 
 /// One step of a walk.
@@ -34,10 +82,17 @@ pub struct Damage {
 pub enum Step {
     /// The next frame.
     Frame(Frame),
-    /// The capture has ended as it should.
-    End,
-    /// The capture cannot be read beyond this place.
+    /// The bytes at hand end within a record, which has so many bytes.
+    Cut {
+        /// What to say if there are no more.
+        what: &'static str,
+        /// How long the record is, as far as is known.
+        needed: usize,
+    },
+    /// Something cannot be read. The next step stands behind it, if there is a way.
     Damaged(Damage),
+    /// The bytes have ended with a record.
+    End,
 }
 
 /// Where a walk stands. It does not borrow the bytes, so that both can live side by side.
@@ -50,8 +105,13 @@ pub enum Walk {
 }
 
 /// Whether some bytes start like a capture.
-pub fn is_capture(front: &[u8]) -> bool {
+pub(super) fn is_capture(front: &[u8]) -> bool {
     pcap::Walk::begin(front).is_some() || pcapng::is_section(front)
+}
+
+/// Whether some bytes start like a capture, and end before its own header does.
+pub(super) fn is_stump(front: &[u8]) -> bool {
+    (pcap::is_pcap(front) || pcapng::is_stump(front)) && !is_capture(front)
 }
 
 impl Walk {
@@ -72,33 +132,269 @@ impl Walk {
         }
     }
 
-    /// The snap length that the capture names; 0 when it names none.
-    pub fn snaplen(&self) -> u32 {
+    /// Finds out what only the first records tell. Where more bytes are needed, tells how many.
+    fn settle(&mut self, bytes: &[u8], is_all: bool) -> Result<(), usize> {
+        match self {
+            Self::Pcap(walk) => walk.settle(bytes, is_all),
+            Self::Pcapng(_) => Ok(()),
+        }
+    }
+
+    fn at(&self) -> usize {
+        match self {
+            Self::Pcap(walk) => walk.at(),
+            Self::Pcapng(walk) => walk.at(),
+        }
+    }
+
+    fn move_to(&mut self, at: usize) {
+        match self {
+            Self::Pcap(walk) => walk.move_to(at),
+            Self::Pcapng(walk) => walk.move_to(at),
+        }
+    }
+
+    fn kept_from(&self) -> usize {
+        match self {
+            Self::Pcap(walk) => walk.kept_from(),
+            Self::Pcapng(walk) => walk.kept_from(),
+        }
+    }
+
+    fn forget(&mut self, count: usize) {
+        match self {
+            Self::Pcap(walk) => walk.forget(count),
+            Self::Pcapng(walk) => walk.forget(count),
+        }
+    }
+
+    fn footing(&self, bytes: &[u8], is_all: bool) -> Option<usize> {
+        match self {
+            Self::Pcap(walk) => walk.footing(bytes, is_all),
+            Self::Pcapng(walk) => walk.footing(bytes, is_all),
+        }
+    }
+
+    pub(super) fn snaplen(&self) -> u32 {
         match self {
             Self::Pcap(walk) => walk.snaplen(),
             Self::Pcapng(walk) => walk.snaplen(),
         }
     }
+
+    fn drops(&self) -> Drops {
+        match self {
+            Self::Pcap(_) => Drops::default(),
+            Self::Pcapng(walk) => walk.drops(),
+        }
+    }
 }
 
-/// A capture opened for reading.
+/// Behind damage so many bytes are searched for records that go on. What is read does not depend on how the bytes come.
+const SEARCHED: usize = 1 << 21;
+
+/// To learn when the second packet came, so many bytes at the beginning are looked at.
+const LOOKED_AHEAD: usize = 1 << 20;
+
+/// A capture opened for reading: all its bytes at hand, or a window that moves over them.
 #[derive(Debug)]
 pub struct CaptureFile {
-    /// Its bytes; packets on their way through the workers share them.
+    /// The bytes at hand; packets on their way through the workers share them.
     pub bytes: Arc<Bytes>,
-    /// Where the reading stands.
+    /// Where the reading stands in them.
     pub walk: Walk,
+    /// Where they stand in the capture.
+    base: u64,
+    /// Where more come from.
+    stream: Option<Stream>,
+    /// How large the file is, or was when it was opened; of a pipe, what has come.
+    file_bytes: u64,
+    /// No more can be read.
+    is_over: bool,
 }
 
 impl CaptureFile {
     /// Opens a capture.
     pub fn open(input: &Input) -> Result<Self, SourceError> {
-        let bytes = match &input.held {
-            Some(held) => Arc::clone(held),
-            None => Arc::new(Bytes::of(&input.path).map_err(|error| SourceError::io(&input.path, error))?),
+        let failed = |error| SourceError::io(&input.path, error);
+        let (bytes, mut stream) = match &input.origin {
+            Origin::Held(held) => (Arc::clone(held), None),
+            Origin::File => match Bytes::settled(&input.path).map_err(failed)? {
+                Some(bytes) if !super::stream::is_packed(&bytes) => (Arc::new(bytes), None),
+                _ => (Arc::default(), Some(Stream::of_file(&input.path).map_err(failed)?)),
+            },
+            Origin::Pipe => (Arc::default(), Some(Stream::of_pipe(&input.path).map_err(failed)?)),
         };
-        let walk = Walk::begin(&bytes)
-            .ok_or_else(|| SourceError::NotACapture { path: input.path.clone(), what: Other::Unknown })?;
-        Ok(Self { bytes, walk })
+        let file_bytes = stream.as_ref().map_or(bytes.len() as u64, Stream::file_bytes);
+        let bytes = match &mut stream {
+            None => bytes,
+            Some(stream) => Arc::new(Bytes::Held(stream.front(super::FRONT))),
+        };
+        let Some(walk) = Walk::begin(&bytes) else {
+            let what = stream.as_ref().and_then(Stream::broken).unwrap_or_else(|| Other::of(&bytes));
+            return Err(SourceError::NotACapture { path: input.path.clone(), what });
+        };
+        let mut file = Self { bytes, walk, base: 0, stream, file_bytes, is_over: false };
+        while let Err(needed) = file.walk.settle(&file.bytes, file.is_all()) {
+            file.grow(needed);
+        }
+        Ok(file)
+    }
+
+    /// The next frame, or why there is none. Behind damage it may go on.
+    #[inline]
+    pub fn step(&mut self) -> Step {
+        match self.walk.step(&self.bytes) {
+            Step::Frame(frame) => Step::Frame(frame),
+            other => self.beyond(other),
+        }
+    }
+
+    /// The bytes at hand have no whole frame any more.
+    #[cold]
+    fn beyond(&mut self, mut step: Step) -> Step {
+        loop {
+            match step {
+                Step::Frame(_) => return step,
+                _ if self.is_over => return Step::End,
+                Step::End if self.grow(1) => {}
+                Step::Cut { needed, .. } if self.grow(needed) => {}
+                Step::End => {
+                    let Some(fault) = self.fault() else { return Step::End };
+                    return self.give_up(fault);
+                }
+                Step::Cut { what, .. } => {
+                    return match self.fault() {
+                        Some(fault) => self.give_up(fault),
+                        None => self.step_over(Damage::at(what, self.walk.at())),
+                    };
+                }
+                Step::Damaged(damage) if damage.bytes > 0 => {
+                    return Step::Damaged(Damage { at: self.base + damage.at, ..damage });
+                }
+                Step::Damaged(damage) => return self.step_over(damage),
+            }
+            step = self.walk.step(&self.bytes);
+        }
+    }
+
+    /// Drops what is read from the window, and reads until it has so many bytes behind that; whether any have come.
+    fn grow(&mut self, needed: usize) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let read = self.walk.kept_from();
+        let mut window = self.bytes.get(read..).unwrap_or_default().to_vec();
+        let before = window.len();
+        stream.read_until(&mut window, self.walk.at() - read + needed);
+        let is_more = window.len() > before;
+        self.bytes = Arc::new(Bytes::Held(window));
+        self.base += read as u64;
+        self.walk.forget(read);
+        is_more
+    }
+
+    /// Whether the bytes at hand reach to the capture's end.
+    fn is_all(&self) -> bool {
+        self.stream.as_ref().is_none_or(Stream::is_at_end)
+    }
+
+    /// What the packing suffers from, at the end of the bytes that it gave.
+    fn fault(&mut self) -> Option<Damage> {
+        let (what, packed_at) = self.stream.as_mut()?.fault()?;
+        let rest = self.bytes.len().saturating_sub(self.walk.at()) as u64;
+        let at = self.base + self.bytes.len() as u64;
+        Some(Damage { what, at, packed_at: Some(packed_at), bytes: rest })
+    }
+
+    fn give_up(&mut self, damage: Damage) -> Step {
+        self.is_over = true;
+        Step::Damaged(damage)
+    }
+
+    /// Searches what follows damage for records that go on.
+    fn step_over(&mut self, damage: Damage) -> Step {
+        let at = self.base + damage.at;
+        if self.bytes.len() - self.walk.at() < SEARCHED {
+            // Twice as much as is searched: many damages one after the other cost no more than one.
+            self.grow(2 * SEARCHED);
+        }
+        let start = self.walk.at();
+        let rest = self.bytes.len() - start;
+        let searched = &self.bytes[..start + rest.min(SEARCHED)];
+        let is_all = rest < SEARCHED && self.is_all();
+        if let Some(footing) = self.walk.footing(searched, is_all) {
+            self.walk.move_to(footing);
+            return Step::Damaged(Damage { at, bytes: footing.saturating_sub(start) as u64, ..damage });
+        }
+        let unseen = self.stream.as_mut().map_or(0, |stream| stream.pass(u64::MAX));
+        self.give_up(Damage { at, bytes: rest as u64 + unseen, ..damage })
+    }
+
+    /// When the packet behind one that was read came, if it stands near the beginning.
+    pub(super) fn next_time(&mut self) -> Option<Timestamp> {
+        loop {
+            let mut ahead = self.walk.clone();
+            let most = LOOKED_AHEAD.saturating_sub(usize::try_from(self.base).ok()?);
+            let near = self.bytes.len().min(most);
+            let needed = match ahead.step(&self.bytes[..near]) {
+                Step::Frame(frame) => return Some(frame.time),
+                Step::Cut { needed, .. } => needed + ahead.at(),
+                Step::End => ahead.at() + 1,
+                Step::Damaged(_) => return None,
+            };
+            if needed > most || !self.lengthen(needed) {
+                return None;
+            }
+        }
+    }
+
+    /// Reads more behind the window without dropping anything of it.
+    fn lengthen(&mut self, needed: usize) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let mut window = self.bytes.to_vec();
+        stream.read_until(&mut window, needed);
+        let is_more = window.len() > self.bytes.len();
+        self.bytes = Arc::new(Bytes::Held(window));
+        is_more
+    }
+
+    /// How large the file is; of a pipe, what has come.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.stream.as_ref().map_or(self.file_bytes, |stream| self.file_bytes.max(stream.read_bytes()))
+    }
+
+    /// How many bytes of the file are read.
+    pub(super) fn done_bytes(&self) -> u64 {
+        self.stream.as_ref().map_or(self.walk.at() as u64, Stream::read_bytes)
+    }
+
+    /// The snap length that the capture names; 0 when it names none.
+    pub(super) fn snaplen(&self) -> u32 {
+        self.walk.snaplen()
+    }
+
+    /// What the interfaces say that they dropped.
+    pub(super) fn drops(&self) -> Drops {
+        self.walk.drops()
+    }
+
+    /// Where a byte at hand stands in the capture, unpacked if it is packed.
+    #[inline]
+    pub(super) fn position(&self, at: usize) -> u64 {
+        self.base + at as u64
+    }
+
+    /// Whether it costs little to keep it open: a map does.
+    pub(super) fn is_light(&self) -> bool {
+        self.stream.is_none()
+    }
+
+    /// Whether it cannot be opened a second time.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_pipe)
+    }
+
+    /// The front and the end of what came through a pipe, now that all has come.
+    pub(super) fn samples(&self) -> Option<(&[u8], &[u8])> {
+        self.stream.as_ref().and_then(Stream::samples)
     }
 }

@@ -3,7 +3,8 @@
 //! The order is defined: by the running maximum of time within a capture, then by capture, then by frame. A capture is
 //! opened when its first packet is due and closed at its end, so thousands of rotated files cost a few maps.
 
-use super::capture_file::{CaptureFile, Damage, Frame, Step};
+use super::capture_file::{CaptureFile, Damage, Drops, Frame, Step};
+use super::filter::{Filter, FilterError, Meaningless};
 use super::map::Bytes;
 use super::{Input, Silence, Silences, SourceError, prefetch};
 use crate::clock::Clock;
@@ -43,10 +44,20 @@ pub struct Account {
     pub packets: u64,
     /// How many of them were longer on the wire than in the capture.
     pub cut: u64,
-    /// Why it could not be read to its end.
+    /// What of it could not be read, at first.
     pub damage: Option<Damage>,
     /// How long it was silent.
     pub silences: Silences,
+    /// How many places more could not be read.
+    pub more_damages: u64,
+    /// How many bytes were not read for damage.
+    pub unread_bytes: u64,
+    /// What its interfaces say that they dropped, and when the reading ended that learnt it.
+    pub drops: Drops,
+    /// Packet time of the timeline at its end.
+    pub ended: Timestamp,
+    /// What came through a pipe: the front and the end of it.
+    pub samples: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 struct Open {
@@ -54,8 +65,8 @@ struct Open {
     clock: Clock,
     /// A frame that was read already and is not due yet.
     due: Option<Frame>,
-    /// How many bytes are read.
-    done: usize,
+    /// Where the frame ends that was fed last.
+    done: u64,
     account: Account,
 }
 
@@ -71,6 +82,11 @@ pub struct Feed {
     due: BinaryHeap<Reverse<(Timestamp, u32)>>,
     accounts: Vec<Account>,
     clock: Clock,
+    /// How many bytes of captures were walked, unpacked.
+    walked: u64,
+    /// What the first frames of the captures are.
+    link_types: Vec<LinkType>,
+    filter: Option<Filter>,
 }
 
 impl Feed {
@@ -84,12 +100,17 @@ impl Feed {
             open: BTreeMap::new(),
             due: BinaryHeap::new(),
             clock: Clock::default(),
+            walked: 0,
+            link_types: Vec::new(),
+            filter: None,
         };
         for capture in 0..u32::try_from(feed.inputs.len()).unwrap_or(u32::MAX) {
             if let Some(first) = feed.start(capture)? {
                 feed.due.push(Reverse((first.clock.now(), capture)));
-                // With many captures only the ones that are due stay open.
-                if feed.inputs.len() <= KEPT_OPEN {
+                feed.link_types.extend(first.due.as_ref().map(|due| due.link_type));
+                // With many captures only the ones that are due stay open, and what unpacking holds is held once.
+                let is_light = first.file.is_light() && feed.inputs.len() <= KEPT_OPEN;
+                if is_light || first.file.is_pipe() {
                     feed.open.insert(capture, first);
                 }
             }
@@ -100,22 +121,16 @@ impl Feed {
     /// Opens a capture at its first frame; `None` if it has none.
     fn start(&mut self, capture: u32) -> Result<Option<Open>, SourceError> {
         let Some(input) = self.inputs.get(capture as usize) else { return Ok(None) };
-        let mut file = CaptureFile::open(input)?;
-        let step = file.walk.step(&file.bytes);
-        let mut account =
-            Account { bytes: file.bytes.len() as u64, snaplen: file.walk.snaplen(), ..Account::default() };
-        match step {
-            Step::Frame(due) => {
-                self.account(capture).bytes = account.bytes;
-                let mut clock = Clock::default();
-                clock.advance(due.time);
-                return Ok(Some(Open { file, clock, due: Some(due), done: 0, account }));
-            }
-            Step::End => {}
-            Step::Damaged(damage) => account.damage = Some(damage),
-        }
-        *self.account(capture) = account;
-        Ok(None)
+        let file = CaptureFile::open(input)?;
+        let mut open = Open { file, clock: Clock::default(), due: None, done: 0, account: Account::default() };
+        let Some(due) = open.step() else {
+            *self.account(capture) = open.close(Timestamp::default());
+            return Ok(None);
+        };
+        self.account(capture).bytes = open.file.file_bytes();
+        open.clock = Clock::starting(due.time, open.file.next_time());
+        open.due = Some(due);
+        Ok(Some(open))
     }
 
     /// The next frame of all captures; its bytes stand in [`Feed::bytes`] until the next call. A capture that cannot be
@@ -129,7 +144,7 @@ impl Feed {
             };
             let Some(frame) = open.step() else {
                 let (capture, open) = self.current.take()?;
-                *self.account(capture) = open.account;
+                *self.account(capture) = open.close(self.clock.now());
                 continue;
             };
             let now = open.clock.advance(frame.time);
@@ -140,6 +155,10 @@ impl Feed {
                 continue;
             }
             open.account.take(&frame);
+            let end = open.file.position(frame.bytes.end);
+            // Behind a record that lied about its length the walk goes back.
+            self.walked += end.saturating_sub(open.done);
+            open.done = end;
             let (capture, number) = (*capture, open.account.packets);
             return Some(Fed { capture, number, frame, clock: self.clock.at_least(now) });
         }
@@ -153,7 +172,8 @@ impl Feed {
             let open = match self.open.remove(&capture) {
                 Some(open) => Some(open),
                 None => self.start(capture).unwrap_or_else(|_| {
-                    self.account(capture).damage = Some(Damage { what: "it cannot be opened any more", at: 0 });
+                    let what = "it cannot be opened any more";
+                    self.account(capture).damage = Some(Damage { what, at: 0, packed_at: None, bytes: 0 });
                     None
                 }),
             };
@@ -165,15 +185,40 @@ impl Feed {
         }
     }
 
+    /// Leaves out what a filter does not let through. Fails when the expression is none for any of the captures.
+    pub fn filtered(mut self, expression: &str) -> Result<Self, FilterError> {
+        self.filter = Some(Filter::new(expression, &self.link_types)?);
+        Ok(self)
+    }
+
+    /// Whether the filter leaves a frame out that was fed just now.
+    #[inline]
+    pub(crate) fn is_filtered(&mut self, fed: &Fed) -> bool {
+        if self.filter.is_none() { false } else { self.ask_filter(fed) }
+    }
+
+    #[cold]
+    fn ask_filter(&mut self, fed: &Fed) -> bool {
+        let Some(bytes) = self.bytes().map(Arc::clone) else { return false };
+        let frame = bytes.get(fed.frame.bytes.clone()).unwrap_or_default();
+        self.filter.as_mut().is_some_and(|filter| !filter.lets_through(fed.frame.link_type, frame))
+    }
+
     /// The bytes of the capture whose frame was fed last.
     #[inline]
     pub fn bytes(&self) -> Option<&Arc<Bytes>> {
         self.current.as_ref().map(|(_, open)| &open.file.bytes)
     }
 
+    /// How many bytes of captures were walked, of packed ones unpacked.
+    #[inline]
+    pub(crate) fn walked(&self) -> u64 {
+        self.walked
+    }
+
     /// How many bytes of the captures are behind the reading.
     pub fn done_bytes(&self) -> u64 {
-        let ahead = |open: &Open| (open.file.bytes.len() - open.done) as u64;
+        let ahead = |open: &Open| open.file.file_bytes() - open.file.done_bytes();
         let current = self.current.iter().map(|(_, open)| ahead(open));
         let open: u64 = self.open.values().map(ahead).chain(current).sum();
         let unopened = self.due.iter().filter(|Reverse((_, capture))| !self.open.contains_key(capture));
@@ -188,9 +233,11 @@ impl Feed {
         self.accounts.iter().map(|account| account.bytes).sum()
     }
 
-    /// The captures, in the order in which evidence counts them, and what was read of each.
-    pub fn into_accounts(self) -> (Vec<Input>, Vec<Account>) {
-        (self.inputs, self.accounts)
+    /// The captures, in the order in which evidence counts them, and what was read of each; link types for which the
+    /// filter means nothing, and why.
+    pub fn into_accounts(self) -> (Vec<Input>, Vec<Account>, Vec<Meaningless>) {
+        let meaningless = self.filter.map(Filter::into_meaningless).unwrap_or_default();
+        (self.inputs, self.accounts, meaningless)
     }
 
     fn account(&mut self, capture: u32) -> &mut Account {
@@ -211,26 +258,30 @@ impl Open {
         if self.due.is_some() {
             return self.due.take();
         }
-        match self.file.walk.step(&self.file.bytes) {
-            Step::Frame(frame) => {
-                self.done = frame.bytes.end;
-                // The next record's header and its frame's, and what follows some small packets further: they come
-                // while this packet is read.
-                for ahead in [0, PREFETCH_AHEAD] {
-                    if let Some(next) = self.file.bytes.get(self.done + ahead..) {
-                        prefetch(next, 2);
+        loop {
+            match self.file.step() {
+                Step::Frame(frame) => {
+                    // The next record's header and its frame's, and what follows some small packets further: they come
+                    // while this packet is read.
+                    for ahead in [0, PREFETCH_AHEAD] {
+                        if let Some(next) = self.file.bytes.get(frame.bytes.end + ahead..) {
+                            prefetch(next, 2);
+                        }
                     }
+                    return Some(frame);
                 }
-                Some(frame)
-            }
-            end => {
-                self.account.snaplen = self.file.walk.snaplen();
-                if let Step::Damaged(damage) = end {
-                    self.account.damage = Some(damage);
-                }
-                None
+                Step::Damaged(damage) => self.account.damaged(damage),
+                Step::Cut { .. } | Step::End => return None,
             }
         }
+    }
+
+    /// What was read of it, now that it has ended at this packet time.
+    fn close(mut self, now: Timestamp) -> Account {
+        let samples = self.file.samples().map(|(head, tail)| (head.to_vec(), tail.to_vec()));
+        let (bytes, snaplen, drops) = (self.file.file_bytes(), self.file.snaplen(), self.file.drops());
+        let account = std::mem::take(&mut self.account);
+        Account { bytes, snaplen, drops, ended: now, samples, ..account }
     }
 }
 
@@ -251,6 +302,14 @@ impl Account {
         match self.link_types.first_mut() {
             Some((link_type, count)) if *link_type == frame.link_type => *count += 1,
             _ => self.count_link(frame.link_type),
+        }
+    }
+
+    fn damaged(&mut self, damage: Damage) {
+        self.unread_bytes += damage.bytes;
+        match self.damage {
+            None => self.damage = Some(damage),
+            Some(_) => self.more_damages += 1,
         }
     }
 

@@ -88,13 +88,17 @@ fn what_cannot_be_read_says_what_where_and_what_helps() {
     let text = file(&folder, "notes.txt", b"no packets here\n");
     let empty = file(&folder, "empty.pcap", b"");
     let gzip = file(&folder, "trace.pcap.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
-    let captures = "pcap and pcapng files are read";
+    let bzip2 = file(&folder, "trace.pcap.bz2", b"BZh91AY&SY");
+    let stump = file(&folder, "stump.pcap", &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0]);
+    let captures = "pcap and pcapng are read, also packed as .gz, .zst or .xz";
     for (path, what, help) in [
         (Path::new("no/such/place"), "there is no such file or folder", "is the path right?"),
         (text.as_path(), "not a capture (it is text)", captures),
         (empty.as_path(), "not a capture (it is empty)", captures),
-        (gzip.as_path(), "not a capture (it is compressed by gzip: unpack it first)", captures),
-        (folder.path(), "no capture in this folder (3 other files, 1 of them compressed: unpack first)", captures),
+        (gzip.as_path(), "not a capture (it is compressed by gzip, and nothing of it can be unpacked)", captures),
+        (bzip2.as_path(), "not a capture (it is compressed by bzip2: unpack it first)", captures),
+        (stump.as_path(), "not a capture (it ends within its own header)", captures),
+        (folder.path(), "no capture in this folder (5 other files, 1 of them compressed: unpack first)", captures),
     ] {
         for command in ["read", "assets"] {
             let said = contains(format!("otoscope: {}: {what}", shown(path))).and(contains(help));
@@ -111,17 +115,22 @@ fn paths_of(arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_compressed_inside_a_folder_is_said() {
+fn what_cannot_be_unpacked_inside_a_folder_is_said() {
     let folder = scratch();
     copy(&folder, "polling.pcap");
-    file(&folder, "one.pcap.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
+    file(&folder, "one.pcap.bz2", b"BZh91AY&SY");
     let one = contains("not seen: 1 compressed capture, not read: unpack it first");
     run(&["read", shown(folder.path())]).code(DAMAGED).stdout(one);
-    file(&folder, "two.pcap.zst", &[0x28, 0xb5, 0x2f, 0xfd, 0]);
-    file(&folder, "three.pcap.xz", &[0xfd, b'7', b'z', b'X', b'Z', 0]);
-    run(&["read", shown(folder.path())])
-        .code(DAMAGED)
-        .stdout(contains("3 compressed captures, not read: unpack them first"));
+    file(&folder, "two.pcap.lz4", &[0x04, 0x22, 0x4d, 0x18, 0]);
+    let two = contains("2 compressed captures, not read: unpack them first");
+    run(&["read", shown(folder.path())]).code(DAMAGED).stdout(two);
+    for (name, front) in
+        [("a.gz", &[0x1f, 0x8b, 8, 0, 0, 0][..]), ("b.zst", &[0x28, 0xb5, 0x2f, 0xfd, 0]), ("c.xz", b"\xfd7zXZ\0")]
+    {
+        file(&folder, name, front);
+    }
+    let broken = contains("3 files packed so that nothing can be unpacked: ");
+    run(&["read", shown(folder.path())]).code(DAMAGED).stdout(broken);
     run(&["assets", shown(folder.path())]).code(DAMAGED);
 }
 
@@ -184,11 +193,13 @@ fn captures_of_one_name_are_told_apart_by_their_paths() {
 }
 
 #[test]
-fn what_is_no_file_is_said_in_words() {
+fn a_pipe_without_a_capture_is_said_in_words() {
     for path in ["-", "/dev/stdin"] {
-        let said = contains(format!("otoscope: {path}: a pipe is not read yet; write it to a file first"));
-        let mut command = otoscope();
-        command.args(["read", path]).write_stdin("x").assert().code(FAILED).stdout("").stderr(said);
+        for (content, what) in [("x", "it is text"), ("", "it is empty")] {
+            let said = contains(format!("otoscope: {path}: not a capture ({what}); pcap and pcapng are read"));
+            let mut command = otoscope();
+            command.args(["read", path]).write_stdin(content).assert().code(FAILED).stdout("").stderr(said);
+        }
     }
 }
 

@@ -70,7 +70,8 @@ pub(crate) fn read(inputs: Vec<Input>, settings: Settings) -> (Notebook, Totals)
 
 /// All rows that captures and folders of them give, as the commands read them.
 pub(crate) fn records_of(paths: &[PathBuf], settings: Settings) -> Reading {
-    let job = Job { paths: paths.to_vec(), site: "default".to_owned(), sensor: "otoscope".to_owned(), settings };
+    let (site, sensor) = ("default".to_owned(), "otoscope".to_owned());
+    let job = Job { paths: paths.to_vec(), site, sensor, settings, filter: None };
     reading::prepare(job).expect("the captures can be read").read(&mut |_| {})
 }
 
