@@ -22,10 +22,13 @@ fn captures() -> Vec<Input> {
 fn walked(input: &Input) -> Tally {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut tally = Tally::default();
-    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
-        tally.count(frame.wire_length);
+    loop {
+        match file.step() {
+            Step::Frame(frame) => tally.count(frame.wire_length),
+            Step::Damaged(_) => {}
+            Step::Cut { .. } | Step::End => return tally,
+        }
     }
-    tally
 }
 
 fn health(reading: &Reading) -> impl Iterator<Item = &HealthRow> {

@@ -429,7 +429,7 @@ fn counted() -> String {
     let inputs = super::support::captures_in(&pcaps());
     let frames = |input| {
         let mut file = CaptureFile::open(input).expect("the capture can be opened");
-        std::iter::from_fn(|| matches!(file.walk.step(&file.bytes), Step::Frame(_)).then_some(())).count()
+        std::iter::from_fn(|| matches!(file.step(), Step::Frame(_)).then_some(())).count()
     };
     let packets: usize = inputs.iter().map(frames).sum();
     format!("{} captures, {packets} packets, ", inputs.len())

@@ -13,7 +13,7 @@ type Framed = (LinkType, Vec<u8>);
 fn frames_of(input: &Input) -> Vec<Framed> {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut frames = Vec::new();
-    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
+    while let Step::Frame(frame) = file.step() {
         frames.push((frame.link_type, file.bytes[frame.bytes].to_vec()));
     }
     frames

@@ -38,7 +38,7 @@ fn findings(paths: &[PathBuf]) -> Vec<FindingRow> {
 fn frames(input: &Input) -> Vec<(Frame, Vec<u8>)> {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut frames = Vec::new();
-    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
+    while let Step::Frame(frame) = file.step() {
         let bytes = file.bytes[frame.bytes.clone()].to_vec();
         frames.push((frame, bytes));
     }

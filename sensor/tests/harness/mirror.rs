@@ -13,7 +13,7 @@ const IPV4: usize = 20;
 fn frames_of(input: &Input) -> Option<Vec<(u64, Vec<u8>)>> {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut frames = Vec::new();
-    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
+    while let Step::Frame(frame) = file.step() {
         let nanos = u64::try_from(frame.time.nanos()).ok()?;
         if frame.link_type != LinkType::Ethernet || frame.wire_length as usize != frame.bytes.len() {
             return None;

@@ -35,7 +35,7 @@ fn unseen_of(recording: Recording) -> Vec<FindingRow> {
 fn chosen(input: &Input, choose: impl Fn(&[u8]) -> bool) -> Recording {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut recording = Recording::new();
-    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
+    while let Step::Frame(frame) = file.step() {
         let bytes = &file.bytes[frame.bytes];
         if choose(bytes) {
             recording.at(u64::try_from(frame.time.nanos()).expect("after 1970"));

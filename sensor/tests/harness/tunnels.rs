@@ -25,7 +25,7 @@ struct Shot {
 fn shots_of(input: &Input) -> Vec<Shot> {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut shots = Vec::new();
-    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
+    while let Step::Frame(frame) = file.step() {
         assert_eq!(frame.link_type, LinkType::Ethernet, "our captures are of Ethernet");
         let bytes = file.bytes[frame.bytes].to_vec();
         let cut = (frame.wire_length as usize).saturating_sub(bytes.len());
@@ -290,7 +290,7 @@ fn public_samples_are_read_as_tshark_reads_them() {
 fn seen_by_us(input: &Input) -> Vec<Option<Innermost>> {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut seen = Vec::new();
-    while let Step::Frame(frame) = file.walk.step(&file.bytes) {
+    while let Step::Frame(frame) = file.step() {
         let decoded = packet::decode(frame.link_type, &file.bytes[frame.bytes], frame.wire_length);
         let Ok((headers, _)) = decoded else {
             seen.push(Some(Innermost { ends: None, ports: None }));
