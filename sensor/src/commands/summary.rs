@@ -419,8 +419,8 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     )));
     lines.extend(damaged_captures(reading));
     lines.extend(left_out(&reading.left_out));
-    let links = sum.unread_links.iter().map(|(number, tally)| (link_name(*number), tally.packets));
-    lines.extend(listed(links, " of link types not read: "));
+    let unread = sum.unread_links.iter().map(|(number, tally)| (link_name(*number), tally.packets));
+    lines.extend(listed(unread, " of link types not read: "));
     for Meaningless { link_type, said, frames } in &reading.totals.filter_fails {
         let frames = plural(usize::try_from(*frames).unwrap_or(usize::MAX), "frame");
         let link = link_name(link_type.number());
