@@ -13,6 +13,7 @@ mod dealings;
 mod findings;
 mod joins;
 mod known;
+mod names;
 mod networks;
 mod registry;
 mod rows;
@@ -34,6 +35,7 @@ use dissectors::observation::{
 use dissectors::{Direction, Field, Observation, Timestamp, observation::Fact};
 use findings::{Findings, Ground};
 use known::{Key, Known, Part, Seen, Standing};
+pub use names::Names;
 use registry::Registry;
 use state::History;
 use std::collections::BTreeMap;
@@ -45,6 +47,8 @@ use sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey};
 pub struct Settings {
     /// The site; part of every id.
     pub site: String,
+    /// Names of VLANs; part of every id too.
+    pub names: Names,
     /// How many hosts and children are kept at most.
     pub max_assets: usize,
     /// How many rows of one table are summed at most before they are written.
@@ -55,7 +59,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { site: "default".to_owned(), max_assets: 65_536, max_rows: 1 << 20, max_dealings: 1 << 18 }
+        let (site, names) = ("default".to_owned(), Names::default());
+        Self { site, names, max_assets: 65_536, max_rows: 1 << 20, max_dealings: 1 << 18 }
     }
 }
 
@@ -348,6 +353,7 @@ impl Inventory {
         self.coverage.clear();
         records.iter_mut().for_each(|record| rows::name_captures(record, captures));
         records.extend(sums);
+        records.iter_mut().for_each(|record| self.settings.names.apply(record));
         in_order(records)
     }
 
@@ -355,7 +361,10 @@ impl Inventory {
     /// belong into the lake, before the last ones, and into no summary.
     pub fn earlier(&mut self, captures: &[CaptureName]) -> Vec<Record> {
         let mut records = self.history.take();
-        records.iter_mut().for_each(|record| rows::name_captures(record, captures));
+        for record in &mut records {
+            rows::name_captures(record, captures);
+            self.settings.names.apply(record);
+        }
         in_order(records)
     }
 
@@ -381,12 +390,12 @@ impl Inventory {
     }
 
     fn assets(&self) -> Assets<'_> {
-        Assets::settle(&self.settings.site, &self.registry, &self.rules, &self.protocols)
+        Assets::settle(&self.settings, &self.registry, &self.rules, &self.protocols)
     }
 
     fn findings(&self, assets: &Assets<'_>, as_of: Timestamp) -> Findings {
         let (protocols, kinds) = (&self.protocols, &self.kinds);
-        let mut unseen = self.coverage.unseen(kinds);
+        let mut unseen = self.coverage.unseen(kinds, &self.settings.names);
         unseen.extend(self.blind.iter().filter_map(|blind| blind.unseen(kinds)));
         Findings::of(&Ground { site: &self.settings.site, as_of, assets, protocols, kinds }, &self.dealings, &unseen)
     }

@@ -40,6 +40,8 @@ const WITHOUT_SETTINGS: [&str; 4] = ["config", "completions", "man", "help"];
 
 /// Tables that are no commands.
 const VLANS: &str = "vlans";
+/// The option that `[vlans]` stands for.
+const VLAN_NAME: &str = "vlan-name";
 const INTERFACES: &str = "interfaces";
 
 /// Nobody writes more by hand.
@@ -185,8 +187,8 @@ pub(crate) fn places(root: &Command) -> Vec<Place<'_>> {
 }
 
 fn is_setting(arg: &Arg) -> bool {
-    let is_own = ["help", "version", "config"].contains(&arg.get_id().as_str());
-    arg.get_long().is_some() && !is_own
+    let has_other_place = [VLAN_NAME, "help", "version", "config"];
+    arg.get_long().is_some_and(|name| !has_other_place.contains(&name))
 }
 
 fn key_of(arg: &Arg) -> String {
@@ -230,9 +232,9 @@ impl Config {
         self.settings.len() + self.vlans.len() + self.interfaces.len()
     }
 
-    /// Whether it names networks.
-    pub(crate) fn has_names(&self) -> bool {
-        !self.vlans.is_empty() || !self.interfaces.is_empty()
+    /// Whether it names what interfaces listen to.
+    pub(crate) fn has_interfaces(&self) -> bool {
+        !self.interfaces.is_empty()
     }
 
     /// What the file says of a command's option.
@@ -262,6 +264,7 @@ impl Config {
             .filter(|place| !self.is_overruled(root, place, &ours))
             .filter_map(|place| Some(typed_as(place, &self.setting(place)?.value)))
             .collect();
+        said.extend(self.vlan_names(command, matches));
         let line = |said: &[Vec<OsString>]| [front, &said.concat(), &rest].concat();
         let lacks = |line: Vec<OsString>| {
             let result = root.clone().try_get_matches_from(line);
@@ -276,6 +279,13 @@ impl Config {
             }
         }
         line(&said)
+    }
+
+    /// The names of VLANs, where the command takes them and was given none.
+    fn vlan_names(&self, command: &Command, matches: &ArgMatches) -> Option<Vec<OsString>> {
+        let option = command.get_arguments().find(|arg| arg.get_long() == Some(VLAN_NAME))?;
+        let names = self.vlans.iter().map(|(number, name)| format!("--{VLAN_NAME}={number}={name}").into());
+        (!is_given(option, matches)).then(|| names.collect())
     }
 
     /// Whether a general setting contradicts one of the command's own section.
@@ -403,7 +413,7 @@ mod tests {
             assert!(command.get_subcommands().next().is_none(), "{}: sections are of one level", command.get_name());
             for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
                 let name = arg.get_long().unwrap_or_else(|| panic!("{} of {}: no long name", arg, command.get_name()));
-                let is_own = ["help", "version", "config"].contains(&name);
+                let is_own = ["help", "version", "config", VLAN_NAME].contains(&name);
                 let line = format!("\n# {} = ", name.replace('-', "_"));
                 assert!(is_own || example.contains(&line), "--{name} of {} in\n{example}", command.get_name());
             }
@@ -485,6 +495,14 @@ mod tests {
         let text = "[read]\nappend = true\n";
         assert_eq!(completed(text, "read x"), "read x");
         assert_eq!(completed(text, "read x --out y"), "read --append x --out y");
+    }
+
+    #[test]
+    fn names_of_vlans_are_given_to_commands_that_take_them() {
+        let text = "[vlans]\n7 = 'plant a'\n9 = 'b'\n";
+        assert_eq!(completed(text, "read x"), "read --vlan-name=7=plant a --vlan-name=9=b x");
+        assert_eq!(completed(text, "read x --vlan-name 7=c"), "read x --vlan-name 7=c");
+        assert_eq!(completed(text, "fields"), "fields");
     }
 
     #[test]

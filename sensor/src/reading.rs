@@ -1,13 +1,13 @@
 //! From captures to records: the whole way of a packet, once.
 
 use crate::lane::LaneCount;
-use crate::pipeline::{self, Entry, Hour, Settings, Totals, Witness};
+use crate::pipeline::{self, Entry, Hour, Settings, Totals, Vlans, Witness};
 use crate::source::{self, Account, Feed, Input, LeftOut, Origin};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
 use dissectors::packet::FrameName;
 use dissectors::{Observation, Place, Timestamp};
-use fingerprints::inventory::{Blind, CaptureName, Inventory};
+use fingerprints::inventory::{Blind, CaptureName, Inventory, Names};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
 use fingerprints::rules::Rules;
 use outputs::rfc3339;
@@ -32,6 +32,8 @@ pub struct Job {
     pub settings: Settings,
     /// Which packets alone are to be read, as pcap-filter(7) writes it.
     pub filter: Option<String>,
+    /// Names of VLANs; part of every id.
+    pub names: Names,
 }
 
 /// What captures told.
@@ -90,10 +92,21 @@ pub fn prepare(job: Job) -> Result<Prepared> {
 /// The run that reads these captures: the same ones, read as the same, give the same id.
 fn run_of(job: &Job, inputs: Vec<outputs::Input>) -> outputs::Run {
     let filter = job.filter.as_ref().map(|filter| format!(" filter={filter}")).unwrap_or_default();
-    let configuration = format!("version={VERSION} site={} sensor={}{filter}", job.site, job.sensor);
+    let described = described(job);
+    let configuration = format!("version={VERSION} site={} sensor={}{filter}{described}", job.site, job.sensor);
     let run_id = outputs::run_id(&inputs, &configuration);
     let provenance = Provenance { site: job.site.clone(), sensor: job.sensor.clone(), run_id };
     outputs::Run { provenance, version: VERSION.to_owned(), knowledge: knowledge(), inputs }
+}
+
+/// What else decides the rows, where it is not as usual.
+fn described(job: &Job) -> String {
+    let vlans = match job.settings.vlans {
+        Vlans::Observed => String::new(),
+        other => format!(" vlans={other:?}"),
+    };
+    let names = job.names.describe();
+    if names.is_empty() { vlans } else { format!("{vlans} names={names}") }
 }
 
 /// Which knowledge the program runs on: what is compiled in.
@@ -156,7 +169,11 @@ impl Prepared {
     /// Reads all packets. `progress` hears how many bytes are done.
     pub fn read(self, progress: &mut dyn FnMut(u64)) -> Reading {
         let Self { feed, job, looks, run, left_out } = self;
-        let settings = fingerprints::inventory::Settings { site: job.site.clone(), ..Default::default() };
+        let settings = fingerprints::inventory::Settings {
+            site: job.site.clone(),
+            names: job.names.clone(),
+            ..Default::default()
+        };
         let mut inventory = Inventory::new(settings, Rules::builtin());
         let totals = pipeline::read(feed, job.settings, &mut inventory, progress);
         let told = totals.inputs.iter().zip(&totals.accounts);

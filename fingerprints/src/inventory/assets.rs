@@ -5,7 +5,7 @@
 use super::joins::{self, Carriers, Group, Join};
 use super::known::{Key, Known, Part, Seen};
 use super::registry::{Registry, Slot};
-use super::rows;
+use super::{Settings, rows};
 use crate::asset::{Attribute, Claim, Told, id, winner};
 use crate::protocol::Protocols;
 use crate::record::Shared;
@@ -67,7 +67,7 @@ const SURE: u8 = 95;
 const UNSURE: u8 = 50;
 
 impl<'a> Assets<'a> {
-    pub(super) fn settle(site: &str, registry: &'a Registry, rules: &Rules, protocols: &Protocols) -> Self {
+    pub(super) fn settle(settings: &Settings, registry: &'a Registry, rules: &Rules, protocols: &Protocols) -> Self {
         let carriers = Carriers::of(registry);
         let (groups, refused) = joins::groups(registry, protocols, &carriers);
         let mut places = Vec::new();
@@ -79,7 +79,7 @@ impl<'a> Assets<'a> {
         }
         let children = children(registry, &groups);
         let make = |group: &Group| {
-            let mut asset = Asset::new(site, registry, group);
+            let mut asset = Asset::new(settings, registry, group);
             asset.find_macs(registry, &carriers);
             asset.conclude(rules, &children);
             asset
@@ -138,13 +138,13 @@ fn children(registry: &Registry, groups: &[Group]) -> BTreeMap<(Host, &'static s
 }
 
 impl<'a> Asset<'a> {
-    fn new(site: &str, registry: &'a Registry, group: &Group) -> Self {
+    fn new(settings: &Settings, registry: &'a Registry, group: &Group) -> Self {
         let get = |slot: &Slot| registry.get(*slot);
         let homes: Vec<&Known> = group.homes.iter().filter_map(get).collect();
         let mut members = homes.clone();
         members.extend(group.folded.iter().filter_map(get));
-        let mut ids = homes.iter().map(|known| asset_id(site, &known.key));
-        let joined = |join: &Join| Some((join.clone(), asset_id(site, &registry.get(join.slot)?.key)));
+        let mut ids = homes.iter().map(|known| asset_id(settings, &known.key));
+        let joined = |join: &Join| Some((join.clone(), asset_id(settings, &registry.get(join.slot)?.key)));
         let mut asset = Self {
             id: ids.next().unwrap_or_default().into(),
             title: OnceCell::new(),
@@ -447,8 +447,8 @@ impl Values for Everything<'_> {
 }
 
 /// "a-" and the hash of site, context and the first address or child key by which it was seen.
-pub(super) fn asset_id(site: &str, key: &Key) -> String {
-    let context = key.host.context.to_string();
+pub(super) fn asset_id(settings: &Settings, key: &Key) -> String {
+    let (site, context) = (settings.site.as_str(), settings.names.context(key.host.context));
     let address = key.host.address.to_string();
     match &key.child {
         None => id('a', [site, &context, &address]),

@@ -4,6 +4,7 @@
 //! `0.0.0.0/0` and `::/0`, so that the internet does not become a list of subnets. Conversations that nobody answered
 //! are not told by their destination; they count as one-way where they came from.
 
+use super::names::Names;
 use super::sums::{Sums, end_of};
 use crate::finding::{BLIND, Kind, Kinds, LOSS, ONE_WAY};
 use crate::record::CoverageRow;
@@ -231,7 +232,7 @@ impl Coverage {
     }
 
     /// What could not be seen, and is enough to be told as a finding: of each context what hours and networks show.
-    pub(super) fn unseen(&self, kinds: &Kinds) -> Vec<Unseen> {
+    pub(super) fn unseen(&self, kinds: &Kinds, names: &Names) -> Vec<Unseen> {
         let limits = Limits::of(kinds);
         let mut found: BTreeMap<(&'static str, Context), Vec<(&Key, &Cover)>> = BTreeMap::new();
         for (key, cover) in self.rows.sorted() {
@@ -240,7 +241,7 @@ impl Coverage {
                 found.entry((kind, key.context)).or_default().push((key, cover));
             }
         }
-        found.into_iter().map(|((kind, context), covers)| Unseen::of(kind, context, &covers)).collect()
+        found.into_iter().map(|((kind, context), covers)| Unseen::of(kind, context, names, &covers)).collect()
     }
 
     pub(super) fn clear(&mut self) {
@@ -380,14 +381,14 @@ const MOST_EVIDENCE: usize = 3;
 const MOST_NAMED: usize = 16;
 
 impl Unseen {
-    fn of(kind: &'static str, context: Context, covers: &[(&Key, &Cover)]) -> Self {
+    fn of(kind: &'static str, context: Context, names: &Names, covers: &[(&Key, &Cover)]) -> Self {
         let sum = |of: fn(&Cover) -> u64| covers.iter().fold(0u64, |sum, (_, cover)| sum.saturating_add(of(cover)));
         let (part, whole) = match kind {
             ONE_WAY => (sum(|cover| cover.one_sided), sum(|cover| cover.mutual)),
             _ => (sum(|cover| cover.lost_bytes), sum(Cover::sent_bytes)),
         };
         let hours: BTreeSet<Timestamp> = covers.iter().map(|(key, _)| key.window).collect();
-        let networks = by_weight(covers, context);
+        let networks = by_weight(covers, &names.context(context));
         let listed: Vec<&str> = networks.iter().take(MOST_NAMED).map(String::as_str).collect();
         let mut details = BTreeMap::from([
             ("networks".to_owned(), listed.join(", ")),
@@ -408,7 +409,7 @@ impl Unseen {
         let span = covers.iter().fold(None, |span, (_, cover)| joined(span, cover.span));
         Self {
             kind,
-            key: context.to_string(),
+            key: names.context(context),
             words: BTreeMap::from([("where", named(&networks))]),
             details,
             span: span.unwrap_or_default(),
@@ -421,7 +422,7 @@ impl Unseen {
 }
 
 /// The networks, the one with most packets first.
-fn by_weight(covers: &[(&Key, &Cover)], context: Context) -> Vec<String> {
+fn by_weight(covers: &[(&Key, &Cover)], context: &str) -> Vec<String> {
     let mut packets: BTreeMap<Subnet, u64> = BTreeMap::new();
     for (key, cover) in covers {
         let sum = packets.entry(key.subnet).or_default();
@@ -429,7 +430,7 @@ fn by_weight(covers: &[(&Key, &Cover)], context: Context) -> Vec<String> {
     }
     let mut packets: Vec<(Subnet, u64)> = packets.into_iter().collect();
     packets.sort_by_key(|(subnet, packets)| (subnet.length == 0, std::cmp::Reverse(*packets), *subnet));
-    let name = |subnet: Subnet| match (subnet.length, context.is_root()) {
+    let name = |subnet: Subnet| match (subnet.length, context.is_empty()) {
         (0, _) => "the internet".to_owned(),
         (_, true) => subnet.to_string(),
         (_, false) => format!("{subnet} ({context})"),

@@ -49,8 +49,8 @@ fn check(file: &Path) -> Result<u8> {
         Ok(config) => {
             let count = super::summary::plural(config.len(), "setting");
             writeln!(std::io::stdout().lock(), "{}: {count}, all understood", visible(&file.to_string_lossy()))?;
-            if config.has_names() {
-                say("names of VLANs and interfaces are checked and shown; rows and ids do not bear them yet");
+            if config.has_interfaces() {
+                say("[interfaces] is for listening, which is not there yet; nothing else uses it");
             }
             Ok(READ)
         }

@@ -78,7 +78,7 @@ fn findings(arguments: &Arguments) -> Result<(Rows, u8)> {
     }
     let site = arguments.whom.site.as_deref().unwrap_or("default");
     let begun = read::Progress::begin(&arguments.from, false);
-    let reading = begun.read(prepare(arguments.whom.job(&arguments.from, site))?);
+    let reading = begun.read(prepare(arguments.whom.job(&arguments.from, site)?)?);
     let code = read::tell_damage(&reading);
     Ok((Rows::of(table, &reading.records, &reading.run.provenance).newest(), code))
 }

@@ -9,6 +9,7 @@ use crate::source::LeftOut;
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fingerprints::finding::Severity;
+use fingerprints::inventory::Names;
 use fingerprints::record::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 use outputs::lake::DEFAULT_SITE;
@@ -61,6 +62,9 @@ pub(super) struct Whom {
     /// All VLANs are one network: an address is the same host in each
     #[arg(long, conflicts_with = "vlan_separate")]
     vlan_join: bool,
+    /// A name for a VLAN, as 7=plant-a: it stands for the number in contexts and ids, which stay when the number changes
+    #[arg(long, value_name = "NUMBER=NAME", value_parser = told::vlan_name)]
+    vlan_name: Vec<(u16, String)>,
     /// The sensor's name in every row
     #[arg(long, value_name = "NAME", default_value = "otoscope", value_parser = told::name)]
     sensor: String,
@@ -74,16 +78,18 @@ pub(super) struct Whom {
 
 impl Whom {
     /// The job of reading these captures for a site; with `--separate` one job for each path.
+    ///
+    /// Fails when two sites or two networks have one name.
     pub(super) fn jobs(&self, paths: &[PathBuf], site: &str) -> Result<Vec<Job>> {
         if !self.separate {
-            return Ok(vec![self.job(paths, site)]);
+            return Ok(vec![self.job(paths, site)?]);
         }
         let sites = sites_of(paths)?;
-        Ok(paths.iter().zip(sites).map(|(path, site)| self.job(std::slice::from_ref(path), &site)).collect())
+        paths.iter().zip(sites).map(|(path, site)| self.job(std::slice::from_ref(path), &site)).collect()
     }
 
     /// The job of reading these captures for one site.
-    pub(super) fn job(&self, paths: &[PathBuf], site: &str) -> Job {
+    pub(super) fn job(&self, paths: &[PathBuf], site: &str) -> Result<Job> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let workers = self.workers.map_or(cores, usize::from);
         let vlans = match (self.vlan_separate, self.vlan_join) {
@@ -92,8 +98,9 @@ impl Whom {
             (false, false) => Vlans::Observed,
         };
         let settings = Settings { workers, vlans, ..Settings::default() };
+        let names = Names::of(self.vlan_name.iter().cloned()).map_err(WrongUse)?;
         let (site, sensor, filter) = (site.to_owned(), self.sensor.clone(), self.packet_filter.clone());
-        Job { paths: paths.to_vec(), site, sensor, settings, filter }
+        Ok(Job { paths: paths.to_vec(), site, sensor, settings, filter, names })
     }
 }
 

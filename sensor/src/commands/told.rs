@@ -5,6 +5,7 @@ use crate::config::ConfigError;
 use crate::source::FilterError;
 use crate::words;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use fingerprints::inventory::Names;
 use outputs::{QueryError, did_you_mean, nearest, visible};
 use std::io;
 
@@ -139,6 +140,16 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 
 /// Of the 255 bytes of a file's name, what a run's id and number leave.
 const LONGEST_NAME: usize = 180;
+
+/// A VLAN and its name, as `--vlan-name` takes them.
+pub(super) fn vlan_name(text: &str) -> Result<(u16, String), String> {
+    let (number, name) = text.split_once('=').ok_or("a VLAN and its name are wanted, like 7=plant-a")?;
+    let number = number.trim().parse().ok().filter(|number| *number < 4095);
+    let number = number.ok_or("VLANs are numbered 0 to 4094, as in 7=plant-a")?;
+    let name = name.trim();
+    Names::fits(name)?;
+    Ok((number, name.to_owned()))
+}
 
 /// How many, as `--limit` takes it.
 pub(super) fn how_many(text: &str) -> Result<usize, String> {

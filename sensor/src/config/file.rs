@@ -6,6 +6,7 @@ use super::{
 use crate::commands::refusal;
 use clap::Command;
 use clap::error::ErrorKind;
+use fingerprints::inventory::Names;
 use outputs::{did_you_mean, nearest};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -170,7 +171,7 @@ impl FileReader<'_> {
         for (key, value) in table {
             let key = key.get_ref().as_ref();
             let what = match value.get_ref() {
-                DeValue::String(name) => match (network_name(name), names.iter().find(|(_, other)| other == name)) {
+                DeValue::String(name) => match (Names::fits(name), names.iter().find(|(_, other)| other == name)) {
                     (Err(what), _) => format!("{key}: {what}"),
                     (Ok(()), Some((other, _))) => format!("{key} has the name of {other}: every network has its own"),
                     (Ok(()), None) => {
@@ -196,17 +197,6 @@ fn listed(sections: &[&str]) -> String {
     let shown: Vec<String> = sections.iter().take(3).map(|section| format!("[{section}]")).collect();
     let more = sections.len() - shown.len();
     shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
-}
-
-/// Whether a network may be called so: it stands in paths of contexts, and must not pass for a number.
-fn network_name(name: &str) -> Result<(), &'static str> {
-    if name.trim().is_empty() || name.chars().any(char::is_control) {
-        Err("a name has letters")
-    } else if name.contains(['/', ':']) {
-        Err("a name has no / and no :, which stand between the parts of a context")
-    } else {
-        Ok(())
-    }
 }
 
 /// A setting's value as it would be typed, if it fits the option.

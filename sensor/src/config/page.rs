@@ -164,11 +164,12 @@ const HEAD: &str = "\
 ";
 
 const NAMES: &str = "
-# Names for what is only numbered on the wire: each network its own. They are checked and shown; rows and ids do not bear
-# them yet.
+# Names of VLANs, each its own (--vlan-name): they stand for the numbers in contexts and ids, so that ids stay when a
+# number changes or a mirror moves.
 [vlans]
 # 7 = \"plant-a\"
 
+# Names of what interfaces listen to: for listening, which is not there yet.
 [interfaces]
 # eth1 = \"mirror-hall-3\"
 ";

@@ -1,6 +1,6 @@
 //! Settings from a file: named by an option or the environment, checked, shown, begun.
 
-use super::support::otoscope;
+use super::support::{Recording, otoscope};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 use serde_json::Value;
@@ -60,6 +60,52 @@ fn a_lake_is_written_as_the_file_says() {
     read(&[]).stdout(starts_with(r#"{"table":"#).and(contains(r#""sensor":"left""#)));
     read(&["--json=false"]).stdout(starts_with("1 capture"));
     otoscope().arg("assets").arg(&lake).assert().code(READ).stdout(contains("Schneider"));
+}
+
+/// A meter in a VLAN, whatever its number was at the time.
+fn meter(folder: &TempDir, vlan: u16) -> PathBuf {
+    let mut recording = Recording::new();
+    let (client, server) = ((1, 40_000), (2, 502));
+    recording.tagged(vlan, client, server, 1, 1, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1]);
+    recording.tagged(vlan, server, client, 1, 13, &[0, 1, 0, 0, 0, 5, 1, 3, 2, 0, 7]);
+    let path = folder.path().join(format!("vlan{vlan}.pcap"));
+    fs::write(&path, recording.into_bytes()).expect("the file can be written");
+    path
+}
+
+/// A mirror that moves to where a network has another number: with a name the ids stay, and every context bears it.
+#[test]
+fn a_name_of_a_vlan_keeps_the_ids() {
+    let folder = scratch();
+    let file = settings(&folder, "x.toml", "[vlans]\n7 = 'plant a'\n107 = 'spare'\n");
+    let moved = settings(&folder, "moved.toml", "[vlans]\n107 = 'plant a'\n");
+    let [before, after] = [7, 107].map(|vlan| meter(&folder, vlan));
+    let told = |capture: &Path, arguments: &[&str]| {
+        let rows = |table: &str| {
+            let columns = if table == "assets" { "asset_id,context,identity_keys" } else { "finding_id" };
+            let mut command = otoscope();
+            command.args([table, "--format", "json", "--columns", columns]).arg(capture).args(arguments);
+            String::from_utf8(command.assert().code(READ).get_output().stdout.clone()).expect("text")
+        };
+        rows("assets") + &rows("findings")
+    };
+    let text = |path: &Path| path.to_str().expect("the paths of tests are text").to_owned();
+    let (file, moved) = (text(&file), text(&moved));
+    let named = told(&before, &["--config", &file]);
+    assert_eq!(named, told(&after, &["--config", &moved]));
+    assert_eq!(named, told(&after, &["--vlan-name", "107=plant a"]));
+    assert!(named.contains(r#""context":"plant a""#) && named.contains(r#"["ip:plant a/10.0.0.1"]"#), "{named}");
+    assert!(!named.contains("vlan:"), "{named}");
+    let plain = told(&before, &[]);
+    assert!(plain.contains(r#""context":"vlan:7""#) && plain != told(&after, &[]), "{plain}");
+    let ids = |told: &str| told.split('"').filter(|part| part.starts_with("a-")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(!ids(&named).is_empty() && ids(&named) != ids(&plain), "the name is part of the id");
+    // What is typed goes before the file, and two networks never share a name.
+    assert!(told(&before, &["--config", &file, "--vlan-name", "7=typed"]).contains(r#""context":"typed""#));
+    let twice = ["read", "--vlan-name", "7=a", "--vlan-name", "8=a"];
+    otoscope().args(twice).arg(&before).assert().code(WRONG_USE).stderr(contains("vlan:8 has the name of vlan:7"));
+    let none = ["read", "--vlan-name", "plant"];
+    otoscope().args(none).arg(&before).assert().code(WRONG_USE).stderr(contains("are wanted, like 7=plant-a"));
 }
 
 #[test]
