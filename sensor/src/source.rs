@@ -3,6 +3,7 @@
 pub mod capture_file;
 mod feed;
 mod filter;
+mod formats;
 mod map;
 mod pcap;
 mod pcapng;
@@ -135,7 +136,7 @@ fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder; is the path right?".to_owned(),
         io::ErrorKind::PermissionDenied => "this user may not read it; change its rights or read as another".to_owned(),
-        _ => error.to_string(),
+        _ => crate::words::of(error),
     }
 }
 
@@ -158,6 +159,8 @@ pub enum Other {
     Broken(&'static str),
     /// Text.
     Text,
+    /// Something that is known, in words that say what helps.
+    Known(&'static str),
     /// Something else.
     Unknown,
 }
@@ -189,6 +192,7 @@ impl fmt::Display for Other {
             Self::Compressed(by) => write!(f, "it is compressed by {by}: unpack it first"),
             Self::Broken(by) => write!(f, "it is compressed by {by}, and nothing of it can be unpacked"),
             Self::Text => f.write_str("it is text"),
+            Self::Known(what) => f.write_str(what),
             Self::Unknown => f.write_str("it starts like no capture"),
         }
     }
@@ -257,6 +261,7 @@ impl Search {
             return Ok(());
         }
         if let Some(what) = what_else(path).map_err(|error| SourceError::io(path, error))? {
+            let what = known(path, what).map_err(|error| SourceError::io(path, error))?;
             return Err(SourceError::NotACapture { path: path.to_owned(), what });
         }
         if self.is_new(path, &metadata) {
@@ -303,7 +308,9 @@ impl Search {
                     left_out.compressed.push(path.clone());
                 }
                 Ok(Some(Other::Broken(_))) => left_out.broken.push(path.clone()),
-                Ok(Some(Other::Empty | Other::Stump | Other::Unknown)) => left_out.no_captures.push(path.clone()),
+                Ok(Some(Other::Empty | Other::Stump | Other::Known(_) | Other::Unknown)) => {
+                    left_out.no_captures.push(path.clone())
+                }
                 Ok(None) => {
                     let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
                     self.found.inputs.push(Input::file(path, name));
@@ -378,6 +385,14 @@ fn what_else(path: &Path) -> io::Result<Option<Other>> {
         }
     }
     Ok(if capture_file::is_capture(&front) { None } else { Some(Other::of(&front)) })
+}
+
+/// What a file is that was named and is no capture: more is said of it than of one that lies in a folder.
+fn known(path: &Path, what: Other) -> io::Result<Other> {
+    let mut front = Vec::new();
+    File::open(path)?.take(FRONT as u64).read_to_end(&mut front)?;
+    let is_open = matches!(what, Other::Text | Other::Unknown);
+    Ok(formats::known(path, &front).filter(|_| is_open).map_or(what, Other::Known))
 }
 
 /// Bytes that are enough to tell what a file is.
