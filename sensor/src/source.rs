@@ -309,7 +309,7 @@ impl Search {
                 }
                 Ok(Some(Other::Broken(_))) => left_out.broken.push(path.clone()),
                 Ok(Some(Other::Empty | Other::Stump | Other::Known(_) | Other::Unknown)) => {
-                    left_out.no_captures.push(path.clone())
+                    left_out.no_captures.push(path.clone());
                 }
                 Ok(None) => {
                     let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
