@@ -351,9 +351,13 @@ impl Inventory {
         self.history.close(&mut records);
         records.extend(self.coverage.rows(&self.kinds).into_iter().map(Record::from));
         self.coverage.clear();
-        records.iter_mut().for_each(|record| rows::name_captures(record, captures));
+        for record in &mut records {
+            rows::name_captures(record, captures);
+        }
         records.extend(sums);
-        records.iter_mut().for_each(|record| self.settings.names.apply(record));
+        for record in &mut records {
+            self.settings.names.apply(record);
+        }
         in_order(records)
     }
 
