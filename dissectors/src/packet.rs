@@ -8,6 +8,7 @@
 //! can hand it over beside a reference to the payload.
 
 mod bus;
+pub mod checksum;
 mod frame;
 mod ip;
 mod link;
