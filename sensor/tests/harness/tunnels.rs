@@ -11,6 +11,7 @@ use fingerprints::record::Record;
 use proptest::prelude::*;
 use sensor::pipeline::{Entry, Settings};
 use sensor::source::{CaptureFile, Input, Step};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -123,6 +124,39 @@ fn our_captures_give_the_same_rows_in_tunnels_without_an_id() {
         let differs = plain.iter().zip(&inside).find(|(one, other)| one != other);
         assert_eq!((differs, plain.len()), (None, inside.len()), "{kind:?}");
         assert!(plain.len() > 100, "{kind:?}: {} rows", plain.len());
+    }
+}
+
+/// The same addresses in two networks are two pairs of hosts; in one they are one.
+#[test]
+fn an_address_in_two_networks_is_two_assets() {
+    let shots =
+        shots_of(&Input::held("polling", std::fs::read(pcaps().join("modbus/polling.pcap")).expect("it is ours")));
+    let assets_in = |kinds: [Kind; 2]| {
+        let folder = tempfile::tempdir().expect("there is room");
+        for (name, kind) in ["one.pcap", "two.pcap"].into_iter().zip(kinds) {
+            let (_, inside) = carried(&shots, kind).expect("it has packets");
+            std::fs::write(folder.path().join(name), inside).expect("there is room");
+        }
+        let records = records_of(&[folder.path().to_owned()], Settings::default()).records;
+        let assets = records.iter().filter_map(|record| match record {
+            Record::Assets(row) => Some((row.ips.clone(), row.context.clone())),
+            _ => None,
+        });
+        assets.collect::<BTreeSet<_>>()
+    };
+    let one = assets_in([Kind::Gre, Kind::InIpv4]);
+    assert!(one.len() >= 2 && one.iter().all(|(_, context)| context.is_none()), "{one:?}");
+    for (kinds, contexts) in [
+        ([Kind::GenevePacket(1), Kind::GenevePacket(2)], ["vni:1", "vni:2"]),
+        ([Kind::GreKey(1), Kind::GreKey(u32::MAX)], ["gre:1", "gre:4294967295"]),
+    ] {
+        let two = assets_in(kinds);
+        for context in contexts {
+            let there = two.iter().filter(|(_, there)| there.as_deref() == Some(context)).map(|(ips, _)| ips);
+            assert!(there.eq(one.iter().map(|(ips, _)| ips)), "{context}: {two:?}");
+        }
+        assert_eq!(two.len(), 2 * one.len(), "{two:?}");
     }
 }
 
