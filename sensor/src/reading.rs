@@ -5,7 +5,7 @@ use crate::pipeline::{self, Entry, Hour, Settings, Totals, Vlans, Witness};
 use crate::source::{self, Account, Feed, Input, LeftOut, Origin};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
-use dissectors::packet::FrameName;
+use dissectors::packet::{FrameName, LinkType};
 use dissectors::{Observation, Place, Timestamp};
 use fingerprints::inventory::{Blind, CaptureName, Inventory, Names};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
@@ -203,10 +203,10 @@ fn unread_links(totals: &Totals) -> Vec<Blind> {
     let sum = totals.sum();
     let blind = sum.unread_links.iter().filter_map(|(number, tally)| {
         let place = *totals.first_unread.get(number)?;
-        let segment = format!("frames of link type {}", link_name(*number));
+        let segment = format!("frames of link type {}", LinkType::from_number(*number));
         let packets = tally.packets;
         Some(Blind {
-            what: format!("{packets} frames of link type {}, which is not read.", link_name(*number)),
+            what: format!("{packets} {segment}, which is not read."),
             segment,
             key: format!("link/{number}"),
             missing: packets,
@@ -271,8 +271,8 @@ fn link_names(account: &Account) -> Vec<String> {
     numbers.into_iter().map(link_name).collect()
 }
 
-/// A link type as people know it, or its number in the registry.
-pub(crate) fn link_name(number: u32) -> String {
+/// A link type as the tables name it, or its number in the registry.
+fn link_name(number: u32) -> String {
     let name = match number {
         0 => "null",
         1 => "ethernet",

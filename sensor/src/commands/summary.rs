@@ -4,10 +4,10 @@ use super::quoted;
 use super::terminal::Style;
 use crate::duplicate::DuplicateCount;
 use crate::pipeline::Entry;
-use crate::reading::{Reading, link_name};
+use crate::reading::Reading;
 use crate::source::{Account, LeftOut, Meaningless};
 use anyhow::Result;
-use dissectors::packet::FrameName;
+use dissectors::packet::{FrameName, LinkType};
 use fingerprints::finding::Severity;
 use fingerprints::record::{AssetRow, FindingRow, Record, ServiceRow};
 use outputs::{rfc3339, visible};
@@ -182,7 +182,7 @@ fn entry_name(entry: Entry) -> String {
         Entry::Filtered => "filtered out".to_owned(),
         Entry::Duplicate => "duplicate".to_owned(),
         Entry::Damaged => "damaged".to_owned(),
-        Entry::UnreadLink(number) => format!("of link type {}", link_name(number)),
+        Entry::UnreadLink(number) => format!("of link type {}", LinkType::from_number(number)),
         Entry::UnreadFrame(number) => frame_name(number),
         Entry::Fragment => "incomplete fragment".to_owned(),
     }
@@ -419,12 +419,12 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     )));
     lines.extend(damaged_captures(reading));
     lines.extend(left_out(&reading.left_out));
-    let unread = sum.unread_links.iter().map(|(number, tally)| (link_name(*number), tally.packets));
+    let unread =
+        sum.unread_links.iter().map(|(number, tally)| (LinkType::from_number(*number).to_string(), tally.packets));
     lines.extend(listed(unread, " of link types not read: "));
     for Meaningless { link_type, said, frames } in &reading.totals.filter_fails {
         let frames = plural(usize::try_from(*frames).unwrap_or(usize::MAX), "frame");
-        let link = link_name(link_type.number());
-        lines.push(format!("{frames} of link type {link}, for which the filter means nothing: {said}"));
+        lines.push(format!("{frames} of link type {link_type}, for which the filter means nothing: {said}"));
     }
     let ratio = |part, whole| share(part, whole).map_or(String::new(), |share| format!(" ({share})"));
     let (one_way, relations) = one_way(services);

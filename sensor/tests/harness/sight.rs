@@ -164,6 +164,6 @@ fn a_link_type_that_is_not_read_is_told() {
     let findings = unseen_in(&path);
     let finding = only(&findings);
     assert_eq!((finding.kind.as_str(), frame_of(finding)), (BLIND, Some(1)));
-    assert_eq!(finding.title, "Nothing is seen of frames of link type 147");
+    assert_eq!(finding.title, "Nothing is seen of frames of link type private use (147)");
     otoscope().args(["read".as_ref(), path.as_os_str()]).assert().code(3);
 }
