@@ -1,15 +1,13 @@
 //! Rows on paper: a table for people, JSON and CSV for programs.
 //!
-//! Much of the text comes from the wire, and so from a stranger. What could move the cursor, recolour the terminal or turn
-//! the line around is shown as `\u{1b}` where people look, and escaped in JSON; a CSV cell that a spreadsheet would run
-//! gets an apostrophe.
+//! Much of the text comes from the wire, and so from a stranger: `visible.rs` says what is done about it.
 
 use std::io::{self, Write};
 
 use crate::cell::{Cell, Json, Kind, rfc3339};
 use crate::lines::Object;
 use crate::rows::Rows;
-use crate::visible::{visible, write_json};
+use crate::visible::{harmless, visible, write_json};
 
 mod table;
 
@@ -58,7 +56,7 @@ fn csv(rows: &Rows, columns: &[usize], audience: Audience, out: &mut dyn Write) 
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(columns.iter().map(|&i| rows.table.columns[i].name)).map_err(io_error)?;
     for row in &rows.rows {
-        let cells = columns.iter().map(|&i| harmless(plain(rows.table.columns[i].kind, &row[i]), &row[i]));
+        let cells = columns.iter().map(|&i| of_csv(rows.table.columns[i].kind, &row[i]));
         let cells = cells.map(|cell| if audience == Audience::Terminal { visible(&cell) } else { cell });
         writer.write_record(cells).map_err(io_error)?;
     }
@@ -91,10 +89,13 @@ fn joined(texts: impl Iterator<Item = String>, between: &str) -> String {
     texts.collect::<Vec<_>>().join(between)
 }
 
-/// Text that no spreadsheet takes for a formula. A number may begin with its sign.
-fn harmless(text: String, cell: &Cell) -> String {
-    let is_number = matches!(cell, Cell::Int(_) | Cell::Double(_));
-    if !is_number && text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+/// A cell of CSV. A number begins with its own sign, a time has none.
+fn of_csv(kind: Kind, cell: &Cell) -> String {
+    let text = plain(kind, cell);
+    match cell {
+        Cell::Text(_) | Cell::List(_) | Cell::Map(_) | Cell::Struct(_) => harmless(&text),
+        Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Double(_) | Cell::Time(_) => text,
+    }
 }
 
 #[cfg(test)]
@@ -157,12 +158,17 @@ mod tests {
 
     #[test]
     fn a_spreadsheet_runs_no_cell() {
-        for text in ["=1+1", "+1", "-1", "@x", "\tx", "\rx"] {
+        for text in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "＝1", " =1", "\u{feff}=1", "\"=1"] {
             let csv = printed(named(text), "name", Format::Csv(Audience::Program));
-            assert!(csv.trim_start_matches("name\n").trim_start_matches('"').starts_with('\''), "{csv}");
+            let front = csv.trim_start_matches("name\n").trim_start_matches(['"', ' ', '\u{feff}']);
+            assert!(front.starts_with('\''), "{csv}");
         }
-        let list = AssetRow { ips: vec!["=1".into(), "b".into()], ..AssetRow::default() };
-        assert_eq!(printed(list, "ips", Format::Csv(Audience::Program)), "ips\n'=1; b\n");
+        let list = AssetRow { ips: vec!["=1".into(), "b".into(), "-2".into()], ..AssetRow::default() };
+        assert_eq!(printed(list, "ips", Format::Csv(Audience::Program)), "ips\n'=1; b; '-2\n");
+        // One that splits at semicolons sees three cells here, and the quotes as letters.
+        let split = printed(named("a;=1+1;\"@x"), "name", Format::Csv(Audience::Program));
+        assert_eq!(split, "name\n\"a;'=1+1;\"\"'@x\"\n");
+        assert_eq!(printed(named("10-20; a=b"), "name", Format::Csv(Audience::Program)), "name\n10-20; a=b\n");
         let number = FindingRow { score: -5, ..FindingRow::default() };
         assert_eq!(printed(number, "score", Format::Csv(Audience::Program)), "score\n-5\n");
     }

@@ -1,5 +1,14 @@
-//! Text from the wire, made harmless for who looks at it: it comes from a stranger, and could move the cursor, recolour
-//! the terminal, or turn the line around.
+//! Text from the wire, made inert: it comes from a stranger, and could move the cursor, recolour the terminal, turn the
+//! line around, hide in it, or be run by a spreadsheet. It is kept as it came (made valid UTF-8, and cut where it is very
+//! long), and each way out of the program takes its own care:
+//!
+//! | where | what inert means |
+//! |---|---|
+//! | terminal: tables, summaries, messages, CSV at a terminal | what is not meant to be seen stands as `\u{1b}`; one text, one line; cells and lines are cut |
+//! | CSV for a program | the text itself, quoted; what a spreadsheet would run has an apostrophe before it; numbers are left alone |
+//! | JSON, JSON lines | the text itself; what is not meant to be seen is escaped, so that the same text is read and nothing is obeyed |
+//! | Parquet | the text itself: valid UTF-8 in a column of text. Who prints it takes the care that our printers take |
+//! | pcapng comments | as on the terminal |
 
 use std::io::{self, Write};
 
@@ -14,13 +23,41 @@ pub fn visible(text: &str) -> String {
     text.chars().map(show).collect()
 }
 
-/// Controls, and the marks that turn text around, hide in it or end a line (Unicode's Cc, Cf, Zl and Zp, as far as a
-/// terminal obeys them).
+/// Controls, the marks that turn text around, end a line or join letters, and letters without a shape (Unicode's Cc, Cf,
+/// Zl, Zp, and its default ignorable code points).
 fn is_unseen(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
+
+/// Text that no spreadsheet takes for a formula, whichever of comma, semicolon, tab and line end it splits at: one that
+/// splits at semicolons obeys no quotes of ours.
+pub(crate) fn harmless(text: &str) -> String {
+    const SPLITS: [char; 4] = [';', '\t', '\r', '\n'];
+    let mut told = String::with_capacity(text.len());
+    for (place, part) in text.split_inclusive(SPLITS).enumerate() {
+        // A control at the front of a cell is dropped by some, and what is behind it is run.
+        if place == 0 && text.starts_with(['\t', '\r', '\n']) {
+            told.push('\'');
+        }
+        let is_passed = |letter: char| letter == '"' || letter.is_whitespace() || is_unseen(letter);
+        let rest = part.trim_start_matches(is_passed);
+        told.push_str(&part[..part.len() - rest.len()]);
+        if rest.starts_with(FORMULA) {
+            told.push('\'');
+        }
+        told.push_str(rest);
+    }
+    told
+}
+
+/// What formulas begin with; the wide forms are read like the others where letters are wide.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// Writes a value as JSON on one line. What [`visible`] shows is escaped, so that the same value is read and nothing is
 /// obeyed.

@@ -182,13 +182,27 @@ fn say(text: &str) {
     let _ = text.lines().try_for_each(|line| writeln!(stderr, "{}", visible(line)));
 }
 
-/// A path to be pasted: in quotes where a shell would read it as something else.
+/// A path to be pasted into a shell: in quotes where it would be read as something else. Bytes that could move a terminal
+/// are written as bash, zsh and ksh read them.
 pub(crate) fn quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    let is_plain = path.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-+:,=@%".contains(letter));
-    if is_plain && !path.is_empty() {
-        path.into_owned()
-    } else {
-        format!("'{}'", visible(&path).replace('\'', r"'\''"))
+    let bytes = path.as_os_str().as_encoded_bytes();
+    // What begins like an option is none behind its folder.
+    let front = if bytes.first() == Some(&b'-') { "./" } else { "" };
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:,=@%".contains(letter);
+    match path.to_str() {
+        Some(text) if visible(text) != text => escaped(front, bytes),
+        None => escaped(front, bytes),
+        Some(text) if text.chars().all(plain) && !text.is_empty() && !text.starts_with('=') => format!("{front}{text}"),
+        Some(text) => format!("'{front}{}'", text.replace('\'', r"'\''")),
     }
+}
+
+fn escaped(front: &str, bytes: &[u8]) -> String {
+    let letter = |byte: &u8| match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        other => format!("\\x{other:02x}"),
+    };
+    // Two digits are all that a shell reads: what follows them is a letter of its own.
+    format!("$'{front}{}'", bytes.iter().map(letter).collect::<String>())
 }

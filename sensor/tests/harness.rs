@@ -13,10 +13,13 @@ mod harness {
     mod extract;
     mod facts;
     mod faults;
+    mod inert;
     mod lake;
     mod manual;
     mod mirror;
     mod negative;
+    #[cfg(unix)]
+    mod paste;
     mod replay;
     mod sight;
     mod slips;

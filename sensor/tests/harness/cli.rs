@@ -224,7 +224,7 @@ fn paths_are_shown_safely_and_can_be_pasted() {
         .code(FAILED)
         .stderr(contains(r"\u{9b}2J: there is no such").and(contains('\u{9b}').not()));
     let summary = stdout(&["read", shown(&steering)]);
-    assert!(!summary.contains('\u{1b}') && summary.contains(r"\u{1b}[31mred.pcap'"), "{summary}");
+    assert!(!summary.contains('\u{1b}') && summary.contains(r"\x1b[31mred.pcap'"), "{summary}");
     let summary = stdout(&["read", shown(&blank)]);
     let quoted = format!("'{}'", shown(&blank));
     for step in ["wireshark -r", "otoscope findings", "otoscope asset ADDRESS"] {
