@@ -86,9 +86,8 @@ fn rules(fields: &[&'static Field]) -> Rules {
     let planted: String = fields.iter().map(planted).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fingerprints/data/rules");
     let files = fs::read_dir(folder).expect("the rules lie there").map(|file| file.expect("it can be read").path());
-    let mut texts: Vec<(String, String)> = files
-        .map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("it can be read")))
-        .collect();
+    let mut texts: Vec<(String, String)> =
+        files.map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("it can be read"))).collect();
     texts.push(("planted".to_owned(), planted));
     let texts = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     Rules::read(texts).unwrap_or_else(|error| panic!("{error}"))
@@ -250,7 +249,8 @@ fn formats(lake: &Path, rows: &Rows) {
     let json = stdout(&[name, "--format", "json"], lake);
     assert_moves_nothing(&json, name);
     assert_eq!(json.lines().count(), rows.rows.len() + 2, "{name}: a row is a line");
-    let told: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&json).expect("an array of objects");
+    let told: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(&json).expect("an array of objects");
     for (row, told) in rows.rows.iter().zip(&told) {
         let texts = rows.table.columns.iter().zip(row).filter_map(|(column, cell)| Some((column.name, cell.text()?)));
         texts.for_each(|(column, text)| assert_eq!(told[column].as_str(), Some(text), "{name}.{column}"));
@@ -266,7 +266,9 @@ fn formats(lake: &Path, rows: &Rows) {
         for ((told, cell), column) in record.iter().zip(row).zip(rows.table.columns) {
             assert!(!is_run(told), "{name}.{}: {told:?}", column.name);
             match cell {
-                Cell::Text(text) => assert_eq!(told.replace('\'', ""), text.replace('\'', ""), "{name}.{}", column.name),
+                Cell::Text(text) => {
+                    assert_eq!(told.replace('\'', ""), text.replace('\'', ""), "{name}.{}", column.name)
+                }
                 Cell::Int(number) => assert_eq!(told, number.to_string()),
                 Cell::Time(time) => assert_eq!(told, rfc3339(*time)),
                 _ => {}
