@@ -267,7 +267,7 @@ fn formats(lake: &Path, rows: &Rows) {
             assert!(!is_run(told), "{name}.{}: {told:?}", column.name);
             match cell {
                 Cell::Text(text) => {
-                    assert_eq!(told.replace('\'', ""), text.replace('\'', ""), "{name}.{}", column.name)
+                    assert_eq!(told.replace('\'', ""), text.replace('\'', ""), "{name}.{}", column.name);
                 }
                 Cell::Int(number) => assert_eq!(told, number.to_string()),
                 Cell::Time(time) => assert_eq!(told, rfc3339(*time)),
