@@ -44,7 +44,8 @@ impl Pipeline {
         };
         let feed = Feed::new(vec![input]).expect("a workload is a capture");
         let settings = pipeline::Settings { workers: self.workers, ..pipeline::Settings::default() };
-        let mut inventory = Inventory::new(inventory::Settings::default(), Rules::builtin());
+        let mut inventory =
+            Inventory::new(inventory::Settings::default().within(settings.inventory_bytes), Rules::builtin());
         let totals = pipeline::read(feed, settings, &mut inventory, &mut |_| {});
         drop(inventory.finish(totals.clock, &[]));
         Told { packets: totals.sum().packets, observations: totals.observations }

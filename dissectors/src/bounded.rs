@@ -111,6 +111,14 @@ impl<T> Bounded<T> {
         (slot, evicted)
     }
 
+    /// Lets the least proven entry go, because what it holds has grown too large elsewhere.
+    #[cold]
+    pub fn evict(&mut self) -> Option<T> {
+        let victim = self.next_victim()?;
+        self.evicted = self.evicted.saturating_add(1);
+        self.remove(victim)
+    }
+
     /// Takes an entry out.
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;

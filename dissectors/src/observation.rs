@@ -80,6 +80,8 @@ pub struct Context {
 }
 
 impl Context {
+    /// No tag at all.
+    pub const ROOT: Self = Self { tags: [0; Self::DEPTH] };
     /// How many tags a context holds; what is nested deeper is counted and belongs to the deepest context.
     pub const DEPTH: usize = 4;
     /// Above the 24 bits of an id: that there is one, and of which kind.

@@ -55,12 +55,41 @@ pub struct Settings {
     pub max_rows: usize,
     /// How many clients' dealings with servers are kept at most: the ground of findings.
     pub max_dealings: usize,
+    /// How many bytes all that is known of hosts and children may cost, as rows too.
+    pub max_known_bytes: usize,
+    /// How many bytes the summed rows of all tables may cost, as they are written too; those of one table five eighths of it.
+    pub max_row_bytes: usize,
 }
+
+impl Settings {
+    /// As much as fits into so many bytes: three tenths for what is known, more than half for rows, the rest for dealings.
+    #[must_use]
+    pub fn within(self, bytes: usize) -> Self {
+        Self {
+            max_assets: (bytes / 4_096).max(1_024),
+            max_rows: (bytes / 512).max(1_024),
+            max_dealings: (bytes / 12 / DEALING).max(256),
+            max_known_bytes: bytes / 10 * 3,
+            max_row_bytes: bytes / 100 * 55,
+            ..self
+        }
+    }
+}
+
+/// What a dealing costs, and the finding that it may be.
+const DEALING: usize = 4_096;
 
 impl Default for Settings {
     fn default() -> Self {
-        let (site, names) = ("default".to_owned(), Names::default());
-        Self { site, names, max_assets: 65_536, max_rows: 1 << 20, max_dealings: 1 << 18 }
+        Self {
+            site: "default".to_owned(),
+            names: Names::default(),
+            max_assets: 65_536,
+            max_rows: 1 << 20,
+            max_dealings: 1 << 18,
+            max_known_bytes: usize::MAX,
+            max_row_bytes: usize::MAX,
+        }
     }
 }
 
@@ -98,24 +127,27 @@ struct Losses {
     claims: u64,
     values: u64,
     nobody: u64,
+    crowded: u64,
     joins: u64,
 }
 
 impl Inventory {
     /// Knows nothing yet.
     pub fn new(settings: Settings, rules: Rules) -> Self {
+        let of_a_table = settings.max_row_bytes / 8 * 5;
+        let of_states = settings.max_row_bytes / 16;
         Self {
-            registry: Registry::new(settings.max_assets),
+            registry: Registry::new(settings.max_assets, settings.max_known_bytes),
             dealings: Dealings::new(settings.max_dealings),
-            services: Sums::new(settings.max_rows),
-            attempts: Sums::new(settings.max_assets),
-            activity: Sums::new(settings.max_rows),
-            operations: Sums::new(settings.max_rows),
-            coverage: Coverage::new(settings.max_rows),
+            services: Sums::within(settings.max_rows, of_a_table, Service::weight),
+            attempts: Sums::within(settings.max_assets, of_a_table / 4, Service::weight),
+            activity: Sums::within(settings.max_rows, of_a_table, Talk::weight),
+            operations: Sums::within(settings.max_rows, of_a_table, Deed::weight),
+            coverage: Coverage::new(settings.max_rows.min(of_states / STATE_ROW)),
             protocols: Protocols::builtin(),
             kinds: Kinds::builtin(),
             now: None,
-            history: History::new(settings.max_rows),
+            history: History::new(settings.max_rows.min(of_states / STATE_ROW)),
             losses: Losses::default(),
             blind: Vec::new(),
             settings,
@@ -126,6 +158,7 @@ impl Inventory {
     /// Takes in one observation, in capture order.
     pub fn observe(&mut self, observation: Observation) {
         let Observation { time: _, subject, fact, evidence } = observation;
+        self.close_full_tables();
         match fact {
             Fact::Attribute { field, value } => self.attribute(&subject, field, &value, evidence),
             Fact::Binding { mac, proof } => self.binding(subject.host, mac, proof, evidence),
@@ -141,6 +174,10 @@ impl Inventory {
 
     fn attribute(&mut self, subject: &Subject, field: &'static Field, value: &Value, evidence: Evidence) {
         let port = own_port(&subject.host, &evidence);
+        if !self.registry.has_room() {
+            self.losses.crowded += 1;
+            return;
+        }
         let Some(known) = see_subject(&mut self.registry, subject, evidence) else {
             self.losses.nobody += 1;
             return;
@@ -231,7 +268,9 @@ impl Inventory {
     fn activity(&mut self, server: &Subject, activity: &Activity, evidence: Evidence) {
         let (key, talk) = Talk::of(activity, server);
         let is_group = key.server_is_group;
-        let _dropped = self.activity.add(key, talk, Talk::add);
+        if let Some((key, talk)) = self.activity.add(key, talk, Talk::add) {
+            self.activity.add_anyway(key.of_the_rest(), talk, Talk::add);
+        }
         let seen = Seen::between(activity.first_seen, activity.last_seen, evidence);
         if activity.client.address.is_host()
             && activity.direction == Direction::Request
@@ -268,7 +307,9 @@ impl Inventory {
 
     fn control(&mut self, server: &Subject, control: &Control, evidence: Evidence) {
         let (key, deed) = Deed::of(control, server, evidence);
-        let _dropped = self.operations.add(key, deed, Deed::add);
+        if let Some((key, deed)) = self.operations.add(key, deed, Deed::add) {
+            self.operations.add_anyway(key.of_the_rest(), deed.of_the_rest(), Deed::add);
+        }
         if !server.host.address.is_host() {
             return;
         }
@@ -290,6 +331,15 @@ impl Inventory {
             known.hours.see(attempts.first_seen);
             known.flows = known.flows.saturating_add(attempts.flows);
         }
+    }
+
+    /// Where the summed rows of all tables leave no room, none takes another.
+    fn close_full_tables(&mut self) {
+        let Self { services, attempts, activity, operations, settings, .. } = self;
+        let bytes = services.bytes() + attempts.bytes() + activity.bytes() + operations.bytes();
+        let is_closed = bytes >= settings.max_row_bytes;
+        (services.is_closed, attempts.is_closed) = (is_closed, is_closed);
+        (activity.is_closed, operations.is_closed) = (is_closed, is_closed);
     }
 
     fn serve(&mut self, key: ServiceKey, service: Service) {
@@ -413,12 +463,13 @@ impl Inventory {
             ("claims_forgotten", self.losses.claims),
             ("values_forgotten", self.losses.values),
             ("facts_about_nobody", self.losses.nobody),
+            ("facts_refused", self.losses.crowded),
             ("joins_refused", self.losses.joins),
             ("networks_refused", self.registry.networks.refused),
             ("dealings_refused", self.dealings.refused),
             ("service_rows_lumped", self.services.crowded + self.attempts.crowded),
-            ("activity_rows_dropped", self.activity.crowded),
-            ("operation_rows_dropped", self.operations.crowded),
+            ("activity_rows_lumped", self.activity.crowded),
+            ("operation_rows_lumped", self.operations.crowded),
             ("state_rows_dropped", self.history.dropped),
             ("coverage_rows_dropped", self.coverage.dropped()),
         ])
@@ -434,6 +485,9 @@ impl Inventory {
         self.len() == 0
     }
 }
+
+/// About what a row of state costs, or one of coverage while its hour lasts.
+const STATE_ROW: usize = 1_536;
 
 const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
 const NANOS_PER_DAY: i64 = 24 * NANOS_PER_HOUR;

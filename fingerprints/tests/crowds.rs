@@ -5,6 +5,7 @@ mod world;
 use dissectors::Mac;
 use dissectors::observation::{Binding, ChildProof, Host, Outcome};
 use fingerprints::Settings;
+use fingerprints::record::Record;
 use std::net::Ipv4Addr;
 use world::{World, host, unit};
 
@@ -102,4 +103,54 @@ fn a_chain_of_keys_makes_no_giant() {
     assert_eq!(sizes.iter().sum::<usize>(), hosts as usize, "nobody is lost");
     assert!(sizes.iter().all(|size| *size <= 256) && sizes.len() < 40, "{sizes:?}");
     assert!(world.inventory.counters()["joins_refused"] > 0);
+}
+
+/// Each speaks in its own words, at length.
+#[test]
+fn words_of_strangers_cost_no_more_than_there_is() {
+    let mut world = World::with(Settings::default().within(16 << 20));
+    world.says(host(PLC), None, "bacnet.vendor_name", "WAGO");
+    world.says(host(PLC), None, "bacnet.model_name", "750-831");
+    for number in 0..20_000 {
+        world.says(stranger(number), None, "bacnet.object_name", &format!("{number} {}", "x".repeat(400)));
+    }
+    let rows = world.finish();
+    let plc = rows.asset(PLC);
+    assert_eq!((plc.vendor.as_deref(), plc.model.as_deref()), (Some("WAGO"), Some("750-831")));
+    let counters = world.inventory.counters();
+    assert!(counters["facts_refused"] + counters["assets_refused"] > 10_000, "{counters:?}");
+    assert!(world.inventory.len() > 300, "{} of them found room", world.inventory.len());
+}
+
+/// What finds no room of its own stands in one row of all the rest, by hour and protocol; nothing goes uncounted.
+#[test]
+fn rows_that_find_no_room_add_up_in_one() {
+    let mut world = World::with(Settings::default().within(4 << 20));
+    let writes = 10_000;
+    for number in 0..writes {
+        world.writes(host(SCADA), host(PLC), None, &format!("holding register {number}"), Outcome::Accepted);
+        world.asks(stranger(number), host(PLC), None, |_| {});
+    }
+    let rows = world.finish();
+    let (mut actions, mut messages, mut of_the_rest) = (0, 0, 0);
+    for record in &rows.0 {
+        match record {
+            Record::Operations(row) => {
+                actions += row.count;
+                let is_rest = row.client_ip.is_none();
+                of_the_rest += i64::from(is_rest);
+                assert_eq!(is_rest, &*row.operation == "others", "{row:?}");
+                assert!(
+                    !is_rest || (row.value.is_none() && row.target.is_none() && row.server_ip.is_none()),
+                    "{row:?}"
+                );
+            }
+            Record::Activity(row) => messages += row.messages,
+            _ => {}
+        }
+    }
+    assert_eq!((actions, messages), (3 * i64::from(writes), 40 * i64::from(writes)));
+    assert!((1..=8).contains(&of_the_rest), "one for each hour: {of_the_rest}");
+    let counters = world.inventory.counters();
+    assert!(counters["operation_rows_lumped"] > 0 && counters["activity_rows_lumped"] > 0, "{counters:?}");
 }

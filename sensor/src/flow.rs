@@ -263,18 +263,20 @@ impl Flow {
         conversation.waiting().cast_signed() - before.cast_signed()
     }
 
-    /// A datagram or frame from `side`.
+    /// A datagram or frame from `side`; tells how many bytes more (or fewer) wait for others since.
     #[inline]
-    pub(crate) fn datagram(&mut self, side: Side, packet: &Packet<'_>, lent: &mut Lent<'_>) {
+    pub(crate) fn datagram(&mut self, side: Side, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
         let talk = match &mut self.conversation {
             Some(conversation) => &mut conversation.talk,
             None => self.begin_talk(packet.place),
         };
         if talk.is_quiet() {
             talk.hear_nothing(packet.payload);
-        } else {
-            talk.piece(side, packet.payload, packet.place, lent);
+            return 0;
         }
+        let before = talk.waiting();
+        talk.piece(side, packet.payload, packet.place, lent);
+        talk.waiting().cast_signed() - before.cast_signed()
     }
 
     /// Waits no longer for what is missing; tells how many bytes fewer wait since.

@@ -28,9 +28,16 @@ pub struct Caps {
     pub bytes: usize,
 }
 
+impl Caps {
+    /// What fits into so many bytes.
+    pub fn within(bytes: usize) -> Self {
+        Self { datagrams: bytes / DATAGRAM_OVERHEAD, bytes }
+    }
+}
+
 impl Default for Caps {
     fn default() -> Self {
-        Self { datagrams: 16_384, bytes: 16 << 20 }
+        Self::within(crate::pipeline::MEMORY / 32)
     }
 }
 

@@ -28,21 +28,49 @@ pub struct Caps {
     pub flows: usize,
     /// Flows per lane that nobody has answered and in which nothing was said: a scan's, mostly.
     pub newcomers: usize,
+    /// Flows per lane in which something was said: each costs as much as several others.
+    pub conversations: usize,
     /// Properties that are known not to be new, per lane.
     pub known: usize,
     /// Rows in which one flow counts its messages before they are summed up early.
     pub flow_rows: usize,
     /// The same of all flows of a lane.
     pub rows: usize,
+    /// Rows that flows have been summed up in, per lane, before they are told early.
+    pub sums: usize,
     /// Bytes that wait for the rest of their message or for their turn, per lane.
     pub waiting_bytes: usize,
 }
 
+impl Caps {
+    /// As much as all lanes together may cost so many bytes for. What one of each costs was measured; the row that a flow
+    /// becomes, the dissector of a conversation and the indexes are counted in.
+    pub fn within(bytes: usize) -> Self {
+        const FLOW: usize = 300;
+        const CONVERSATION: usize = 1_536;
+        const ROW: usize = 200;
+        const SUM: usize = 400;
+        const KNOWN: usize = 64;
+        let share = |percent: usize, cost: usize| (bytes / LANES / 100 * percent / cost).max(16);
+        let flows = share(25, FLOW);
+        Self {
+            flows,
+            newcomers: 256.min(flows / 4),
+            conversations: share(27, CONVERSATION),
+            known: share(10, KNOWN).min(8_192),
+            flow_rows: 256,
+            rows: share(20, ROW).min(8_192),
+            sums: share(8, SUM).min(16_384),
+            waiting_bytes: share(10, 1).min(1 << 20),
+        }
+    }
+}
+
 impl Default for Caps {
-    /// A million flows and 64 MiB of waiting bytes in all lanes. The unanswered ones stay in the cache: an answer comes
+    /// 190,000 flows and 24 MiB of waiting bytes in all lanes. The unanswered flows stay in the cache: an answer comes
     /// before 16,000 others were tried, or not at all.
     fn default() -> Self {
-        Self { flows: 16_384, newcomers: 256, known: 8_192, flow_rows: 256, rows: 8_192, waiting_bytes: 1 << 20 }
+        Self::within(crate::pipeline::MEMORY / 8 * 3)
     }
 }
 
@@ -159,6 +187,8 @@ pub struct Lane {
     waiting_bytes: usize,
     /// Rows that the flows count in, all together.
     rows: usize,
+    /// Flows in which something was said.
+    conversations: usize,
     /// The hour that is counted; none before the first packet.
     window: Option<Timestamp>,
     last_round: Option<Timestamp>,
@@ -178,13 +208,14 @@ impl Lane {
             duplicates: Duplicates::new(vlans == Vlans::Separate),
             networks: Networks::new(vlans),
             told: Told::new(caps.known),
-            sums: Sums::default(),
+            sums: Sums::new(caps.sums),
             caps,
             count: LaneCount::default(),
             counts: BTreeMap::new(),
             bound: Bound::default(),
             waiting_bytes: 0,
             rows: 0,
+            conversations: 0,
             window: None,
             last_round: None,
             next_round: Timestamp::MIN,
@@ -451,23 +482,21 @@ impl Lane {
             }
         }
         flow.tally(side, headers.wire_bytes, packet.place.time);
-        match headers.layer {
-            Layer::Tcp(tcp) => {
-                let mut lent = Lent { told, panics: &mut count.panics };
-                let waiting = flow.segment(side, &tcp, packet, &mut lent);
-                if waiting != 0 {
-                    *waiting_bytes = waiting_bytes.saturating_add_signed(waiting);
-                    if *waiting_bytes > caps.waiting_bytes {
-                        *waiting_bytes = waiting_bytes.saturating_sub(flow.wait_no_longer(&mut lent));
-                        count.waiting_dropped += 1;
-                    }
-                }
+        let has_spoken = flow.conversation.is_some();
+        let mut lent = Lent { told, panics: &mut count.panics };
+        let waiting = match headers.layer {
+            Layer::Tcp(tcp) => flow.segment(side, &tcp, packet, &mut lent),
+            Layer::Udp { .. } | Layer::Frame(_) if !packet.payload.is_empty() => flow.datagram(side, packet, &mut lent),
+            _ => 0,
+        };
+        if waiting != 0 {
+            *waiting_bytes = waiting_bytes.saturating_add_signed(waiting);
+            if *waiting_bytes > caps.waiting_bytes {
+                *waiting_bytes = waiting_bytes.saturating_sub(flow.wait_no_longer(&mut lent));
+                count.waiting_dropped += 1;
             }
-            Layer::Udp { .. } | Layer::Frame(_) if !packet.payload.is_empty() => {
-                flow.datagram(side, packet, &mut Lent { told, panics: &mut count.panics });
-            }
-            _ => {}
         }
+        let speaks = !has_spoken && flow.conversation.is_some();
         let rows_now = flow.rows();
         if rows_now > rows_before {
             *rows += rows_now - rows_before;
@@ -477,6 +506,19 @@ impl Lane {
                 count.summed_early += 1;
                 *rows = rows.saturating_sub(rows_now);
             }
+        }
+        if speaks {
+            self.hear_another(packet.place);
+        }
+    }
+
+    /// One more flow in which something is said; the least proven ones go while there are too many.
+    #[cold]
+    fn hear_another(&mut self, place: Place) {
+        self.conversations += 1;
+        while self.conversations > self.caps.conversations {
+            let Some(flow) = self.flows.evict() else { return };
+            self.finish_flow(flow, place);
         }
     }
 
@@ -545,6 +587,7 @@ impl Lane {
     fn finish_flow(&mut self, mut flow: Flow, place: Place) {
         self.rows = self.rows.saturating_sub(flow.rows());
         if let Some(conversation) = &mut flow.conversation {
+            self.conversations = self.conversations.saturating_sub(1);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(conversation.waiting());
             conversation.finish(flow.life, place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
         }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub caps: Caps,
     /// What may wait for the rest of its datagram.
     pub fragments: fragments::Caps,
+    /// Bytes that the inventory may cost, its rows too.
+    pub inventory_bytes: usize,
     /// What the VLANs of a site are to each other.
     pub vlans: Vlans,
 }
@@ -54,6 +56,23 @@ pub enum Vlans {
     Joined,
 }
 
+/// What a reading may cost beyond the captures themselves, unless somebody says otherwise.
+pub const MEMORY: usize = 512 << 20;
+
+impl Settings {
+    /// Everything that grows within so many bytes: three eighths for lanes, a thirty-second for fragments, nine sixteenths
+    /// for the inventory; the rest is the program itself.
+    #[must_use]
+    pub fn within(self, memory: usize) -> Self {
+        Self {
+            caps: Caps::within(memory / 8 * 3),
+            fragments: fragments::Caps::within(memory / 32),
+            inventory_bytes: memory / 16 * 9,
+            ..self
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -62,6 +81,7 @@ impl Default for Settings {
             epoch_packets: 16_384,
             caps: Caps::default(),
             fragments: fragments::Caps::default(),
+            inventory_bytes: MEMORY / 16 * 9,
             vlans: Vlans::default(),
         }
     }

@@ -174,6 +174,7 @@ impl Prepared {
             names: job.names.clone(),
             ..Default::default()
         };
+        let settings = settings.within(job.settings.inventory_bytes);
         let mut inventory = Inventory::new(settings, Rules::builtin());
         let totals = pipeline::read(feed, job.settings, &mut inventory, progress);
         let told = totals.inputs.iter().zip(&totals.accounts);

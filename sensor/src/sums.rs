@@ -13,9 +13,6 @@ use dissectors::observation::{
 use dissectors::{Action, Direction, Observation, Place, Side, Subject, Timestamp, Words};
 use std::collections::BTreeMap;
 
-/// As many rows are summed before they are told early; sums of one window simply add up.
-const MOST_ROWS: usize = 16_384;
-
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ServiceKey {
     server: Host,
@@ -75,13 +72,20 @@ pub(crate) struct Sums {
     activity: BTreeMap<ActivityKey, Sum<Activity>>,
     controls: BTreeMap<ControlKey, Sum<Control>>,
     attempts: BTreeMap<(Host, Transport), Sum<Attempts>>,
+    /// As many rows are summed before they are told early; sums of one window simply add up.
+    most_rows: usize,
 }
 
 impl Sums {
+    /// No sums yet.
+    pub(crate) fn new(most_rows: usize) -> Self {
+        Self { most_rows, ..Self::default() }
+    }
+
     /// Whether they should be told now, so that they stay small.
     pub(crate) fn are_full(&self) -> bool {
         let rows = [self.services.len(), self.activity.len(), self.controls.len(), self.attempts.len()];
-        rows.into_iter().any(|rows| rows >= MOST_ROWS)
+        rows.into_iter().sum::<usize>() >= self.most_rows
     }
 
     /// Adds what a flow has counted in this window, and lets it start anew. `relates` is false for protocols whose

@@ -1,6 +1,7 @@
 //! What is known of one host, or of one device behind it, before anything is concluded from it.
 
-use crate::asset::Claims;
+use crate::asset::{Claim, Claims};
+use crate::record::AssetRow;
 use crate::rule::Scope;
 use crate::rules::Values;
 use compact_str::CompactString;
@@ -150,6 +151,20 @@ impl Known {
             flows_two_way: 0,
             lost_bytes: 0,
         }
+    }
+
+    /// About how many bytes it costs, and will cost as rows.
+    pub(super) fn weight(&self) -> usize {
+        let heap = |text: &CompactString| if text.is_heap_allocated() { text.len() } else { 0 };
+        // A claim is kept once here, once in the asset that is made of it, and becomes a row of about as much again.
+        let claims = self.claims.iter().map(|claim| 5 * size_of::<Claim>() + 3 * heap(&claim.told.value));
+        let values = self.values.0.iter().map(|value| size_of::<Value>() + heap(&value.text));
+        let lists = self.macs.len() * 2 * size_of::<Bound>()
+            + self.speeches.len() * size_of::<Speech>()
+            + self.asked.len() * size_of::<Asked>()
+            + self.ports.len() * size_of::<(u16, Transport)>()
+            + self.hours.0.len() * size_of::<(i64, i64)>();
+        2 * size_of::<Self>() + size_of::<AssetRow>() + claims.sum::<usize>() + values.sum::<usize>() + lists
     }
 
     /// It has this MAC; the stronger proof stands.

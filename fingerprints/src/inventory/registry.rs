@@ -15,6 +15,10 @@ pub(super) type Slot = usize;
 /// The hosts and children that are known.
 pub(super) struct Registry {
     slots: Vec<Option<Known>>,
+    /// What each slot was last found to weigh, and all of them.
+    weights: Vec<usize>,
+    bytes: usize,
+    most_bytes: usize,
     index: HashTable<Slot>,
     free: Vec<Slot>,
     /// Seeded anew in each run: keys come from strangers, and no order of this table is told.
@@ -40,9 +44,12 @@ pub(super) struct Registry {
 const MOST_CHILDREN: usize = 1_024;
 
 impl Registry {
-    pub(super) fn new(cap: usize) -> Self {
+    pub(super) fn new(cap: usize, most_bytes: usize) -> Self {
         Self {
             slots: Vec::new(),
+            weights: Vec::new(),
+            bytes: 0,
+            most_bytes,
             index: HashTable::new(),
             free: Vec::new(),
             hasher: RandomState::default(),
@@ -85,6 +92,7 @@ impl Registry {
             Some(slot) => {
                 self.get_mut(slot)?.seen.add(seen);
                 self.raise(slot, standing);
+                self.weigh(slot);
                 slot
             }
             None => self.insert(Known::new(key, standing, seen))?,
@@ -113,25 +121,47 @@ impl Registry {
         }
     }
 
+    /// Whether what is known may grow: room is made for it as long as somebody can yield.
+    pub(super) fn has_room(&mut self) -> bool {
+        while self.bytes > self.most_bytes {
+            if !self.make_room(Standing::Proven) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What stands in a slot may have grown since it was weighed last.
+    fn weigh(&mut self, slot: Slot) {
+        let weight = self.get(slot).map_or(0, Known::weight);
+        if let Some(before) = self.weights.get_mut(slot) {
+            self.bytes = self.bytes.saturating_sub(std::mem::replace(before, weight)) + weight;
+        }
+    }
+
     fn insert(&mut self, known: Known) -> Option<Slot> {
         let is_child = known.key.child.is_some();
         if is_child && self.children.get(&known.key.host).is_some_and(|count| *count >= MOST_CHILDREN) {
             self.children_refused += 1;
             return None;
         }
-        if self.len() >= self.cap && !self.make_room(known.standing) {
-            self.refused += 1;
-            return None;
+        while self.len() >= self.cap || self.bytes > self.most_bytes {
+            if !self.make_room(known.standing) {
+                self.refused += 1;
+                return None;
+            }
         }
         if is_child {
             *self.children.entry(known.key.host).or_default() += 1;
         }
         let (hash, standing, seen) = (self.hasher.hash_one(&known.key), known.standing, known.seen);
         let slot = self.free.pop().unwrap_or(self.slots.len());
-        match self.slots.get_mut(slot) {
-            Some(place) => *place = Some(known),
-            None => self.slots.push(Some(known)),
+        if slot >= self.slots.len() {
+            self.slots.resize_with(slot + 1, || None);
+            self.weights.resize(slot + 1, 0);
         }
+        self.slots[slot] = Some(known);
+        self.weigh(slot);
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.index.insert_unique(hash, slot, |slot| {
             slots.get(*slot).and_then(Option::as_ref).map_or(0, |known| hasher.hash_one(&known.key))
@@ -176,6 +206,7 @@ impl Registry {
     fn remove(&mut self, slot: Slot) {
         let Some(known) = self.slots.get_mut(slot).and_then(Option::take) else { return };
         known.macs.iter().for_each(|bound| self.lose(bound.mac));
+        self.weigh(slot);
         if let Some(count) = self.children.get_mut(&known.key.host).filter(|_| known.key.child.is_some()) {
             *count = count.saturating_sub(1);
         }

@@ -367,14 +367,15 @@ pub(super) fn operations(
     let mut names = OperationNames::default();
     let row = |(key, deed): (&DeedKey, &Deed)| {
         let (operation, operation_name) = names.of(key.protocol, &key.operation);
+        let is_one = !key.is_of_the_rest();
         OperationRow {
             time: deed.first.time,
             client_asset_id: assets.id(key.client),
-            client_ip: ip(key.client),
+            client_ip: ip(key.client).filter(|_| is_one),
             server_asset_id: Some(key.server)
                 .filter(|server| server.address.is_host())
                 .and_then(|server| assets.id(server)),
-            server_ip: ip(key.server),
+            server_ip: ip(key.server).filter(|_| is_one),
             server_port: (key.port != 0).then(|| i32::from(key.port)),
             child_key: key.child.as_ref().map(ToString::to_string),
             context: context(key.server.context),
@@ -386,7 +387,7 @@ pub(super) fn operations(
             value: deed.value.as_ref().map(ToString::to_string),
             outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name()),
             count: int(deed.count),
-            community_id: community::id(&deed.evidence.flow),
+            community_id: community::id(&deed.evidence.flow).filter(|_| is_one),
             finding_id: finding(key),
             capture: path_of(deed.first.capture, captures),
             frame: frame(deed.first.frame),

@@ -2,34 +2,57 @@
 //!
 //! They name hosts, not assets: which asset a host belongs to is settled when the rows are written.
 
+use crate::record::{ActivityRow, OperationRow, ServiceRow};
 use compact_str::CompactString;
 use dissectors::observation::{
-    Activity, Attempts, Child, Control, Evidence, Host, Operation, Outcome, RolesFrom, Subject, Tally, Traffic,
-    Transport,
+    Activity, Address, Attempts, Child, Context, Control, Evidence, Host, Operation, Outcome, RolesFrom, Subject,
+    Tally, Traffic, Transport,
 };
 use dissectors::{Direction, Place, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Who stands in the row of all that found no room.
+const NOBODY: Host = Host { context: Context::ROOT, address: Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) };
+/// What stands there for their operations.
+const OTHERS: Operation = Operation::Verb("others");
+
+fn heap(operation: &Operation) -> usize {
+    if let Operation::Word(word) = operation { word.len() } else { 0 }
+}
 
 /// Rows by key, at most so many; what finds no room is handed back, and counted.
 pub(super) struct Sums<K, V> {
     /// Seeded anew in each run, for keys come from strangers; told in the order of the keys.
     rows: HashMap<K, V, RandomState>,
     cap: usize,
+    /// What the rows cost, and may cost; each by this measure.
+    bytes: usize,
+    most_bytes: usize,
+    weigh: fn(&K, &V) -> usize,
+    /// Whether all tables together have no room for another row.
+    pub(super) is_closed: bool,
     pub(super) crowded: u64,
 }
 
 impl<K: Eq + Hash + Ord, V> Sums<K, V> {
     pub(super) fn new(cap: usize) -> Self {
-        Self { rows: HashMap::default(), cap, crowded: 0 }
+        Self::within(cap, usize::MAX, |_, _| 0)
+    }
+
+    /// Rows that may not cost more than so many bytes either.
+    pub(super) fn within(cap: usize, most_bytes: usize, weigh: fn(&K, &V) -> usize) -> Self {
+        Self { rows: HashMap::default(), cap, bytes: 0, most_bytes, weigh, is_closed: false, crowded: 0 }
     }
 
     /// Adds to the row of a key; what finds no room comes back.
     pub(super) fn add(&mut self, key: K, value: V, merge: impl FnOnce(&mut V, &V)) -> Option<(K, V)> {
         if let Some(row) = self.rows.get_mut(&key) {
             merge(row, &value);
-        } else if self.rows.len() < self.cap {
+        } else if self.rows.len() < self.cap && self.bytes < self.most_bytes && !self.is_closed {
+            self.bytes += (self.weigh)(&key, &value);
             self.rows.insert(key, value);
         } else {
             self.crowded += 1;
@@ -44,6 +67,11 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
             Some(row) => merge(row, &value),
             None => drop(self.rows.insert(key, value)),
         }
+    }
+
+    /// What the rows cost.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The rows whose keys fit, to change.
@@ -65,6 +93,7 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
 
     pub(super) fn clear(&mut self) {
         self.rows.clear();
+        self.bytes = 0;
     }
 }
 
@@ -102,6 +131,11 @@ impl ServiceKey {
 }
 
 impl Service {
+    /// About what a row costs, here and as it is written.
+    pub(super) fn weight(_key: &ServiceKey, _service: &Self) -> usize {
+        size_of::<(ServiceKey, Self)>() + size_of::<ServiceRow>() + 160
+    }
+
     pub(super) fn of(traffic: &Traffic, server: Host) -> (ServiceKey, Self) {
         let key = ServiceKey {
             window: traffic.window,
@@ -182,7 +216,19 @@ pub(super) struct Talk {
     pub(super) first: Place,
 }
 
+impl TalkKey {
+    /// The row of all that found no room, whoever spoke of whatever.
+    pub(super) fn of_the_rest(self) -> Self {
+        Self { client: NOBODY, server: NOBODY, server_is_group: false, child: None, operation: OTHERS, ..self }
+    }
+}
+
 impl Talk {
+    /// About what a row costs, here and as it is written.
+    pub(super) fn weight(key: &TalkKey, _talk: &Self) -> usize {
+        size_of::<(TalkKey, Self)>() + size_of::<ActivityRow>() + 160 + heap(&key.operation)
+    }
+
     pub(super) fn of(activity: &Activity, server: &Subject) -> (TalkKey, Self) {
         let key = TalkKey {
             window: activity.window,
@@ -241,7 +287,31 @@ pub(super) struct Deed {
     pub(super) evidence: Evidence,
 }
 
+impl DeedKey {
+    /// The row of all that found no room, whoever did what to whom, and to what end.
+    pub(super) fn of_the_rest(self) -> Self {
+        let target = CompactString::default();
+        Self { client: NOBODY, server: NOBODY, child: None, port: 0, operation: OTHERS, target, ..self }
+    }
+
+    /// Whether this is such a row.
+    pub(super) fn is_of_the_rest(&self) -> bool {
+        self.operation == OTHERS && self.server == NOBODY
+    }
+}
+
 impl Deed {
+    /// About what a row costs, here and as it is written.
+    pub(super) fn weight(key: &DeedKey, deed: &Self) -> usize {
+        let texts = 2 * key.target.len() + 2 * deed.value.as_ref().map_or(0, CompactString::len);
+        size_of::<(DeedKey, Self)>() + size_of::<OperationRow>() + 240 + texts + heap(&key.operation)
+    }
+
+    /// As a part of the row of all that found no room: the first one's value is no value of all.
+    pub(super) fn of_the_rest(self) -> Self {
+        Self { value: None, ..self }
+    }
+
     pub(super) fn of(control: &Control, server: &Subject, evidence: Evidence) -> (DeedKey, Self) {
         let key = DeedKey {
             window: control.window,

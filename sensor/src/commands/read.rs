@@ -56,6 +56,9 @@ pub(super) struct Whom {
     /// The site that ids are made for [default: the lake's, or "default"]
     #[arg(long, value_name = "NAME", value_parser = told::name)]
     pub(super) site: Option<String>,
+    /// What all that grows may cost beyond the captures, 64M at least; what finds no room is counted
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = size)]
+    memory: usize,
     /// Each VLAN is a network of its own, even where packets prove two of them one
     #[arg(long)]
     vlan_separate: bool,
@@ -97,7 +100,7 @@ impl Whom {
             (false, true) => Vlans::Joined,
             (false, false) => Vlans::Observed,
         };
-        let settings = Settings { workers, vlans, ..Settings::default() };
+        let settings = Settings { workers, vlans, ..Settings::default() }.within(self.memory);
         let names = Names::of(self.vlan_name.iter().cloned()).map_err(WrongUse)?;
         let (site, sensor, filter) = (site.to_owned(), self.sensor.clone(), self.packet_filter.clone());
         Ok(Job { paths: paths.to_vec(), site, sensor, settings, filter, names })
@@ -128,6 +131,21 @@ fn stem(name: &str) -> &str {
     let endings = [".gz", ".zst", ".xz", ".pcap", ".pcapng", ".cap", ".ntar"];
     let shorter = endings.iter().find_map(|ending| name.strip_suffix(ending)).filter(|stem| !stem.is_empty());
     shorter.map_or(name, stem)
+}
+
+/// Bytes as people write them: `256M`, `2G`.
+fn size(text: &str) -> Result<usize, String> {
+    const LEAST: usize = 64 << 20;
+    let text = text.trim_end_matches("iB").trim_end_matches('B');
+    let units = [(['k', 'K'], 10), (['m', 'M'], 20), (['g', 'G'], 30)];
+    let unit = units.iter().find_map(|(letters, shift)| Some((text.strip_suffix(letters.as_slice())?, *shift)));
+    let (digits, shift) = unit.unwrap_or((text, 0));
+    let bytes = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    match bytes {
+        Some(bytes) if bytes >= LEAST => Ok(bytes),
+        Some(_) => Err("64M is the least".to_owned()),
+        None => Err("a size is a number and K, M or G: 512M".to_owned()),
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
@@ -307,4 +325,19 @@ fn exit_code(reading: &Reading) -> u8 {
     let is_unjudged = !reading.totals.filter_fails.is_empty();
     let is_off = sum.difference() != (0, 0);
     if is_damaged || is_left_out || is_unread || is_unjudged || is_off { DAMAGED } else { READ }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        assert_eq!(size("256M"), Ok(256 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(size("134217728"), Ok(128 << 20));
+        for wrong in ["", "M", "1M", "-5G", "lots", "99999999999999999999G", "\u{20ac}"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

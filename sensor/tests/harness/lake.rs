@@ -86,7 +86,16 @@ fn any_number_of_workers_writes_the_same_bytes_of_a_flood() {
     let folder = scratch();
     let flood = folder.path().join("flood.pcap");
     fs::write(&flood, workers::flooding().into_bytes()).expect("the capture can be written");
-    let caps = Caps { flows: 3, newcomers: 2, known: 2, flow_rows: 20, rows: 40, waiting_bytes: 16 };
+    let caps = Caps {
+        flows: 3,
+        newcomers: 2,
+        conversations: 2,
+        known: 2,
+        flow_rows: 20,
+        rows: 40,
+        sums: 64,
+        waiting_bytes: 16,
+    };
     let made = WORKERS.map(|workers| {
         let settings = Settings { workers, caps, epoch_packets: 100, ..Settings::default() };
         let reading = records_of(&[pcaps(), flood.clone()], settings);

@@ -37,7 +37,16 @@ fn our_captures_as_one_timeline() {
 
 #[test]
 fn every_cap_overflows() {
-    let caps = Caps { flows: 3, newcomers: 2, known: 2, flow_rows: 20, rows: 40, waiting_bytes: 16 };
+    let caps = Caps {
+        flows: 3,
+        newcomers: 2,
+        conversations: 2,
+        known: 2,
+        flow_rows: 20,
+        rows: 40,
+        sums: 64,
+        waiting_bytes: 16,
+    };
     let mut inputs = captures_in(&pcaps());
     inputs.push(flooding().input("flood.pcap"));
     let lanes = same_for_all(&inputs, Settings { caps, epoch_packets: 100, ..Settings::default() }).lanes;
