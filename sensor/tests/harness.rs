@@ -7,6 +7,7 @@ mod harness {
     mod cli;
     mod config;
     mod cuts;
+    mod damage;
     mod encapsulate;
     mod engines;
     mod evidence;

@@ -190,6 +190,15 @@ impl Walk {
     }
 }
 
+/// How sure it is that a record lies about its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Certainty {
+    /// No record has that length.
+    Lie,
+    /// It may be that the end of the capture is missing: then nothing goes on, and nothing may seem to.
+    Cut,
+}
+
 /// Behind damage so many bytes are searched for records that go on. What is read does not depend on how the bytes come.
 const SEARCHED: usize = 1 << 21;
 
@@ -266,13 +275,13 @@ impl CaptureFile {
                 Step::Cut { what, .. } => {
                     return match self.fault() {
                         Some(fault) => self.give_up(fault),
-                        None => self.step_over(Damage::at(what, self.walk.at())),
+                        None => self.step_over(Damage::at(what, self.walk.at()), Certainty::Cut),
                     };
                 }
                 Step::Damaged(damage) if damage.bytes > 0 => {
                     return Step::Damaged(Damage { at: self.base + damage.at, ..damage });
                 }
-                Step::Damaged(damage) => return self.step_over(damage),
+                Step::Damaged(damage) => return self.step_over(damage, Certainty::Lie),
             }
             step = self.walk.step(&self.bytes);
         }
@@ -311,7 +320,7 @@ impl CaptureFile {
     }
 
     /// Searches what follows damage for records that go on.
-    fn step_over(&mut self, damage: Damage) -> Step {
+    fn step_over(&mut self, damage: Damage, certainty: Certainty) -> Step {
         let at = self.base + damage.at;
         if self.bytes.len() - self.walk.at() < SEARCHED {
             // Twice as much as is searched: many damages one after the other cost no more than one.
@@ -320,7 +329,7 @@ impl CaptureFile {
         let start = self.walk.at();
         let rest = self.bytes.len() - start;
         let searched = &self.bytes[..start + rest.min(SEARCHED)];
-        let is_all = rest < SEARCHED && self.is_all();
+        let is_all = certainty == Certainty::Lie && rest < SEARCHED && self.is_all();
         if let Some(footing) = self.walk.footing(searched, is_all) {
             self.walk.move_to(footing);
             return Step::Damaged(Damage { at, bytes: footing.saturating_sub(start) as u64, ..damage });

@@ -141,9 +141,12 @@ impl Walk {
         if bytes.len() < self.at + needed && !is_all {
             return Err(needed);
         }
-        let lengths = [self.record_header].into_iter().chain(self.otherwise.iter().copied());
-        let fitting = lengths.into_iter().find(|length| self.chain(bytes, self.at, *length, 2, is_all).is_some());
-        self.record_header = fitting.unwrap_or(self.record_header);
+        let fits = |length: usize, is_all| self.chain(bytes, self.at, length, 2, is_all).is_some();
+        if !fits(self.record_header, is_all) {
+            // What is cut short may look like one longer record; two are none by chance.
+            let longer = self.otherwise.iter().copied().find(|length| fits(*length, false));
+            self.record_header = longer.unwrap_or(self.record_header);
+        }
         self.otherwise = &[];
         Ok(())
     }
@@ -216,8 +219,8 @@ impl Walk {
         (self.last + 1..bytes.len()).find(|at| self.chain(bytes, *at, self.record_header, 3, is_all).is_some())
     }
 
-    /// Whether so many believable record headers follow each other from here, or fewer that reach the end of all: one
-    /// exactly, two beyond it too, for an end is cut more often than not.
+    /// Whether so many believable record headers follow each other from here, or fewer that reach the end of all, which
+    /// may cut the last.
     fn chain(&self, bytes: &[u8], mut at: usize, record_header: usize, count: usize, is_all: bool) -> Option<()> {
         let ticks_per_second = NANOS_PER_SECOND / self.nanos_per_tick;
         let mut seconds = self.seconds;
@@ -231,7 +234,9 @@ impl Walk {
             }
             seconds = Some(header.seconds);
             at += record_header + captured as usize;
-            if is_all && (at == bytes.len() || (at > bytes.len() && number > 1)) {
+            // One alone is believed if it comes at the time of others and ends all exactly.
+            let is_sure = number > 1 || (self.seconds.is_some() && at == bytes.len());
+            if is_all && at >= bytes.len() && is_sure {
                 return Some(());
             }
         }
@@ -327,7 +332,7 @@ mod tests {
         for (magic, lengths) in [(0xa1b2_c3d4, [16, 20, 24]), (0xa1b2_cd34, [24, 28, 28])] {
             for length in lengths {
                 let bytes = old(magic, length);
-                for end in [bytes.len(), FILE_HEADER + 2 * (length + 42), FILE_HEADER + length + 42] {
+                for end in [bytes.len(), FILE_HEADER + 2 * (length + 42), FILE_HEADER + 2 * (length + 42) - 1] {
                     let mut walk = Walk::begin(&bytes).expect("a capture");
                     walk.settle(&bytes[..end], true).expect("there is no more");
                     let mut frames = 0;
@@ -338,6 +343,16 @@ mod tests {
                     assert_eq!(frames, (end - FILE_HEADER) / (length + 42), "{length} {end}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_cut_record_is_no_longer_one() {
+        let bytes = old(0xa1b2_c3d4, 16);
+        for end in FILE_HEADER + 16 + 42..bytes.len() {
+            let mut walk = Walk::begin(&bytes).expect("a capture");
+            walk.settle(&bytes[..end], true).expect("there is no more");
+            assert_eq!(walk.record_header, RECORD_HEADER, "{end}");
         }
     }
 
@@ -362,8 +377,10 @@ mod tests {
         assert_eq!(walk.footing(&bytes, true), Some(start));
         assert_eq!(walk.footing(&bytes[..start + 2 * record + 16], false), Some(start));
         assert_eq!(walk.footing(&bytes[..start + 2 * record + 15], false), None);
-        assert_eq!(walk.footing(&bytes[..start + record], true), Some(start), "one that ends all");
-        assert_eq!(walk.footing(&bytes[..=start + record], true), None);
+        assert_eq!(walk.footing(&bytes[..start + record], true), None, "one at no time that is known");
+        let timed = Walk { seconds: Some(1_000_000_000), ..walk.clone() };
+        assert_eq!(timed.footing(&bytes[..start + record], true), Some(start), "one that ends all");
+        assert_eq!(timed.footing(&bytes[..=start + record], true), None);
         assert_eq!(walk.footing(&bytes[..start + record + 17], true), Some(start), "two, of which the end cuts one");
         let far = Walk { seconds: Some(1_000_000_000 + DAY + 1), ..walk };
         assert_eq!(far.footing(&bytes, true), Some(start + record), "a day from the last is too far");
