@@ -3,6 +3,7 @@
 use super::support::{Recording, captures_in, otoscope, pcaps, public_captures, read};
 use super::workers::flooding;
 use dissectors::Timestamp;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use sensor::pipeline::{Hour, Settings};
 use sensor::source::{CaptureFile, Damage, Input, Step, find};
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 /// Exit codes.
 const READ: i32 = 0;
 const WRONG_USE: i32 = 2;
+const DAMAGED: i32 = 3;
 
 /// A frame: time, link type, bytes, length on the wire.
 type Seen = (Timestamp, u32, Vec<u8>, u32);
@@ -566,4 +568,162 @@ fn separate_paths_are_sites_of_their_own_in_one_lake() {
         .assert()
         .code(WRONG_USE)
         .stderr(told);
+}
+
+// Filters.
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_filter_lets_through_what_tcpdump_would_and_counts_the_rest() {
+    let health = |expression: &[&str]| rows(&[&["health", "pcaps/modbus/gateway.pcap"], expression].concat(), None);
+    let whole = health(&[]);
+    let packets = whole[0]["packets"].as_i64().expect("a count");
+    assert!(whole[0]["filtered"].is_null(), "nothing is filtered without a filter");
+    for expression in ["tcp port 502", "host 10.20.0.20", "not arp", "tcp[13] & 2 != 0", "greater 100"] {
+        let expected = judged(&pcaps().join("modbus/gateway.pcap"), expression);
+        let row = &health(&["--filter", expression])[0];
+        assert_eq!(row["packets"].as_i64(), Some(packets), "{expression}");
+        assert_eq!(row["filtered"].as_i64(), Some(packets - expected), "{expression}");
+        assert!(expected > 0 && row["used"].as_i64() <= Some(expected), "{expression}");
+    }
+    let read = |expression: &str| otoscope().args(["read", "pcaps/modbus", "--filter", expression]).assert();
+    let said = contains("otoscope: --filter 'tcp prot 502': ").and(contains("syntax error"));
+    read("tcp prot 502").code(WRONG_USE).stdout("").stderr(said);
+    let unknown = contains("--filter 'host nowhere.invalid': ").and(contains("unknown host"));
+    read("host nowhere.invalid").code(WRONG_USE).stdout("").stderr(unknown);
+    read("udp port 1").code(READ);
+}
+
+/// How many packets the kernel's language lets through, as another program compiles it.
+fn judged(capture: &Path, expression: &str) -> i64 {
+    let program = pcap::Capture::dead(pcap::Linktype::ETHERNET).and_then(|dead| dead.compile(expression, false));
+    let program = program.expect("it is a filter");
+    let frames = walked(&file(capture)).0;
+    i64::try_from(frames.iter().filter(|(_, _, bytes, _)| program.filter(bytes)).count()).expect("a few")
+}
+
+/// Where a filter means nothing for some frames, they are left out, and that is said.
+#[test]
+#[cfg(target_os = "linux")]
+fn link_types_for_which_a_filter_means_nothing_are_said() {
+    let folder = scratch();
+    write(&folder, "a.pcap", &polling());
+    let mut odd = polling();
+    odd[20] = 250; // nobody's
+    write(&folder, "b.pcap", &odd);
+    let frames = walked(&held(&odd)).0.len();
+    let said = contains(format!("{frames} frames of link type 250, for which the filter means nothing: "));
+    otoscope().args(["read", shown(folder.path()), "--filter", "tcp"]).assert().code(DAMAGED).stdout(said);
+}
+
+// Faults.
+
+/// A record that lies about its length swallows what follows it, or runs into nothing: the others are found again.
+#[test]
+fn behind_a_lie_the_records_go_on() {
+    let whole = polling();
+    let (frames, _) = walked(&held(&whole));
+    let starts = record_starts(&whole);
+    for victim in [0, 1, 7, 30] {
+        for lie in [0xffff_ffff_u32, 0x7fff_ffff, 300_000] {
+            let mut bytes = whole.clone();
+            let at = starts[victim];
+            bytes[at + 8..at + 12].copy_from_slice(&lie.to_le_bytes());
+            let (found, damages) = walked(&held(&bytes));
+            let others: Vec<_> =
+                frames.iter().enumerate().filter(|(number, _)| *number != victim).map(|it| it.1.clone()).collect();
+            assert_eq!(found, others, "{victim} {lie:x}");
+            let unread = starts[victim + 1] - at;
+            let [damage] = damages.as_slice() else { panic!("{damages:?}") };
+            assert_eq!((damage.at, damage.bytes), (at as u64, unread as u64), "{damage:?}");
+            assert_eq!(damage.to_string(), format!("a record claims a length that no frame has at byte {at}"));
+        }
+        // A length that could be, and is not: what it swallows is found when nothing follows it.
+        let mut bytes = whole.clone();
+        let at = starts[victim];
+        bytes[at + 8..at + 12].copy_from_slice(&1_000_u32.to_le_bytes());
+        let (found, damages) = walked(&held(&bytes));
+        assert_eq!(found.len(), frames.len(), "{victim}: {damages:?}");
+        assert_eq!(damages.len(), 1, "{victim}: {damages:?}");
+    }
+}
+
+/// Where the records of a little-endian pcap file begin.
+fn record_starts(bytes: &[u8]) -> Vec<usize> {
+    let mut starts = vec![24];
+    while let Some(length) = bytes.get(starts[starts.len() - 1] + 8..).and_then(|rest| rest.first_chunk::<4>()) {
+        let next = starts[starts.len() - 1] + 16 + u32::from_le_bytes(*length) as usize;
+        starts.push(next);
+    }
+    starts
+}
+
+/// Fifty cuts, typed: each says that and where the capture is damaged.
+#[test]
+fn fifty_cuts_by_command_name_their_place() {
+    let folder = scratch();
+    let whole = polling();
+    let starts = record_starts(&whole);
+    for number in 1..=50 {
+        let length = 24 + number * (whole.len() - 24) / 51;
+        if starts.contains(&length) {
+            continue;
+        }
+        let start = starts.iter().rev().find(|start| **start < length).expect("the first record");
+        let path = write(&folder, "cut.pcap", &whole[..length]);
+        let place = format!("is cut short at byte {start}; ");
+        otoscope().args(["read", shown(&path)]).assert().code(DAMAGED).stdout(contains(place));
+        let packed = write(&folder, "cut.pcap.gz", &gzip(&whole)[..gzip(&whole).len() * number / 51]);
+        let output = otoscope().args(["read", shown(&packed)]).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let is_told = said.contains("the gzip packing is cut short at byte ") && output.status.code() == Some(DAMAGED);
+        assert!(is_told || output.status.code() == Some(1), "{number}: {said}");
+    }
+}
+
+#[test]
+fn what_interfaces_dropped_stands_in_health_and_nothing_where_they_say_nothing() {
+    let folder = scratch();
+    let block = |kind: u32, body: &[u8]| {
+        let length = u32::try_from(body.len() + 12).expect("it is short").to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    };
+    let section =
+        block(0x0a0d_0d0a, &[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+    let interface = block(1, &[1, 0, 0, 0, 0, 0, 4, 0]);
+    let frame = [&[0xff; 12][..], &[8, 6], &[0; 46]].concat();
+    let mut packet: Vec<u8> = [0_u32, 400_000, 0, 60, 60].iter().flat_map(|word| word.to_le_bytes()).collect();
+    packet.extend(&frame);
+    let option = |code: u8, value: u64| [&[code, 0, 8, 0][..], &value.to_le_bytes()].concat();
+    let statistics = block(5, &[&[0; 12][..], &option(5, 3), &option(7, 40)].concat());
+    let silent = [section, interface, block(6, &packet)].concat();
+    let drops = |bytes: &[u8]| {
+        let path = write(&folder, "x.pcapng", bytes);
+        let output = otoscope().args(["health", shown(&path), "--format", "json"]).output().expect("it starts").stdout;
+        let rows: Vec<Value> = serde_json::from_slice(&output).expect("an array of objects");
+        (rows[0]["dropped_interface"].as_i64(), rows[0]["dropped_kernel"].as_i64())
+    };
+    assert_eq!(drops(&silent), (None, None));
+    assert_eq!(drops(&[silent, statistics].concat()), (Some(3), Some(40)));
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_folder_hides_is_said_and_the_rest_is_read() {
+    use std::os::unix::fs::symlink;
+    let folder = scratch();
+    write(&folder, "good.pcap", &polling());
+    write(&folder, "empty.pcap", b"");
+    write(&folder, "notes.txt", b"nothing here\n");
+    symlink(".", folder.path().join("loop")).expect("a link");
+    symlink("good.pcap", folder.path().join("again.pcap")).expect("a link");
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).expect("a folder");
+    symlink(folder.path(), inner.join("back")).expect("a link");
+    symlink("/no/such/place", inner.join("dangling.pcap")).expect("a link");
+    let found = find(&[inner.clone()]).expect("the folder leads back to captures");
+    // Whichever of the names of one file comes first.
+    assert_eq!(found.inputs.len(), 1, "{found:?}");
+    assert_eq!(found.left_out.no_captures.len(), 1, "{found:?}");
+    assert_eq!(found.left_out.closed, [inner.join("dangling.pcap")]);
 }
