@@ -396,7 +396,7 @@ table! {
         packets: i64 = "Packets in the file.";
         cut_by_snaplen: i64 = "Packets that the capture cut.";
         damage: Option<String> = "What is damaged; null when nothing is.";
-        damage_offset: Option<i64> = "Where in the file the damage begins.";
+        damage_offset: Option<i64> = "Where in the file the damage begins; of a packed one, in what it holds, unless the packing is damaged.";
     }
 }
 
@@ -448,8 +448,8 @@ table! {
         filtered: Option<i64> = "Packets that the filter left out; null without a filter.";
         duplicates: Option<i64> = "Packets that were seen before and left out; null while duplicates are not looked for.";
         damaged: i64 = "Packets whose headers are cut or contradict themselves.";
-        dropped_kernel: Option<i64> = "Packets that the kernel dropped; null when reading.";
-        dropped_interface: Option<i64> = "Packets that the interface dropped; null when reading.";
+        dropped_kernel: Option<i64> = "Packets that the kernel dropped; of captures, what they say that ended in the window; null where nobody says.";
+        dropped_interface: Option<i64> = "Packets that the interface dropped; of captures, what they say that ended in the window; null where nobody says.";
         dropped_queue: Option<i64> = "Packets that a full queue dropped; null when reading.";
         parse_errors: BTreeMap<String, i64> = "Messages that broke their protocol's rules, by protocol.";
         lost_bytes: i64 = "Bytes that the capture lost within flows.";
