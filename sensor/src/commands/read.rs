@@ -275,7 +275,9 @@ impl Progress {
         let repeated: Vec<String> = repeated.map(|path| format!("{path} is named twice; it is read once")).collect();
         let Some(bar) = &self.bar else {
             if !self.is_quiet {
-                repeated.iter().for_each(|line| say(line));
+                for line in &repeated {
+                    say(line);
+                }
                 if prepared.captures() > 1 {
                     let captures = summary::plural(prepared.captures(), "capture");
                     say(&format!("{captures}, {} on disk", summary::bytes(prepared.bytes())));

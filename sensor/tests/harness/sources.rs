@@ -721,7 +721,7 @@ fn what_a_folder_hides_is_said_and_the_rest_is_read() {
     fs::create_dir(&inner).expect("a folder");
     symlink(folder.path(), inner.join("back")).expect("a link");
     symlink("/no/such/place", inner.join("dangling.pcap")).expect("a link");
-    let found = find(&[inner.clone()]).expect("the folder leads back to captures");
+    let found = find(std::slice::from_ref(&inner)).expect("the folder leads back to captures");
     // Whichever of the names of one file comes first.
     assert_eq!(found.inputs.len(), 1, "{found:?}");
     assert_eq!(found.left_out.no_captures.len(), 1, "{found:?}");
