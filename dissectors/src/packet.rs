@@ -229,9 +229,9 @@ pub fn decode_into<'a>(
     headers.forget_ip();
     let cut = wire_length.saturating_sub(length_of(frame));
     let payload = match link_type {
-        LinkType::Raw => ip::any(headers, frame, cut),
+        LinkType::Raw => ip::outermost(headers, frame, cut),
         LinkType::Ethernet => match link::ethernet(headers, frame) {
-            Ok((ether_type, packet)) if frame::is_ip(ether_type) => ip::any(headers, packet, cut),
+            Ok((ether_type, packet)) if frame::is_ip(ether_type) => ip::outermost(headers, packet, cut),
             Ok((ether_type, rest)) => {
                 headers.wire_bytes = wire_length;
                 frame::any(headers, ether_type, rest, cut)

@@ -24,21 +24,39 @@ struct Inner<'a> {
 }
 
 /// An IP packet of either version: its payload. `cut` bytes of the frame were not captured.
-#[inline]
-pub(super) fn any<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
-    let inner = match packet.first().map(|first| first >> 4) {
-        Some(4) => v4(headers, packet, cut)?,
-        Some(6) => v6(headers, packet, cut)?,
-        Some(_) => return Err(ends_in("the IP version is neither 4 nor 6")),
-        None => return Err(ends_in("the frame ends before its IP header")),
-    };
-    let captured = inner.rest.get(..inner.payload_bytes as usize).unwrap_or(inner.rest);
-    headers.cut_bytes = inner.payload_bytes.saturating_sub(length_of(captured));
-    if let Some(fragment) = inner.fragment {
-        headers.layer = Layer::Fragment(fragment);
-        return Ok(captured);
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "tunnels call it again, and would keep the common path from being one function"
+)]
+pub(super) fn outermost<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
+    match packet.first().map(|first| first >> 4) {
+        Some(4) => v4(headers, packet, cut),
+        Some(6) => v6(headers, packet, cut),
+        Some(_) => Err(ends_in("the IP version is neither 4 nor 6")),
+        None => Err(ends_in("the frame ends before its IP header")),
     }
-    transport::any(headers, inner.protocol, captured)
+}
+
+/// The same where the common path does not come by.
+#[cold]
+#[inline(never)]
+pub(super) fn any<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
+    outermost(headers, packet, cut)
+}
+
+/// What was captured of a payload of so many bytes.
+#[inline]
+fn captured<'a>(headers: &mut Headers, rest: &'a [u8], payload_bytes: u32) -> &'a [u8] {
+    let captured = rest.get(..payload_bytes as usize).unwrap_or(rest);
+    headers.cut_bytes = payload_bytes.saturating_sub(length_of(captured));
+    captured
+}
+
+#[cold]
+fn piece<'a>(headers: &mut Headers, fragment: Fragment, payload: &'a [u8]) -> &'a [u8] {
+    headers.layer = Layer::Fragment(fragment);
+    payload
 }
 
 /// Whether bytes begin as an IP packet that fits in them does.
@@ -61,7 +79,7 @@ fn to_the_end(packet: &[u8], cut: u32) -> u32 {
 }
 
 #[inline]
-fn v4<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>, Stop> {
+fn v4<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
     let Some((header, rest)) = packet.split_first_chunk::<20>() else {
         return Err(ends_in("the frame ends in its IPv4 header"));
     };
@@ -89,19 +107,15 @@ fn v4<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>
     headers.ttl = header[8];
     headers.ip_header_bytes = (header[0] & 0x0f) << 2;
     let (protocol, place) = (header[9], u16::from_be_bytes([header[6], header[7]]));
-    let fragment = match place & (MORE | OFFSET) {
-        0 => None,
-        _ => Some(Fragment {
-            id: headers.ip_id.into(),
-            offset: (place & OFFSET) << 3,
-            more: place & MORE != 0,
-            protocol,
-        }),
-    };
-    Ok(Inner { protocol, fragment, payload_bytes, rest })
+    let payload = captured(headers, rest, payload_bytes);
+    if place & (MORE | OFFSET) == 0 {
+        return transport::any(headers, protocol, payload);
+    }
+    let (offset, more) = ((place & OFFSET) << 3, place & MORE != 0);
+    Ok(piece(headers, Fragment { id: headers.ip_id.into(), offset, more, protocol }, payload))
 }
 
-fn v6<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>, Stop> {
+fn v6<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
     let mut reader = Reader::closed(packet);
     reader.skip(4)?;
     let length = u32::from(reader.u16()?);
@@ -115,7 +129,12 @@ fn v6<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<Inner<'a>
     let whole = to_the_end(packet, cut).saturating_sub(IPV6_HEADER);
     let payload_bytes = if length == 0 { whole } else { length.min(whole) };
     headers.wire_bytes = payload_bytes.saturating_add(IPV6_HEADER);
-    extensions(reader, protocol, payload_bytes)
+    let inner = extensions(reader, protocol, payload_bytes)?;
+    let payload = captured(headers, inner.rest, inner.payload_bytes);
+    match inner.fragment {
+        Some(fragment) => Ok(piece(headers, fragment, payload)),
+        None => transport::any(headers, inner.protocol, payload),
+    }
 }
 
 /// What follows the IPv6 header of a packet that was put together.
