@@ -193,6 +193,8 @@ pub struct Packet<'a> {
     pub headers: &'a Headers,
     /// What they carry.
     pub payload: &'a [u8],
+    /// The transport header right before the payload, if any, and the payload: what a checksum covers.
+    pub segment: &'a [u8],
     /// How long the frame was on the wire, link headers and padding included.
     pub frame_bytes: u32,
 }

@@ -9,9 +9,10 @@ use crate::network::{Networks, Proof};
 use crate::pipeline::Vlans;
 use crate::source::prefetch;
 use crate::sums::Sums;
-use crate::talk::{Lent, Life};
+use crate::talk::{Lent, Life, Talk};
 use dissectors::bounded::{Bounded, Slot};
 use dissectors::observation::{Address, Binding, Evidence, Fact, FlowId, Host, Tally, Transport};
+use dissectors::packet::checksum::{self, Checksum};
 use dissectors::packet::{Headers, Layer};
 use dissectors::{Mac, Observation, Out, Packet, Place, Side, Sides, Timestamp, Told, protocols};
 use std::collections::BTreeMap;
@@ -112,6 +113,10 @@ pub struct LaneCount {
     pub summed_early: u64,
     /// Packets that had more tags or tunnels than are told apart.
     pub nested_deeper: u64,
+    /// Packets read whose TCP or UDP checksum does not hold.
+    pub checksums_bad: u64,
+    /// Packets read whose checksum the sender's network card was to compute after they were captured.
+    pub checksums_offloaded: u64,
     /// Pairs of VLANs that are one network, and were too many to be kept.
     pub networks_over_cap: u64,
     /// Flows at the end.
@@ -133,6 +138,8 @@ impl LaneCount {
         self.operations_over_cap += other.operations_over_cap;
         self.summed_early += other.summed_early;
         self.nested_deeper += other.nested_deeper;
+        self.checksums_bad += other.checksums_bad;
+        self.checksums_offloaded += other.checksums_offloaded;
         self.networks_over_cap += other.networks_over_cap;
         self.flows_active += other.flows_active;
         for (number, count) in &other.other_frames {
@@ -483,6 +490,14 @@ impl Lane {
         }
         flow.tally(side, headers.wire_bytes, packet.place.time);
         let has_spoken = flow.conversation.is_some();
+        // What nobody reads needs no proof.
+        if !packet.payload.is_empty() && !flow.talk().is_some_and(Talk::is_quiet) {
+            match checksum::of_transport(headers, packet.segment) {
+                Checksum::Good | Checksum::Untold => {}
+                Checksum::Bad => count.checksums_bad += 1,
+                Checksum::Offloaded => count.checksums_offloaded += 1,
+            }
+        }
         let mut lent = Lent { told, panics: &mut count.panics };
         let waiting = match headers.layer {
             Layer::Tcp(tcp) => flow.segment(side, &tcp, packet, &mut lent),

@@ -629,7 +629,9 @@ impl Worker {
             for (item, found) in items.iter().zip(&found) {
                 let payload = &batch.files[item.file as usize][item.start..item.start + item.length as usize];
                 let frame_bytes = item.frame_bytes;
-                let packet = Packet { place: item.place, headers: &item.headers, payload, frame_bytes };
+                let front = item.start.saturating_sub(usize::from(item.headers.transport_bytes));
+                let segment = &batch.files[item.file as usize][front..item.start + item.length as usize];
+                let packet = Packet { place: item.place, headers: &item.headers, payload, segment, frame_bytes };
                 let number = usize::from(item.lane);
                 let lane = &mut self.lanes[number / self.workers];
                 lane.packet(&packet, found, item.clock);

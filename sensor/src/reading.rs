@@ -324,9 +324,10 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
     let (used, duplicates) = (hour.ended(Entry::Used), hour.ended(Entry::Duplicate));
     let mut parse_errors: BTreeMap<String, i64> =
         malformed.iter().map(|(protocol, n)| ((*protocol).to_owned(), count(*n))).collect();
-    if *panics > 0 {
-        parse_errors.insert("panic".to_owned(), count(*panics));
-    }
+    let others =
+        [("panic", *panics), ("checksum_bad", lanes.checksums_bad), ("checksum_offloaded", lanes.checksums_offloaded)];
+    let others = others.into_iter().filter(|(_, n)| *n > 0);
+    parse_errors.extend(others.map(|(name, n)| (name.to_owned(), count(n))));
     HealthRow {
         window_start: start,
         window_end: start.after(Duration::from_hours(1)),

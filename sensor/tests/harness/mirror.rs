@@ -228,3 +228,26 @@ fn networks_are_kept_apart_or_thrown_together_as_asked() {
     assert_eq!(apart, (vec![of_one("vlan:10", 1, 0), of_one("vlan:20", 1, 0)], vec![]));
     assert_eq!(conversations(two_vlans(20), Vlans::Joined), (vec![of_one("", 1, 1)], vec![]));
 }
+
+/// What the snap length cut is lost, and neither zeros nor the next bytes.
+#[test]
+fn what_is_cut_is_a_gap() {
+    let mut recording = Recording::new();
+    let (master, slave) = ((1, 40_000), (2, 502));
+    let request = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1];
+    for number in 0..9u32 {
+        recording.tcp(master, slave, 1 + 12 * number, 1 + 11 * number, &request);
+        recording.tcp(slave, master, 1 + 11 * number, 13 + 12 * number, &[0, 1, 0, 0, 0, 5, 1, 3, 2, 0, 7]);
+    }
+    let mut bytes = recording.into_bytes();
+    // The fifth request: 24 bytes of file header, eight records before it; four bytes of its frame are taken out.
+    let frames = [66, 65];
+    let at = 24 + (0..8).map(|index| 16 + frames[index % 2]).sum::<usize>();
+    assert_eq!(bytes[at + 8..at + 12], 66u32.to_le_bytes());
+    bytes[at + 8..at + 12].copy_from_slice(&62u32.to_le_bytes());
+    bytes.drain(at + 16 + 62..at + 16 + 66);
+    let (_, notebook, sum) = story(Input::held("cut.pcap", bytes), Settings::default());
+    let requests: u64 = notebook.activity().filter(|row| row.messages > 0).map(|row| row.messages).sum();
+    assert_eq!((sum.lanes.lost_bytes, requests), (4, 17));
+    assert!(sum.lanes.malformed.is_empty(), "{sum:?}");
+}
