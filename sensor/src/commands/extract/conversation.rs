@@ -22,10 +22,9 @@ impl Conversation {
         Self { transport: headers.transport(), ends }
     }
 
-    /// The same as far as fragments tell it: they have no ports.
-    fn of_hosts(mut self) -> Self {
-        self.ends = self.ends.map(|(address, _)| (address, 0));
-        self
+    /// The same as far as any fragment tells it: its hosts.
+    fn of_hosts(self) -> [Address; 2] {
+        self.ends.map(|(address, _)| address)
     }
 }
 
@@ -34,9 +33,9 @@ impl Conversation {
 pub(super) struct Conversations {
     whole: BTreeSet<Conversation>,
     /// The hosts of them all, for the fragments between them.
-    hosts: BTreeSet<Conversation>,
+    hosts: BTreeSet<[Address; 2]>,
     /// The hosts of those packets that are fragments themselves: everything between them may belong to it.
-    of_fragments: BTreeSet<Conversation>,
+    of_fragments: BTreeSet<[Address; 2]>,
 }
 
 impl Conversations {

@@ -127,7 +127,7 @@ mod tests {
             (-1, LinkType::Ethernet, "one.pcap", b"", 9),
             (i64::MIN, LinkType::Ethernet, "one.pcap", b"early", 5),
             (i64::MAX, LinkType::Raw, "two.pcap", b"late", 4),
-            (1_700_000_000_123_456_789, LinkType::Other(165), "two.pcap", b"abcde", 5),
+            (1_700_000_000_123_456_789, LinkType::Other(147), "two.pcap", b"abcde", 5),
         ];
         let mut file = Vec::new();
         let mut writer = Writer::new(&mut file, "why").expect("a vector takes all");
@@ -143,7 +143,7 @@ mod tests {
             assert_eq!(&file[frame.bytes], bytes);
         }
         assert_eq!(walk.step(&file), Step::End);
-        // Interfaces: one.pcap since 1970 and before, two.pcap raw and MS/TP.
+        // Interfaces: one.pcap since 1970 and before, two.pcap raw and of users.
         let names = |name: &str| file.windows(name.len()).filter(|part| *part == name.as_bytes()).count();
         assert_eq!((names("one.pcap"), names("two.pcap"), names("a comment")), (2, 2, 5));
     }
