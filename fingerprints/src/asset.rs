@@ -198,6 +198,8 @@ impl Claims {
     }
 }
 
+const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+
 /// A deterministic id: a letter, a dash, and SHA-256 of the parts, cut to 128 bits, in lower-case hex.
 /// Each part is followed by a byte that no part holds, so that no two lists of parts run into each other.
 pub fn id<'a>(letter: char, parts: impl IntoIterator<Item = &'a str>) -> String {
@@ -206,7 +208,6 @@ pub fn id<'a>(letter: char, parts: impl IntoIterator<Item = &'a str>) -> String 
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let digest: [u8; 32] = hash.finalize().into();
     let mut id = String::with_capacity(34);
     id.extend([letter, '-']);

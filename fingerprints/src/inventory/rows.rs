@@ -284,7 +284,9 @@ pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>, captures
     let sums = alike.filter_map(|alike| {
         let ((key, first), others) = alike.split_first()?;
         let mut talk = (*first).clone();
-        others.iter().for_each(|(_, other)| talk.add(other));
+        for (_, other) in others {
+            talk.add(other);
+        }
         Some((*key, talk))
     });
     sums.map(|(key, talk)| activity_row(assets, key, &talk, &mut names, captures)).collect()
