@@ -206,7 +206,7 @@ fn spoken(services: &[&ServiceRow]) -> Option<String> {
     for row in services.iter().filter(|row| row.server_asset_id.is_some() || row.server_ip.is_some()) {
         let client = (&row.client_asset_id, &row.client_ip, &row.context);
         let server = (&row.server_asset_id, &row.server_ip, row.server_port, &row.transport);
-        relations.entry(row.protocol.as_deref()).or_default().insert((client, server));
+        relations.entry(row.protocol).or_default().insert((client, server));
     }
     let unread = relations.remove(&None).map_or(0, |relations| relations.len());
     let mut known: Vec<(&str, usize)> =
