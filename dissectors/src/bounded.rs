@@ -12,22 +12,34 @@ use std::collections::VecDeque;
 /// A slot number, valid until the entry is removed.
 pub type Slot = u32;
 
+/// Begins a cache line: a flow and this fill two, and every packet touches both.
+#[repr(align(64))]
 struct Entry<T> {
-    hash: u64,
+    value: T,
+    hash: u32,
     chances: u8,
     /// Whether it ever had a chance.
     is_proven: bool,
-    value: T,
+}
+
+/// What of a hash is kept. Entries are a few thousand, so two of them rarely have the same half.
+fn half_of(hash: u64) -> u32 {
+    u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+/// The hash by which the index finds a half again.
+fn spread(half: u32) -> u64 {
+    u64::from(half).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A hash table of at most `cap` entries.
 pub struct Bounded<T> {
     entries: Vec<Option<Entry<T>>>,
-    /// Each entry's hash and slot: a look-up touches no entry but the one that it finds.
-    index: HashTable<(u64, Slot)>,
+    /// Half of each entry's hash, and its slot: a look-up touches no entry but the one that it finds.
+    index: HashTable<(u32, Slot)>,
     free: Vec<Slot>,
     /// Who came last, with the hash: the slot may be another's by now.
-    newcomers: VecDeque<(Slot, u64)>,
+    newcomers: VecDeque<(Slot, u32)>,
     hand: usize,
     cap: usize,
     most_newcomers: usize,
@@ -55,14 +67,16 @@ impl<T> Bounded<T> {
     /// The slot of the entry with this hash that `is` accepts.
     #[inline]
     pub fn find(&self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<Slot> {
-        let is_it = |(other, slot): &(u64, Slot)| *other == hash && self.get(*slot).is_some_and(&mut is);
-        self.index.find(hash, is_it).map(|(_, slot)| *slot)
+        let half = half_of(hash);
+        let is_it = |(other, slot): &(u32, Slot)| *other == half && self.get(*slot).is_some_and(&mut is);
+        self.index.find(spread(half), is_it).map(|(_, slot)| *slot)
     }
 
     /// The slot of an entry with this hash, without a look at the entry: most likely the one that is meant.
     #[inline]
     pub fn guess(&self, hash: u64) -> Option<Slot> {
-        self.index.find(hash, |(other, _)| *other == hash).map(|(_, slot)| *slot)
+        let half = half_of(hash);
+        self.index.find(spread(half), |(other, _)| *other == half).map(|(_, slot)| *slot)
     }
 
     /// The memory of a slot, to be asked for before it is read.
@@ -100,13 +114,14 @@ impl<T> Bounded<T> {
     /// Adds an entry that is not there yet, without any chance against the hand; what had to go comes back.
     pub fn insert(&mut self, hash: u64, value: T) -> (Slot, Option<T>) {
         let evicted = self.make_room();
-        let entry = Some(Entry { hash, chances: 0, is_proven: false, value });
+        let hash = half_of(hash);
+        let entry = Some(Entry { value, hash, chances: 0, is_proven: false });
         let slot = self.free.pop().unwrap_or_else(|| Slot::try_from(self.entries.len()).unwrap_or(Slot::MAX));
         match self.entries.get_mut(slot as usize) {
             Some(place) => *place = entry,
             None => self.entries.push(entry),
         }
-        self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+        self.index.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
         self.newcomers.push_back((slot, hash));
         (slot, evicted)
     }
@@ -122,7 +137,7 @@ impl<T> Bounded<T> {
     /// Takes an entry out.
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
-        if let Ok(found) = self.index.find_entry(entry.hash, |(_, candidate)| *candidate == slot) {
+        if let Ok(found) = self.index.find_entry(spread(entry.hash), |(_, candidate)| *candidate == slot) {
             found.remove();
         }
         self.free.push(slot);

@@ -21,14 +21,14 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Scene {
-    /// The protocol's name.
-    pub protocol: &'static str,
-    /// The ends' ports; 0 where there are none, the EtherType of frames without IP.
-    pub ports: Sides<u16>,
-    /// Whether an end is a group address (by its IP or its MAC), which is no device.
-    pub group: Sides<bool>,
     /// What carries the messages.
     pub transport: Transport,
+    /// Whether an end is a group address (by its IP or its MAC), which is no device.
+    pub group: Sides<bool>,
+    /// The ends' ports; 0 where there are none, the EtherType of frames without IP.
+    pub ports: Sides<u16>,
+    /// The protocol's name.
+    pub protocol: &'static str,
     /// The two ends.
     pub hosts: Sides<Host>,
 }

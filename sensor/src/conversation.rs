@@ -15,9 +15,15 @@ pub(crate) struct Conversation {
     pub(crate) talk: Talk,
 }
 
+/// The front of the scene is the last that every packet touches.
+const _: () = {
+    let scene = std::mem::offset_of!(Conversation, talk) + std::mem::offset_of!(Talk, scene);
+    assert!(scene + std::mem::offset_of!(Scene, protocol) <= Conversation::HOT_LINES * 64);
+};
+
 impl Conversation {
     /// Cache lines that every packet touches.
-    const HOT_LINES: usize = 4;
+    const HOT_LINES: usize = 3;
 
     /// Asks for the memory that every packet touches.
     #[inline]

@@ -5,6 +5,7 @@ use dissectors::observation::{Child, Operation, Place};
 use dissectors::out::Tallies;
 use dissectors::{Action, Count, Direction, Mark, PackedCount, Side, Timestamp, Words};
 use foldhash::fast::FixedState;
+use smallvec::SmallVec;
 use std::hash::BuildHasher;
 
 /// Different operations that one segment may add before they are summed up; what is beyond is counted as lost.
@@ -110,15 +111,18 @@ fn is_same(one: &Action, other: &Action) -> bool {
         && one.target.text() == other.target.text()
 }
 
-/// The counters of a flow.
+/// The counters of a flow. Small, for every message touches it.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     tallies: Vec<Tally>,
-    action_tallies: Vec<ActionTally>,
+    /// What every repeat of an action touches: nearly always a few, which stand here together.
+    action_tallies: Option<Box<SmallVec<[ActionTally; 3]>>>,
     /// What no message touches whose like was counted before.
     rest: Option<Box<Rest>>,
     /// Where the last message was counted: polls repeat in cycles, so the next one's place is near.
-    hint: u32,
+    hint: u16,
+    /// How many rows there are.
+    rows: u16,
     /// Which side serves, if its messages have said so.
     pub(crate) server: Option<Side>,
 }
@@ -143,18 +147,20 @@ impl Counters {
     /// How many rows there are.
     #[inline]
     pub(crate) fn rows(&self) -> usize {
-        self.tallies.len() + self.action_tallies.len()
+        usize::from(self.rows)
     }
 
     /// Starts a new window; what the messages said of the roles stays. What has grown large is given back.
     pub(crate) fn clear(&mut self) {
         const KEPT: usize = 64;
         self.tallies.clear();
-        self.action_tallies.clear();
-        if self.tallies.capacity() > KEPT || self.action_tallies.capacity() > KEPT {
+        if let Some(actions) = &mut self.action_tallies {
+            actions.clear();
+        }
+        if self.tallies.capacity() > KEPT || self.action_tallies.as_ref().is_some_and(|it| it.capacity() > KEPT) {
             *self = Self { server: self.server, ..Self::default() };
         }
-        self.hint = 0;
+        (self.hint, self.rows) = (0, 0);
         if let Some(rest) = &mut self.rest {
             rest.operations.clear();
             rest.actions.clear();
@@ -165,7 +171,9 @@ impl Counters {
     #[inline]
     pub(crate) fn prefetch(&self) {
         prefetch(self.tallies.as_slice(), 3);
-        prefetch(self.action_tallies.as_slice(), 1);
+        if let Some(actions) = &self.action_tallies {
+            prefetch(actions.as_ref(), 1);
+        }
     }
 
     /// What was counted in this window.
@@ -176,7 +184,8 @@ impl Counters {
     /// The control actions of this window, each with the number of its repeats.
     pub(crate) fn actions(&self) -> impl Iterator<Item = (&Action, u64)> {
         let actions = self.rest.iter().flat_map(|rest| &rest.actions);
-        actions.zip(self.action_tallies.iter().map(|tally| tally.count))
+        let tallies = self.action_tallies.iter().flat_map(|tallies| tallies.iter());
+        actions.zip(tallies.map(|tally| tally.count))
     }
 
     /// How many messages and actions were beyond the caps since the last call.
@@ -191,10 +200,10 @@ impl Counters {
     /// The row that is looked for, from the last message's place on, round once.
     #[inline]
     fn row_where(&mut self, is_it: impl Fn(&Self, usize) -> bool) -> Option<usize> {
-        let hint = self.hint as usize;
+        let hint = usize::from(self.hint);
         let found = (hint..self.tallies.len()).find(|at| is_it(self, *at));
         let at = found.or_else(|| (0..hint).find(|at| is_it(self, *at)))?;
-        self.hint = at as u32;
+        self.hint = at as u16;
         Some(at)
     }
 
@@ -206,7 +215,8 @@ impl Counters {
         }
         self.tallies.push(Tally { key, last: place.time, messages: 0, exceptions: 0 });
         self.rest().operations.push(OperationCount::new(count, place));
-        self.hint = (self.tallies.len() - 1) as u32;
+        self.hint = (self.tallies.len() - 1) as u16;
+        self.rows += 1;
         Some(self.tallies.len() - 1)
     }
 
@@ -252,12 +262,14 @@ impl Tallies for Counters {
     fn act(&mut self, action: Action) {
         let key = packed_action(&action).unwrap_or_else(|| hashed_action(&action));
         let Self { action_tallies, rest, .. } = self;
+        let tallies = action_tallies.get_or_insert_default();
         let is_of = |at: usize| rest.as_ref().is_some_and(|rest| is_same(&rest.actions[at], &action));
-        let mut same_key = action_tallies.iter_mut().enumerate().filter(|(_, tally)| tally.key == key);
+        let mut same_key = tallies.iter_mut().enumerate().filter(|(_, tally)| tally.key == key);
         if let Some((_, known)) = same_key.find(|(at, _)| key < HASHED || is_of(*at)) {
             known.count += 1;
-        } else if action_tallies.len() < MOST_ACTIONS {
-            action_tallies.push(ActionTally { key, count: 1 });
+        } else if tallies.len() < MOST_ACTIONS {
+            tallies.push(ActionTally { key, count: 1 });
+            self.rows += 1;
             self.rest().actions.push(action);
         } else {
             self.rest().over_cap += 1;

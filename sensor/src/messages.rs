@@ -31,8 +31,10 @@ pub(crate) enum Fate {
 enum Pending {
     #[default]
     Message,
-    Skip(u64),
-    Body(u64),
+    /// So many bytes to pass over: see [`Messages::length`].
+    Skip,
+    /// So many bytes to hand over.
+    Body,
 }
 
 /// Whether the next byte starts a message.
@@ -72,11 +74,13 @@ struct Halt {
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     left: Option<Box<Left>>,
-    pending: Pending,
+    /// How many bytes of a skip or a body are to come.
+    length: u64,
     /// Whole messages read; saturates.
     pub(crate) whole: u32,
     /// Messages that were malformed; saturates.
     pub(crate) malformed: u32,
+    pending: Pending,
     standing: Standing,
 }
 
@@ -162,17 +166,12 @@ impl Messages {
 
     /// Bytes of this direction were lost in capture.
     pub(crate) fn gap(&mut self, side: Side, lost: u64, dissector: &mut dyn Dissector) -> Fate {
-        match &mut self.pending {
-            Pending::Skip(length) if *length >= lost => {
-                *length -= lost;
-                return Fate::On;
-            }
-            Pending::Body(length) if *length >= lost => {
-                *length -= lost;
+        if self.pending != Pending::Message && self.length >= lost {
+            self.length -= lost;
+            if self.pending == Pending::Body {
                 let _ = dissector.gap(side, lost);
-                return Fate::On;
             }
-            _ => {}
+            return Fate::On;
         }
         self.lose_footing();
         match dissector.gap(side, lost) {
@@ -290,10 +289,10 @@ impl Messages {
     }
 
     fn expect(&mut self, next: Next) {
-        self.pending = match next {
-            Next::Skip(length) if length > 0 => Pending::Skip(length),
-            Next::Body(length) if length > 0 => Pending::Body(length),
-            _ => Pending::Message,
+        (self.pending, self.length) = match next {
+            Next::Skip(length) if length > 0 => (Pending::Skip, length),
+            Next::Body(length) if length > 0 => (Pending::Body, length),
+            _ => (Pending::Message, 0),
         };
     }
 
@@ -305,19 +304,19 @@ impl Messages {
         dissector: &mut dyn Dissector,
         desk: &mut Desk<'_, T>,
     ) -> usize {
-        let (Pending::Skip(length) | Pending::Body(length)) = self.pending else { return 0 };
-        let here = bytes.len().min(usize::try_from(length).unwrap_or(usize::MAX));
-        let lacking = length - here as u64;
-        if matches!(self.pending, Pending::Body(_)) && here > 0 {
+        if self.pending == Pending::Message {
+            return 0;
+        }
+        let here = bytes.len().min(usize::try_from(self.length).unwrap_or(usize::MAX));
+        self.length -= here as u64;
+        if self.pending == Pending::Body && here > 0 {
             let mut out = Out::new(desk.told, desk.scene, side, desk.place);
             dissector.body(side, bytes.get(..here).unwrap_or_default(), &mut out);
             desk.told.commit(desk.tallies);
         }
-        self.pending = match self.pending {
-            _ if lacking == 0 => Pending::Message,
-            Pending::Body(_) => Pending::Body(lacking),
-            _ => Pending::Skip(lacking),
-        };
+        if self.length == 0 {
+            self.pending = Pending::Message;
+        }
         here
     }
 }

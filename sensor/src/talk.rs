@@ -70,10 +70,10 @@ pub(crate) struct Lent<'a> {
 pub(crate) struct Talk {
     stage: Stage,
     pub(crate) counters: Counters,
-    /// Malformed messages since the last whole one.
-    stumbles: u64,
     messages: Sides<Messages>,
     pub(crate) scene: Scene,
+    /// Malformed messages since the last whole one.
+    stumbles: u64,
     /// Bytes that the capture lost, in this window.
     pub(crate) lost: u64,
     /// The first packet behind the first hole of this window.
@@ -106,6 +106,12 @@ impl Talk {
     /// The protocol, once its structure has named it.
     pub(crate) fn protocol(&self) -> Option<&'static str> {
         (!self.scene.protocol.is_empty()).then_some(self.scene.protocol)
+    }
+
+    /// Whether its structure has named a protocol.
+    #[inline]
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(self.stage, Stage::Speaking(..)) || self.protocol().is_some()
     }
 
     /// Whether it has told what it can.
@@ -230,7 +236,9 @@ impl Talk {
             Transport::Tcp => messages.feed(side, bytes, speaker, &mut desk),
             _ => messages.datagram(side, bytes, speaker, &mut desk),
         }));
-        self.stumbles = if messages.whole > whole { 0 } else { self.stumbles };
+        if self.stumbles > 0 && messages.whole > whole {
+            self.stumbles = 0;
+        }
         match spoken {
             Ok(fate) => self.settle(fate),
             Err(_) => self.panicked(lent),
