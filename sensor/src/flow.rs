@@ -303,7 +303,7 @@ impl Flow {
         }
         match headers.layer {
             Layer::Tcp(tcp) if tcp.flags.ack() => {
-                let opens = self.opening.is_some_and(|opening| opening.wrapping_add(1) == tcp.acknowledgement);
+                let opens = self.opening().is_some_and(|opening| opening.wrapping_add(1) == tcp.acknowledgement);
                 let sent = self.conversation.as_ref().and_then(|conversation| conversation.sent(Side::A));
                 opens || sent.is_some_and(|next| is_near(next, tcp.acknowledgement))
             }
