@@ -681,7 +681,7 @@ pub struct Activity {
 }
 
 /// A frame of a capture. The earlier one is the smaller one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The frame's own time.
     pub time: Timestamp,

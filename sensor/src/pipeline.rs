@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use dissectors::observation::Tally;
 use dissectors::packet::{self, Fragment, Headers, Layer, LinkType, Unread};
 use dissectors::{Observation, Packet, Place, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -332,6 +332,7 @@ const CHUNK: usize = 32;
 const FLOWS_IN_CACHE: usize = 1_000;
 
 /// A packet on its way to a worker.
+#[derive(Clone, Copy, Default)]
 struct Item {
     headers: Headers,
     place: Place,
@@ -344,18 +345,28 @@ struct Item {
     frame_bytes: u32,
 }
 
-/// What a worker gets of an epoch.
+/// The packets of some ordinals. Their memory is used again, and each is decoded where it stays.
 #[derive(Default)]
-struct Batch {
+struct Epoch {
     files: Vec<Arc<Bytes>>,
+    /// The packets, then places that are free.
     items: Vec<Item>,
+    used: usize,
+    /// Packet time at the end.
     clock: Timestamp,
 }
 
-impl Batch {
+/// What a worker gets of an epoch.
+struct Batch {
+    epoch: Arc<Epoch>,
+    /// Its packets, by their places among the items.
+    mine: Vec<u32>,
+}
+
+impl Epoch {
     fn clear(&mut self) {
         self.files.clear();
-        self.items.clear();
+        self.used = 0;
     }
 }
 
@@ -372,16 +383,17 @@ pub fn read(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress:
 fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
     let mut worker = Worker::new(0, Settings { workers: 1, ..settings });
     let mut books = Books::new(settings);
-    let mut batches = [Batch::default()];
+    let (mut epoch, mut shares) = (Epoch::default(), [Vec::new()]);
     let (mut observations, mut is_last) = (0, false);
     while !is_last {
         let mut notes = Vec::new();
         let most = feed.walked() + EPOCH_BYTES;
         for start in (0..settings.epoch_packets).step_by(CHUNK) {
             let ordinals = start..settings.epoch_packets.min(start + CHUNK);
-            let filled = fill(&mut feed, ordinals, most, &mut batches, &mut books);
-            worker.take(&batches[0], &mut notes);
-            batches[0].clear();
+            let filled = fill(&mut feed, ordinals, most, (&mut epoch, &mut shares), &mut books);
+            worker.take(&epoch, &shares[0], &mut notes);
+            epoch.clear();
+            shares[0].clear();
             is_last = filled == Filled::ToTheLast;
             if filled != Filled::All {
                 break;
@@ -465,16 +477,23 @@ fn hand_out(
     progress: &Sender<u64>,
 ) -> (Feed, Books) {
     let mut books = Books::new(settings);
+    // The oldest is free again when its token has come back.
+    let mut epochs: VecDeque<Arc<Epoch>> = VecDeque::new();
     while tokens.recv().is_ok() {
-        let mut batches: Vec<Batch> = workers.iter().map(|_| Batch::default()).collect();
+        let spare = epochs.pop_front_if(|oldest| Arc::get_mut(oldest).is_some());
+        let mut epoch = spare.and_then(Arc::into_inner).unwrap_or_default();
+        epoch.clear();
+        let mut shares: Vec<Vec<u32>> = workers.iter().map(|_| Vec::with_capacity(epoch.items.len())).collect();
         let most = feed.walked() + EPOCH_BYTES;
-        let filled = fill(&mut feed, 0..settings.epoch_packets, most, &mut batches, &mut books);
-        for (worker, mut batch) in workers.iter().zip(batches) {
-            batch.clock = books.clock;
-            if worker.send(batch).is_err() {
+        let filled = fill(&mut feed, 0..settings.epoch_packets, most, (&mut epoch, &mut shares), &mut books);
+        epoch.clock = books.clock;
+        let epoch = Arc::new(epoch);
+        for (worker, mine) in workers.iter().zip(shares) {
+            if worker.send(Batch { epoch: Arc::clone(&epoch), mine }).is_err() {
                 return (feed, books);
             }
         }
+        epochs.push_back(epoch);
         // Progress that nobody takes is stale anyway.
         let _ = progress.try_send(feed.done_bytes());
         if filled == Filled::ToTheLast {
@@ -495,8 +514,16 @@ enum Filled {
     ToTheLast,
 }
 
-/// Fills the packets of these ordinals into batches, one for each worker, until so many bytes of captures were walked.
-fn fill(feed: &mut Feed, ordinals: Range<usize>, most: u64, batches: &mut [Batch], books: &mut Books) -> Filled {
+/// Fills the packets of these ordinals into an epoch, and their places into shares, one for each worker, until so many
+/// bytes of captures were walked.
+fn fill(
+    feed: &mut Feed,
+    ordinals: Range<usize>,
+    most: u64,
+    (epoch, shares): (&mut Epoch, &mut [Vec<u32>]),
+    books: &mut Books,
+) -> Filled {
+    let Epoch { files, items, used, .. } = epoch;
     for ordinal in ordinals {
         if feed.walked() >= most {
             return Filled::Enough;
@@ -507,34 +534,35 @@ fn fill(feed: &mut Feed, ordinals: Range<usize>, most: u64, batches: &mut [Batch
             continue;
         }
         let Some(bytes) = feed.bytes() else { continue };
-        let mut headers = Headers::default();
-        let Some(payload) = decode(&mut headers, &next, bytes, books) else { continue };
+        if *used == items.len() {
+            items.push(Item::default());
+        }
+        let item = &mut items[*used];
+        let Some(payload) = decode(&mut item.headers, &next, bytes, books) else { continue };
         let mut bytes = bytes;
         let mut range = (payload.as_ptr().addr() - bytes.as_ptr().addr(), payload.len());
         let whole;
-        if let Layer::Fragment(fragment) = headers.layer {
-            let Some(told) = put_together(&mut headers, fragment, payload, &next, books) else { continue };
+        if let Layer::Fragment(fragment) = item.headers.layer {
+            let Some(told) = put_together(&mut item.headers, fragment, payload, &next, books) else { continue };
             (whole, range) = told;
             bytes = &whole;
         }
-        let lane = lane_of(&headers);
-        let workers = batches.len();
-        let batch = &mut batches[lane % workers];
-        let is_same = batch.files.last().is_some_and(|last| Arc::ptr_eq(last, bytes));
+        let lane = lane_of(&item.headers);
+        item.place = place_of(&next);
+        item.clock = next.clock;
+        item.ordinal = u32::try_from(ordinal).expect("an epoch is short");
+        item.lane = u8::try_from(lane).expect("lanes are few");
+        item.start = range.0;
+        item.length = u32::try_from(range.1).expect("a record's length has 32 bits");
+        item.frame_bytes = next.frame.wire_length;
+        let is_same = files.last().is_some_and(|last| Arc::ptr_eq(last, bytes));
         if !is_same {
-            batch.files.push(Arc::clone(bytes));
+            files.push(Arc::clone(bytes));
         }
-        batch.items.push(Item {
-            headers,
-            place: place_of(&next),
-            clock: next.clock,
-            ordinal: u32::try_from(ordinal).expect("an epoch is short"),
-            lane: u8::try_from(lane).expect("lanes are few"),
-            file: u32::try_from(batch.files.len() - 1).expect("an epoch is short"),
-            start: range.0,
-            length: u32::try_from(range.1).expect("a record's length has 32 bits"),
-            frame_bytes: next.frame.wire_length,
-        });
+        item.file = u32::try_from(files.len() - 1).expect("an epoch is short");
+        let workers = shares.len();
+        shares[lane % workers].push(u32::try_from(*used).expect("an epoch is short"));
+        *used += 1;
     }
     Filled::All
 }
@@ -600,10 +628,11 @@ impl Worker {
 
     fn run(mut self, batches: &Receiver<Batch>, closed: &Sender<Closed>) {
         let mut clock = Timestamp::default();
-        for batch in batches {
-            clock = batch.clock;
+        for Batch { epoch, mine } in batches {
+            clock = epoch.clock;
             let mut notes = Vec::new();
-            self.take(&batch, &mut notes);
+            self.take(&epoch, &mine, &mut notes);
+            drop(epoch);
             self.end_epoch(clock, &mut notes);
             if closed.send(Closed { notes, clock: Some(clock), counts: BTreeMap::new() }).is_err() {
                 return;
@@ -616,8 +645,9 @@ impl Worker {
 
     /// Takes packets, some at a time: their flows are looked up together, so that the memory that each look-up waits
     /// for comes while the others wait.
-    fn take(&mut self, batch: &Batch, notes: &mut Vec<Note>) {
-        for items in batch.items.chunks(CHUNK) {
+    fn take(&mut self, epoch: &Epoch, mine: &[u32], notes: &mut Vec<Note>) {
+        for chunk in mine.chunks(CHUNK) {
+            let items: ArrayVec<&Item, CHUNK> = chunk.iter().map(|place| &epoch.items[*place as usize]).collect();
             let mut found: ArrayVec<Found, CHUNK> =
                 items.iter().map(|item| self.lane(item).key(&item.headers)).collect();
             items.iter().zip(&mut found).for_each(|(item, found)| self.lane(item).look_up(found));
@@ -627,7 +657,7 @@ impl Worker {
                 both().for_each(|(item, found)| self.lane(item).prefetch_talk(found));
             }
             for (item, found) in items.iter().zip(&found) {
-                let payload = &batch.files[item.file as usize][item.start..item.start + item.length as usize];
+                let payload = &epoch.files[item.file as usize][item.start..item.start + item.length as usize];
                 let frame_bytes = item.frame_bytes;
                 let front = item.start.saturating_sub(usize::from(item.headers.transport_bytes));
                 let segment = &batch.files[item.file as usize][front..item.start + item.length as usize];
