@@ -660,7 +660,7 @@ impl Worker {
                 let payload = &epoch.files[item.file as usize][item.start..item.start + item.length as usize];
                 let frame_bytes = item.frame_bytes;
                 let front = item.start.saturating_sub(usize::from(item.headers.transport_bytes));
-                let segment = &batch.files[item.file as usize][front..item.start + item.length as usize];
+                let segment = &epoch.files[item.file as usize][front..item.start + item.length as usize];
                 let packet = Packet { place: item.place, headers: &item.headers, payload, segment, frame_bytes };
                 let number = usize::from(item.lane);
                 let lane = &mut self.lanes[number / self.workers];
