@@ -60,14 +60,14 @@ pub enum Vlans {
 pub const MEMORY: usize = 512 << 20;
 
 impl Settings {
-    /// Everything that grows within so many bytes: three eighths for lanes, a thirty-second for fragments, nine sixteenths
-    /// for the inventory; the rest is the program itself.
+    /// Everything that grows within so many bytes: three eighths for lanes, a thirty-second for fragments, six sixteenths
+    /// for the inventory; the rest is the program itself and what the allocator holds back.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
         Self {
             caps: Caps::within(memory / 8 * 3),
             fragments: fragments::Caps::within(memory / 32),
-            inventory_bytes: memory / 16 * 9,
+            inventory_bytes: memory / 16 * 6,
             ..self
         }
     }
@@ -81,7 +81,7 @@ impl Default for Settings {
             epoch_packets: 16_384,
             caps: Caps::default(),
             fragments: fragments::Caps::default(),
-            inventory_bytes: MEMORY / 16 * 9,
+            inventory_bytes: MEMORY / 16 * 6,
             vlans: Vlans::default(),
         }
     }

@@ -171,12 +171,13 @@ impl Dealings {
 
     fn of(&mut self, key: DealingKey) -> Option<&mut Dealing> {
         if !self.all.contains_key(&key) {
-            let of_client = self.by_client.entry(key.client).or_default();
-            if self.all.len() >= self.cap || *of_client >= MOST_OF_A_CLIENT {
+            let of_client = self.by_client.get(&key.client).copied().unwrap_or(0);
+            if self.all.len() >= self.cap || of_client >= MOST_OF_A_CLIENT {
                 self.refused += 1;
                 return None;
             }
-            *of_client += 1;
+            // Who is refused leaves nothing behind: there is no end of strangers.
+            self.by_client.insert(key.client, of_client + 1);
         }
         Some(self.all.entry(key).or_default())
     }
@@ -186,5 +187,22 @@ impl Dealings {
         let mut sorted: Vec<_> = self.all.iter().collect();
         sorted.sort_unstable_by_key(|(key, _)| *key);
         sorted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dissectors::observation::{Address, Context};
+
+    #[test]
+    fn who_is_refused_leaves_nothing_behind() {
+        let mut dealings = Dealings::new(3);
+        for number in 0..100u8 {
+            let host = |last| Host { context: Context::ROOT, address: Address::Ip([10, 0, 0, last].into()) };
+            let key = DealingKey { server: Key::host(host(200)), client: host(number), protocol: "modbus", port: 502 };
+            dealings.of(key);
+        }
+        assert_eq!((dealings.all.len(), dealings.by_client.len(), dealings.refused), (3, 3, 97));
     }
 }
