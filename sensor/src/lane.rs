@@ -68,10 +68,10 @@ impl Caps {
 }
 
 impl Default for Caps {
-    /// 190,000 flows and 24 MiB of waiting bytes in all lanes. The unanswered flows stay in the cache: an answer comes
+    /// 170,000 flows and 16 MiB of waiting bytes in all lanes. The unanswered flows stay in the cache: an answer comes
     /// before 16,000 others were tried, or not at all.
     fn default() -> Self {
-        Self::within(crate::pipeline::MEMORY / 8 * 3)
+        Self::within(crate::pipeline::MEMORY / 16 * 5)
     }
 }
 

@@ -60,14 +60,14 @@ pub enum Vlans {
 pub const MEMORY: usize = 512 << 20;
 
 impl Settings {
-    /// Everything that grows within so many bytes: three eighths for lanes, a thirty-second for fragments, six sixteenths
-    /// for the inventory; the rest is the program itself and what the allocator holds back.
+    /// Everything that grows within so many bytes: five sixteenths each for lanes and for the inventory, a thirty-second
+    /// for fragments; the rest is the program itself, what is on its way, and what the allocator holds back.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
         Self {
-            caps: Caps::within(memory / 8 * 3),
+            caps: Caps::within(memory / 16 * 5),
             fragments: fragments::Caps::within(memory / 32),
-            inventory_bytes: memory / 16 * 6,
+            inventory_bytes: memory / 16 * 5,
             ..self
         }
     }
@@ -81,7 +81,7 @@ impl Default for Settings {
             epoch_packets: 16_384,
             caps: Caps::default(),
             fragments: fragments::Caps::default(),
-            inventory_bytes: MEMORY / 16 * 6,
+            inventory_bytes: MEMORY / 16 * 5,
             vlans: Vlans::default(),
         }
     }
