@@ -586,7 +586,7 @@ fn an_outcome_that_the_capture_does_not_show_is_unknown() {
     }
     let rows = world.finish();
     let outcomes = rows.0.iter().filter_map(|record| match record {
-        Record::Operations(row) => Some(row.outcome.as_deref()),
+        Record::Operations(row) => Some(row.outcome),
         _ => None,
     });
     assert_eq!(outcomes.collect::<Vec<_>>(), [None, Some("unanswered")]);

@@ -158,9 +158,9 @@ impl Told {
         let refused = ["refused", "password-failure"].iter().any(|word| seen.words.contains(word));
         let outcome = if refused { "rejected" } else { "accepted" };
         let is_it = |operation: &&OperationRow| {
-            let name = operation.operation_name.as_deref().unwrap_or_default().to_lowercase();
+            let name = operation.operation_name.unwrap_or_default().to_lowercase();
             operation.frame == Some(seen.frame)
-                && operation.outcome.as_deref() == Some(outcome)
+                && operation.outcome == Some(outcome)
                 && operation.child_key == asset.child_key
                 && operation.server_ip.as_deref() == Some(seen.subject)
                 && seen.words.to_lowercase().starts_with(&name)

@@ -77,9 +77,9 @@ fn is_of_ot(record: &Record, assets: &BTreeMap<&str, &AssetRow>) -> bool {
         Record::Claims(row) => {
             speaks(row.protocol.as_deref()) || (row.attribute == "role" && OT_ROLES.contains(&row.value.as_str()))
         }
-        Record::Services(row) => speaks(row.protocol.as_deref()),
-        Record::Activity(row) => speaks(Some(&row.protocol)),
-        Record::Operations(row) => speaks(Some(&row.protocol)),
+        Record::Services(row) => speaks(row.protocol),
+        Record::Activity(row) => speaks(Some(row.protocol)),
+        Record::Operations(row) => speaks(Some(row.protocol)),
         Record::Findings(row) => {
             let about = row.asset_id.as_deref().and_then(|id| assets.get(id)).is_some_and(|asset| has_part(asset));
             KINDS.contains(&row.kind.as_str()) && (about || speaks(row.protocol.as_deref()))

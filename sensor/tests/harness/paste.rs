@@ -43,7 +43,6 @@ fn what_is_pasted_leads_to_the_frame() {
 }
 
 /// How many lines to paste there were, and led to the frame: none where the path is too long for one.
-
 fn pasted(argument: &OsStr, here: &Path, name: &[u8]) -> usize {
     let output = otoscope().current_dir(here).args(["read", "--"]).arg(argument).output().expect("it starts");
     let summary = String::from_utf8(output.stdout).expect("what is printed is text");
