@@ -128,16 +128,18 @@ pub struct FieldId {
     pub nested: Vec<FieldId>,
 }
 
-/// Numbers columns for good: by version, and within a version the columns first, then what is nested in them.
+/// Numbers columns for good: those of version 1 first, then what is nested in them; then each later column, and at once
+/// what is nested in it.
 ///
-/// Columns of a later version come after all ids of the earlier ones, so those never move. Iceberg numbers a new table
-/// in the same way; any other way would swap columns there in silence.
+/// So no id ever moves. Iceberg numbers a new table's columns, and each that is added to it, in the same way; any other
+/// way would swap columns there in silence. An Iceberg table of our files is made of the columns of version 1, and grown.
 pub fn field_ids(columns: &[Column]) -> Vec<FieldId> {
     let mut last = 0;
-    let mut ids = Vec::with_capacity(columns.len());
-    for version in columns.chunk_by(|a, b| a.since == b.since) {
-        let kinds: Vec<Kind> = version.iter().map(|column| column.kind).collect();
-        ids.extend(number(&kinds, &mut last));
+    let (first, later) = columns.split_at(columns.partition_point(|column| column.since == 1));
+    let kinds: Vec<Kind> = first.iter().map(|column| column.kind).collect();
+    let mut ids = number(&kinds, &mut last);
+    for column in later {
+        ids.extend(number(&[column.kind], &mut last));
     }
     ids
 }
@@ -184,7 +186,8 @@ mod tests {
         let grown = [first[0], first[1], column("c", Kind::List(&Kind::Text), 2), column("d", Kind::Text, 2)];
         let (before, after) = (field_ids(&first), field_ids(&grown));
         assert_eq!(before[..], after[..2]);
-        assert_eq!(flat(&after[2..]), [6, 8, 7]);
+        //  c  element  d: as Iceberg adds them, one by one
+        assert_eq!(flat(&after[2..]), [6, 7, 8]);
     }
 
     #[test]
