@@ -1,6 +1,6 @@
 //! The commands as they explain themselves: help, completions, manual pages.
 
-use super::support::otoscope;
+use super::support::{otoscope, pcaps, workspace};
 use clap::{Arg, Command};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
@@ -157,4 +157,14 @@ fn every_command_has_a_page_that_man_can_show() {
     let main = fs::read(pages.join("otoscope.1")).expect("the main page");
     let printed = otoscope().arg("man").assert().code(0).get_output().stdout.clone();
     assert_eq!(String::from_utf8_lossy(&main), String::from_utf8_lossy(&printed));
+}
+
+#[test]
+fn the_readme_shows_the_page_that_its_command_prints() {
+    let folder = tempfile::tempdir().expect("a folder of its own");
+    std::os::unix::fs::symlink(pcaps(), folder.path().join("pcaps")).expect("a link to our captures");
+    let read = otoscope().current_dir(folder.path()).args(["read", "pcaps", "--out", "lake"]).assert().success();
+    let page = String::from_utf8_lossy(&read.get_output().stdout).into_owned();
+    let readme = fs::read_to_string(workspace().join("README.md")).expect("there is a README");
+    assert!(readme.contains(&format!("```text\n{page}```\n")), "{page}");
 }
