@@ -409,6 +409,25 @@ fn is_sound(link_type: LinkType, frame: &[u8], wire_length: u32) {
     assert!(frame_range.start <= payload_range.start && payload_range.end <= frame_range.end);
     let whole = length_of(payload).saturating_add(headers.cut_bytes);
     assert!(whole <= wire_length.max(length_of(frame)) || headers.tunnels > 0, "{headers:?}");
+    // Headers have their place already, and what another packet left there.
+    let mut used = Headers {
+        context: Context::default().within(Tag::Vlan(7)).expect("it has room"),
+        link: Some(Link { source: Mac([1; 6]), destination: Mac([2; 6]) }),
+        source: Address::Mac(Mac([3; 6])),
+        destination: Address::Mac(Mac([4; 6])),
+        layer: Layer::Other(5),
+        wire_bytes: 6,
+        cut_bytes: 7,
+        ip_id: 8,
+        checksum: 9,
+        ttl: 10,
+        ip_header_bytes: 11,
+        transport_bytes: 12,
+        tunnels: 3,
+        deeper_tags: 14,
+    };
+    let again = decode_into(&mut used, link_type, frame, wire_length);
+    assert_eq!((again, used), (Ok(payload), headers));
 }
 
 proptest! {
