@@ -62,7 +62,8 @@ pub struct PackedCount {
 
 impl Count {
     /// The same in numbers, if it can be told in numbers.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as where it is asked for")]
+    #[inline(always)]
     pub fn packed(&self) -> Option<PackedCount> {
         let (kind, code) = match &self.operation {
             Operation::Code(code) => (0, *code),
@@ -82,7 +83,7 @@ impl Count {
         let is_control = u32::from(self.is_control);
         let high = sender << 31 | direction << 30 | has_child << 29 | is_control << 28 | kind << 21 | code;
         let key = u64::from(high) << 32 | u64::from(child);
-        Some(PackedCount { key, mark: self.mark })
+        (key != Counted::IN_WORDS).then_some(PackedCount { key, mark: self.mark })
     }
 }
 
@@ -240,6 +241,19 @@ enum Entry {
     Flapped { slot: u32 },
 }
 
+/// A message to count when it is whole. Plain numbers: an option within would be copied at odd places, and waited for.
+#[derive(Clone, Copy)]
+struct Counted {
+    /// As in [`PackedCount`], or [`Counted::IN_WORDS`] for each that stands in `wordy_counts`.
+    key: u64,
+    mark: Mark,
+    place: Place,
+}
+
+impl Counted {
+    const IN_WORDS: u64 = u64::MAX;
+}
+
 /// What the lane keeps for its dissectors: what is known already, and what was told but not taken yet.
 pub struct Told {
     known: Bounded<Known>,
@@ -248,8 +262,8 @@ pub struct Told {
     flaps: u64,
     journal: Vec<Entry>,
     newcomers: Vec<Known>,
-    /// What the message counts, in order; `None` for each that stands in `wordy_counts`.
-    counts: Vec<(Option<PackedCount>, Place)>,
+    /// What the message counts, in order.
+    counts: Vec<Counted>,
     wordy_counts: Vec<Count>,
     actions: Vec<Action>,
     server: Option<Side>,
@@ -280,10 +294,10 @@ impl Told {
             flow.serves(server);
         }
         let mut wordy = self.wordy_counts.iter();
-        for (packed, place) in &self.counts {
-            match packed {
-                Some(packed) => flow.count_packed(*packed, *place),
-                None => wordy.next().into_iter().for_each(|count| flow.count(count, *place)),
+        for Counted { key, mark, place } in self.counts.iter().copied() {
+            match key {
+                Counted::IN_WORDS => wordy.next().into_iter().for_each(|count| flow.count(count, place)),
+                key => flow.count_packed(PackedCount { key, mark }, place),
             }
         }
         self.counts.clear();
@@ -433,11 +447,12 @@ impl<'a> Out<'a> {
         self.count_at(count, self.place);
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "of a count made of numbers nothing remains but the numbers")]
+    #[inline(always)]
     fn count_at(&mut self, count: Count, place: Place) {
-        let packed = count.packed();
-        self.told.counts.push((packed, place));
-        if packed.is_none() {
+        let (key, mark) = (count.packed().map_or(Counted::IN_WORDS, |packed| packed.key), count.mark);
+        self.told.counts.push(Counted { key, mark, place });
+        if key == Counted::IN_WORDS {
             self.told.wordy_counts.push(count);
         }
     }

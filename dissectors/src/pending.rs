@@ -47,11 +47,7 @@ impl Command {
 pub(crate) struct Pending<R> {
     /// Nearly always the only one: it stands here without an allocation. Without it there are no others.
     oldest: Option<Waiting<R>>,
-    #[allow(
-        clippy::box_collection,
-        reason = "rarely there: without the box, every message would touch a cache line more"
-    )]
-    others: Option<Box<VecDeque<Waiting<R>>>>,
+    others: VecDeque<Waiting<R>>,
 }
 
 /// A request that waits.
@@ -65,7 +61,7 @@ pub(crate) struct Waiting<R> {
 
 impl<R> Default for Pending<R> {
     fn default() -> Self {
-        Self { oldest: None, others: None }
+        Self { oldest: None, others: VecDeque::new() }
     }
 }
 
@@ -73,7 +69,7 @@ impl<R: Request> Pending<R> {
     /// Where the oldest request stands that `is_it` accepts. One whose patience has ended is there no more.
     #[inline]
     pub(crate) fn position(&self, now: Timestamp, is_it: impl Fn(&Waiting<R>) -> bool) -> Option<usize> {
-        let all = self.oldest.iter().chain(self.others.iter().flat_map(|others| others.iter()));
+        let all = self.oldest.iter().chain(&self.others);
         all.into_iter().position(|waiting| is_it(waiting) && !waiting.is_overdue(now))
     }
 
@@ -82,7 +78,7 @@ impl<R: Request> Pending<R> {
     pub(crate) fn get(&self, at: usize) -> Option<&R> {
         let waiting = match at.checked_sub(1) {
             None => self.oldest.as_ref(),
-            Some(other) => self.others.as_ref()?.get(other),
+            Some(other) => self.others.get(other),
         };
         waiting.map(|waiting| &waiting.request)
     }
@@ -91,8 +87,8 @@ impl<R: Request> Pending<R> {
     #[inline]
     pub(crate) fn take(&mut self, at: usize) -> Option<Waiting<R>> {
         match at.checked_sub(1) {
-            None => std::mem::replace(&mut self.oldest, self.others.as_mut().and_then(|others| others.pop_front())),
-            Some(other) => self.others.as_mut()?.remove(other),
+            None => std::mem::replace(&mut self.oldest, self.others.pop_front()),
+            Some(other) => self.others.remove(other),
         }
     }
 
@@ -101,7 +97,7 @@ impl<R: Request> Pending<R> {
     pub(crate) fn push(&mut self, request: R, is_owed_an_answer: bool, out: &mut Out<'_>) {
         let place = out.place();
         self.give_up(place.time, out);
-        if self.others.as_ref().is_some_and(|others| others.len() >= MOST_OTHERS)
+        if self.others.len() >= MOST_OTHERS
             && let Some(oldest) = self.take(0)
         {
             oldest.in_vain(out);
@@ -118,8 +114,7 @@ impl<R: Request> Pending<R> {
 
     /// The latest request is under way still.
     pub(crate) fn hear_latest(&mut self, now: Timestamp) {
-        let others = self.others.as_mut().and_then(|others| others.back_mut());
-        if let Some(latest) = others.or(self.oldest.as_mut()) {
+        if let Some(latest) = self.others.back_mut().or(self.oldest.as_mut()) {
             latest.heard = now;
         }
     }
@@ -134,8 +129,7 @@ impl<R: Request> Pending<R> {
 
     /// Bytes of `server` were lost: nobody can say any more that it did not answer what was asked so far.
     pub(crate) fn excuse(&mut self, server: Side) {
-        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
-        let all = self.oldest.iter_mut().chain(others);
+        let all = self.oldest.iter_mut().chain(&mut self.others);
         for waiting in all.filter(|waiting| waiting.request.count().sender != server) {
             waiting.is_owed_an_answer = false;
         }
@@ -154,7 +148,7 @@ impl<R: Request> Pending<R> {
     fn put(&mut self, waiting: Waiting<R>) {
         match self.oldest {
             None => self.oldest = Some(waiting),
-            Some(_) => self.others.get_or_insert_default().push_back(waiting),
+            Some(_) => self.others.push_back(waiting),
         }
     }
 }

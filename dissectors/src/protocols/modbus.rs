@@ -58,9 +58,8 @@ static GATEWAY_EXCEPTION: Field = Field::new(
     "a gateway's own refusal: 10 path unavailable, 11 target failed to respond (section 7)",
 );
 
-/// What is known of a conversation, and which requests wait for an answer. Two cache lines, both touched by every message.
+/// What is known of a conversation, and which requests wait for an answer.
 #[derive(Default)]
-#[repr(align(64))]
 struct Conversation {
     /// Who serves, by the messages' own proof.
     server: Option<Side>,

@@ -123,8 +123,16 @@ impl Walk {
         pcap::Walk::begin(bytes).map(Self::Pcap)
     }
 
-    /// The next step over the same bytes.
+    /// The next frame, where that can be told at once: what nearly every step comes to.
     #[inline]
+    fn frame(&mut self, bytes: &[u8]) -> Option<Frame> {
+        match self {
+            Self::Pcap(walk) => walk.frame(bytes),
+            Self::Pcapng(_) => None,
+        }
+    }
+
+    /// The next step over the same bytes.
     pub fn step(&mut self, bytes: &[u8]) -> Step {
         match self {
             Self::Pcap(walk) => walk.step(bytes),
@@ -253,6 +261,13 @@ impl CaptureFile {
     /// The next frame, or why there is none. Behind damage it may go on.
     #[inline]
     pub fn step(&mut self) -> Step {
+        match self.walk.frame(&self.bytes) {
+            Some(frame) => Step::Frame(frame),
+            None => self.step_slowly(),
+        }
+    }
+
+    fn step_slowly(&mut self) -> Step {
         match self.walk.step(&self.bytes) {
             Step::Frame(frame) => Step::Frame(frame),
             other => self.beyond(other),

@@ -175,17 +175,14 @@ impl Walk {
         self.last -= count;
     }
 
+    /// The next frame, where it is plainly there.
     #[inline]
-    pub(super) fn step(&mut self, bytes: &[u8]) -> Step {
-        let Some(header) = self.header(bytes, self.at) else { return self.end(bytes) };
-        let Header { seconds, ticks, captured, wire_length } = header;
-        if captured > self.longest {
-            return Step::Damaged(Damage::at("a record claims a length that no frame has", self.at));
-        }
+    pub(super) fn frame(&mut self, bytes: &[u8]) -> Option<Frame> {
+        let Header { seconds, ticks, captured, wire_length } = self.header(bytes, self.at)?;
         let start = self.at + self.record_header;
         let end = start + captured as usize;
-        if end > bytes.len() {
-            return Step::Cut { what: "the last record is cut short", needed: end - self.at };
+        if captured > self.longest || end > bytes.len() {
+            return None;
         }
         self.at = end;
         self.last = start;
@@ -194,7 +191,18 @@ impl Walk {
         let time = Timestamp::from_nanos(i64::from(seconds) * i64::from(NANOS_PER_SECOND) + nanos);
         // A wire length below the captured one is written by some tools that pad frames.
         let wire_length = wire_length.max(captured);
-        Step::Frame(Frame { time, link_type: self.link_type, bytes: start..end, wire_length })
+        Some(Frame { time, link_type: self.link_type, bytes: start..end, wire_length })
+    }
+
+    pub(super) fn step(&mut self, bytes: &[u8]) -> Step {
+        if let Some(frame) = self.frame(bytes) {
+            return Step::Frame(frame);
+        }
+        let Some(header) = self.header(bytes, self.at) else { return self.end(bytes) };
+        if header.captured > self.longest {
+            return Step::Damaged(Damage::at("a record claims a length that no frame has", self.at));
+        }
+        Step::Cut { what: "the last record is cut short", needed: self.record_header + header.captured as usize }
     }
 
     #[cold]
@@ -208,8 +216,13 @@ impl Walk {
     #[inline]
     fn header(&self, bytes: &[u8], at: usize) -> Option<Header> {
         let front = bytes.get(at..)?.first_chunk::<RECORD_HEADER>()?;
-        let word = |index: usize| self.order.u32(front, index * 4);
-        Some(Header { seconds: word(0)?, ticks: word(1)?, captured: word(2)?, wire_length: word(3)? })
+        let (words, _) = front.as_chunks::<4>();
+        let words: [[u8; 4]; 4] = words.try_into().ok()?;
+        let [seconds, ticks, captured, wire_length] = match self.order {
+            Order::Little => words.map(u32::from_le_bytes),
+            Order::Big => words.map(u32::from_be_bytes),
+        };
+        Some(Header { seconds, ticks, captured, wire_length })
     }
 
     /// Where the records go on, if what stands at `at` is damaged: the first place from which three believable headers
