@@ -105,8 +105,14 @@ fn described(job: &Job) -> String {
         Vlans::Observed => String::new(),
         other => format!(" vlans={other:?}"),
     };
+    // Where room is short, what is told depends on how much there is.
+    let memory = match job.settings.inventory_bytes {
+        usual if usual == Settings::default().inventory_bytes => String::new(),
+        bytes => format!(" memory={bytes}"),
+    };
     let names = job.names.describe();
-    if names.is_empty() { vlans } else { format!("{vlans} names={names}") }
+    let names = if names.is_empty() { names } else { format!(" names={names}") };
+    format!("{vlans}{memory}{names}")
 }
 
 /// Which knowledge the program runs on: what is compiled in.

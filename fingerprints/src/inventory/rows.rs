@@ -338,7 +338,10 @@ impl OperationNames {
     fn of(&mut self, protocol: &'static str, operation: &Operation) -> (Shared, Option<&'static str>) {
         let fresh = || {
             let code = operation.to_string();
-            let name = operation_name(protocol, &code);
+            let name = operation_name(protocol, &code).or(match operation {
+                Operation::Verb(verb) => Some(verb),
+                _ => None,
+            });
             (code.into(), name)
         };
         self.known.entry((protocol, operation.clone())).or_insert_with(fresh).clone()

@@ -250,7 +250,7 @@ table! {
         child_key: Option<String> = "The child of the host that is meant.";
         protocol: &'static str = "The protocol.";
         operation: Shared = "Code of the operation, as the protocol counts: a function code, a service, a method.";
-        operation_name: Option<&'static str> = "Its name; null for a code that the standard does not name.";
+        operation_name: Option<&'static str> = "Its name, a verb itself; null for a code that the standard does not name.";
         direction: &'static str = "request or response.";
         is_control: bool = "Whether it can change what the device does.";
         messages: i64 = "Messages of the window.";
@@ -286,7 +286,7 @@ table! {
         context: Option<String> = "Path of the VLANs and tunnel ids; null without any.";
         protocol: &'static str = "The protocol.";
         operation: Shared = "Code of the operation, as the protocol counts.";
-        operation_name: Option<&'static str> = "Its name; null for a code that the standard does not name.";
+        operation_name: Option<&'static str> = "Its name, a verb itself; null for a code that the standard does not name.";
         category: &'static str = "write, operate, restart, stop, mode, program, firmware, file, config, user, certificate, backup or time.";
         target: Option<String> = "What was acted on: a register, a point, a file.";
         value: Option<String> = "The value that was asked for.";
