@@ -19,13 +19,27 @@ impl Witness for Count {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let caps = Caps { flows: 4, newcomers: 2, known: 4, flow_rows: 20, rows: 40, waiting_bytes: 512 };
-    let Ok(feed) = Feed::new(vec![Input::held("fuzz", bytes.to_vec())]) else { return };
-    let settings = Settings { epoch_packets: 8, caps, ..Settings::default() };
-    let mut witness = Count::default();
-    let totals = pipeline::read(feed, settings, &mut witness, &mut |_| {});
-    let sum = totals.sum();
-    assert_eq!(witness.0, totals.observations);
-    assert_eq!(sum.difference(), (0, 0), "the books balance");
-    assert_eq!(sum.lanes.panics, 0, "a dissector panicked");
+    let caps = Caps {
+        flows: 4,
+        newcomers: 2,
+        conversations: 2,
+        known: 4,
+        flow_rows: 20,
+        rows: 40,
+        sums: 4,
+        waiting_bytes: 512,
+    };
+    let input = Input::held("fuzz", bytes.to_vec());
+    let told = [1, 2].map(|workers| {
+        let feed = Feed::new(vec![input.clone()]).ok()?;
+        let settings = Settings { workers, epoch_packets: 8, caps, ..Settings::default() };
+        let mut witness = Count::default();
+        let totals = pipeline::read(feed, settings, &mut witness, &mut |_| {});
+        let sum = totals.sum();
+        assert_eq!(witness.0, totals.observations);
+        assert_eq!(sum.difference(), (0, 0), "the books balance");
+        assert_eq!(sum.lanes.panics, 0, "a dissector panicked");
+        Some(witness.0)
+    });
+    assert_eq!(told[0], told[1], "two threads tell what one tells");
 });
