@@ -66,37 +66,43 @@ fn ends(headers: &Headers) -> u64 {
 }
 
 /// A sum of 16-bit words in network order. Words of any size in any byte order fold to the same sum but for a swap
-/// (RFC 1071, section 2), so eight lanes add 32 bits each as the machine reads them: 3 ns for 64 bytes, 52 ns for 1400.
+/// (RFC 1071, section 2), so eight lanes add 32 bits each; no branch hangs on what the bytes are.
+#[inline]
 fn sum(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<32>();
     let mut lanes = [0u64; 8];
     for block in blocks {
         for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
-            *lane = lane.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+            *lane = lane.wrapping_add(u64::from(u32::from_le_bytes(*word)));
         }
     }
-    let (words, rest) = rest.as_chunks::<4>();
-    let whole = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word)));
-    let last = match *rest {
-        [] => 0,
-        [one] => u16::from_ne_bytes([one, 0]),
-        [one, two] => u16::from_ne_bytes([one, two]),
-        [one, two, three, ..] => {
-            folded(u64::from(u16::from_ne_bytes([one, two])).wrapping_add(u16::from_ne_bytes([three, 0]).into()))
-        }
-    };
-    let all = lanes.into_iter().chain(whole).fold(u64::from(last), u64::wrapping_add);
-    u64::from(u16::from_be(folded(all)))
+    let halves = |word: u64| (word >> 32).wrapping_add(word & 0xffff_ffff);
+    let (words, rest) = rest.as_chunks::<8>();
+    let whole = words.iter().map(|word| halves(u64::from_le_bytes(*word)));
+    let all = lanes.into_iter().chain(whole).fold(halves(tail(bytes, rest)), u64::wrapping_add);
+    u64::from(folded(all).swap_bytes())
 }
 
-/// Adds the carries back in, until none is left.
-fn folded(sum: u64) -> u16 {
-    let halves = (sum >> 32).wrapping_add(sum & 0xffff_ffff);
-    let mut sum = halves;
-    while sum > 0xffff {
-        sum = (sum >> 16).wrapping_add(sum & 0xffff);
+/// The fewer than eight bytes at the end, with zeros behind them. Where eight bytes are at hand, those before them are
+/// shifted out of the last eight.
+#[inline]
+fn tail(bytes: &[u8], rest: &[u8]) -> u64 {
+    match bytes.last_chunk::<8>() {
+        Some(last) => {
+            let before = 8_usize.saturating_sub(rest.len()).saturating_mul(8);
+            let before = u32::try_from(before).unwrap_or(u64::BITS);
+            u64::from_le_bytes(*last).checked_shr(before).unwrap_or(0)
+        }
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
-    u16::try_from(sum).unwrap_or(ALL_ONES)
+}
+
+/// Adds the carries back in: of 64 bits, three times until none is left.
+#[inline]
+fn folded(sum: u64) -> u16 {
+    let fold = |sum: u64| (sum >> 16).wrapping_add(sum & 0xffff);
+    let halves = (sum >> 32).wrapping_add(sum & 0xffff_ffff);
+    u16::try_from(fold(fold(fold(halves)))).unwrap_or(ALL_ONES)
 }
 
 #[cfg(test)]
