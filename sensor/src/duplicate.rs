@@ -16,6 +16,8 @@ use std::ops::AddAssign;
 
 /// 4 KiB a lane, so that all lanes together stay in the second cache.
 const PLACES: usize = 256;
+/// The bits of a fingerprint that say in which place it stands.
+const PLACE: u64 = PLACES as u64 - 1;
 
 /// Within this time the same packet is a duplicate, in units of [`UNIT_BITS`]: 2 ms.
 const WINDOW: u32 = 1_953;
@@ -135,14 +137,17 @@ impl Duplicates {
             _ => 0,
         };
         let fields = u64::from(headers.ip_id) << 48 | u64::from(headers.checksum) << 32 | u64::from(headers.wire_bytes);
-        mix(mix(flow ^ self.seed, sender ^ numbers.rotate_left(17) ^ 0x9e37_79b9_7f4a_7c15), fields ^ self.seed)
-            ^ numbers
+        let seeded =
+            mix(mix(flow ^ self.seed, sender ^ numbers.rotate_left(17) ^ GOLDEN), fields ^ self.seed) ^ numbers;
+        // Packets that push each other out are the same in every run: what is told never depends on a seed.
+        let place = (fields ^ numbers.rotate_left(23)).wrapping_mul(GOLDEN) >> (u64::BITS - PLACES.ilog2());
+        (seeded & !PLACE) | place
     }
 
     /// The memory in which a packet of this fingerprint would stand.
     #[inline]
     pub(crate) fn memory_of(&self, fingerprint: u64) -> &impl Sized {
-        &self.places[fingerprint as usize % PLACES]
+        &self.places[(fingerprint & PLACE) as usize]
     }
 
     /// Whether this packet was shown before, and by which other way; the first showing is remembered.
@@ -158,7 +163,7 @@ impl Duplicates {
             self.turn_to(headers.context);
         }
         let (_, vlans, tunnels) = self.context;
-        let place = &mut self.places[fingerprint as usize % PLACES];
+        let place = &mut self.places[(fingerprint & PLACE) as usize];
         let fingerprint = fingerprint ^ tunnels;
         let now = (time.nanos().cast_unsigned() >> UNIT_BITS) as u32;
         let look = Look::of(headers, vlans);
@@ -209,6 +214,8 @@ fn tells_itself_apart(headers: &Headers, has_payload: bool) -> bool {
 pub(crate) fn can_be_told(headers: &Headers) -> bool {
     matches!(headers.layer, Layer::Tcp(_) | Layer::Udp { .. })
 }
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[inline]
 fn mix(left: u64, right: u64) -> u64 {
@@ -345,5 +352,22 @@ mod tests {
             let headers = Headers { ip_id: (number & 0xffff) as u16, checksum: (number >> 16) as u16, ..udp(0) };
             assert_eq!(mirror.shows(&headers, i64::from(number / 1_000)), None);
         }
+    }
+
+    /// More packets come within the time of a duplicate than there are places: which of them are remembered is no matter
+    /// of luck.
+    #[test]
+    fn every_run_tells_the_same_duplicates() {
+        let story = || {
+            let mut mirror = Mirror::new();
+            let packets = (0..2).flat_map(|_| 0..500u16);
+            let shown =
+                packets.map(|number| mirror.shows(&Headers { ip_id: number + 1, checksum: number, ..udp(0) }, 0));
+            shown.collect::<Vec<_>>()
+        };
+        let once = story();
+        assert!((0..20).all(|_| story() == once));
+        let told = once.iter().filter(|way| way.is_some()).count();
+        assert!((1..500).contains(&told), "{told}");
     }
 }
