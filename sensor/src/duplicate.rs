@@ -209,10 +209,15 @@ fn tells_itself_apart(headers: &Headers, has_payload: bool) -> bool {
     is_v4 && (headers.ip_id != 0 || (is_tcp && has_payload))
 }
 
-/// Whether duplicates of such packets can be told at all.
+/// Whether duplicates of such packets can be told at all. A datagram without a checksum says nothing of its payload: some
+/// stacks number all of them alike.
 #[inline]
 pub(crate) fn can_be_told(headers: &Headers) -> bool {
-    matches!(headers.layer, Layer::Tcp(_) | Layer::Udp { .. })
+    match headers.layer {
+        Layer::Tcp(_) => true,
+        Layer::Udp { .. } => headers.checksum != 0,
+        _ => false,
+    }
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -335,6 +340,12 @@ mod tests {
         let mut mirror = Mirror::new();
         assert_eq!((mirror.shows(&udp(5), 0), mirror.shows(&udp(5), 1)), (None, Some(Way::SameFrame)));
         assert_eq!((mirror.shows(&bare, 0), mirror.shows(&bare, 1)), (None, Some(Way::SameFrame)), "it has payload");
+    }
+
+    #[test]
+    fn datagrams_without_a_checksum_are_never_duplicates() {
+        assert!(can_be_told(&udp(1)) && can_be_told(&tcp()));
+        assert!(!can_be_told(&Headers { checksum: 0, ..udp(1) }));
     }
 
     #[test]

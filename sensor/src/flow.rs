@@ -219,9 +219,7 @@ impl Flow {
     /// One more packet from `side`.
     #[inline]
     pub(crate) fn tally(&mut self, side: Side, wire_bytes: u32, now: Timestamp) {
-        if self.is_idle() {
-            self.first = now;
-        }
+        self.first = if self.is_idle() { now } else { self.first.min(now) };
         let packets = self.packets.of_mut(side);
         *packets = packets.saturating_add(1);
         *self.bytes.of_mut(side) += u64::from(wire_bytes);
