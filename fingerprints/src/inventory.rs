@@ -401,25 +401,25 @@ impl Inventory {
         self.history.close(&mut records);
         records.extend(self.coverage.rows(&self.kinds).into_iter().map(Record::from));
         self.coverage.clear();
-        for record in &mut records {
-            rows::name_captures(record, captures);
-        }
         records.extend(sums);
-        for record in &mut records {
-            self.settings.names.apply(record);
-        }
-        in_order(records)
+        self.named_in_order(records, captures)
     }
 
     /// After the end: the rows of state that were told at midnights of packet time, where something had changed. They
     /// belong into the lake, before the last ones, and into no summary.
     pub fn earlier(&mut self, captures: &[CaptureName]) -> Vec<Record> {
-        let mut records = self.history.take();
+        let records = self.history.take();
+        self.named_in_order(records, captures)
+    }
+
+    /// The records by table, their captures and VLANs called by name.
+    fn named_in_order(&self, mut records: Vec<Record>, captures: &[CaptureName]) -> Vec<Record> {
         for record in &mut records {
             rows::name_captures(record, captures);
             self.settings.names.apply(record);
         }
-        in_order(records)
+        records.sort_by_cached_key(|record| TABLES.iter().position(|table| *table == record.table()));
+        records
     }
 
     /// The rows of state and of sums; the sums start anew.
@@ -494,12 +494,6 @@ const NANOS_PER_DAY: i64 = 24 * NANOS_PER_HOUR;
 
 /// The tables, in the order in which records are handed out.
 const TABLES: [&str; 7] = ["assets", "claims", "services", "activity", "operations", "findings", "coverage"];
-
-/// The records by table.
-fn in_order(mut records: Vec<Record>) -> Vec<Record> {
-    records.sort_by_cached_key(|record| TABLES.iter().position(|table| *table == record.table()));
-    records
-}
 
 fn key_of(subject: &Subject, protocol: &'static str) -> Key {
     Key { host: subject.host, child: subject.child.clone().map(|child| (protocol, child)) }

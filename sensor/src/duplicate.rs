@@ -8,6 +8,7 @@
 //!
 //! Each lane has a small table, one place for each fingerprint: a mirror's second showing comes within microseconds.
 
+use crate::flow::mix;
 use dissectors::Timestamp;
 use dissectors::observation::{Address, Context, Tag};
 use dissectors::packet::{Headers, Layer};
@@ -221,12 +222,6 @@ pub(crate) fn can_be_told(headers: &Headers) -> bool {
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-#[inline]
-fn mix(left: u64, right: u64) -> u64 {
-    let product = u128::from(left) * u128::from(right);
-    (product >> 64) as u64 ^ product as u64
-}
 
 #[cfg(test)]
 mod tests {

@@ -75,6 +75,13 @@ pub(crate) struct FlowHasher {
     flow: u64,
 }
 
+/// Both halves of the product: every bit of one number moves every bit of what comes out.
+#[inline]
+pub(crate) fn mix(left: u64, right: u64) -> u64 {
+    let product = u128::from(left) * u128::from(right);
+    (product >> 64) as u64 ^ product as u64
+}
+
 impl FlowHasher {
     pub(crate) fn new() -> Self {
         let random = std::hash::RandomState::new();
@@ -83,21 +90,15 @@ impl FlowHasher {
     }
 
     #[inline]
-    fn mix(left: u64, right: u64) -> u64 {
-        let product = u128::from(left) * u128::from(right);
-        (product >> 64) as u64 ^ product as u64
-    }
-
-    #[inline]
     fn end(self, end: End, port: u16) -> u64 {
-        Self::mix(end.low ^ u64::from(port).rotate_left(40) ^ self.flow, end.high ^ self.ends)
+        mix(end.low ^ u64::from(port).rotate_left(40) ^ self.flow, end.high ^ self.ends)
     }
 
     /// The same for both directions.
     #[inline]
     pub(crate) fn hash(self, key: &FlowKey) -> u64 {
         let ends = self.end(key.a, key.ports.a).wrapping_add(self.end(key.b, key.ports.b));
-        Self::mix(ends ^ self.ends, self.flow)
+        mix(ends ^ self.ends, self.flow)
     }
 }
 

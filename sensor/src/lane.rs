@@ -179,6 +179,15 @@ pub(crate) struct Found {
     fingerprint: u64,
 }
 
+/// What others count without an end, as it stood when the last hour was closed.
+#[derive(Default)]
+struct Past {
+    flows_evicted: u64,
+    known_forgotten: u64,
+    flaps: u64,
+    networks_over_cap: u64,
+}
+
 /// One of the lanes.
 pub struct Lane {
     flows: Bounded<Flow>,
@@ -190,6 +199,7 @@ pub struct Lane {
     caps: Caps,
     count: LaneCount,
     counts: BTreeMap<Timestamp, LaneCount>,
+    past: Past,
     bound: Bound,
     waiting_bytes: usize,
     /// Rows that the flows count in, all together.
@@ -219,6 +229,7 @@ impl Lane {
             caps,
             count: LaneCount::default(),
             counts: BTreeMap::new(),
+            past: Past::default(),
             bound: Bound::default(),
             waiting_bytes: 0,
             rows: 0,
@@ -439,14 +450,12 @@ impl Lane {
     fn close_count(&mut self) {
         let Some(window) = self.window else { return };
         let mut count = std::mem::take(&mut self.count);
-        let past = self.counts.values().fold(LaneCount::default(), |mut sum, past| {
-            sum.add(past);
-            sum
-        });
-        count.flows_evicted = self.flows.evicted() - past.flows_evicted;
-        count.known_forgotten = self.told.forgotten() - past.known_forgotten;
-        count.flaps = self.told.flaps() - past.flaps;
-        count.networks_over_cap = self.networks.over_cap - past.networks_over_cap;
+        let since = |all: u64, past: &mut u64| all - std::mem::replace(past, all);
+        let past = &mut self.past;
+        count.flows_evicted = since(self.flows.evicted(), &mut past.flows_evicted);
+        count.known_forgotten = since(self.told.forgotten(), &mut past.known_forgotten);
+        count.flaps = since(self.told.flaps(), &mut past.flaps);
+        count.networks_over_cap = since(self.networks.over_cap, &mut past.networks_over_cap);
         self.counts.entry(window).or_default().add(&count);
     }
 

@@ -657,10 +657,10 @@ impl Worker {
                 both().for_each(|(item, found)| self.lane(item).prefetch_talk(found));
             }
             for (item, found) in items.iter().zip(&found) {
-                let payload = &epoch.files[item.file as usize][item.start..item.start + item.length as usize];
                 let frame_bytes = item.frame_bytes;
                 let front = item.start.saturating_sub(usize::from(item.headers.transport_bytes));
                 let segment = &epoch.files[item.file as usize][front..item.start + item.length as usize];
+                let payload = &segment[item.start - front..];
                 let packet = Packet { place: item.place, headers: &item.headers, payload, segment, frame_bytes };
                 let number = usize::from(item.lane);
                 let lane = &mut self.lanes[number / self.workers];

@@ -11,7 +11,6 @@ use fingerprints::inventory::{Blind, CaptureName, Inventory, Names};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
 use fingerprints::rules::Rules;
 use outputs::rfc3339;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -132,12 +131,7 @@ fn name_of(look: &outputs::Input) -> CaptureName {
 
 /// A capture's id: the same file gives the same one, wherever it lies below the argument that names it.
 pub(crate) fn capture_id(look: &outputs::Input) -> String {
-    let mut hash = Sha256::new();
-    for part in [&look.path, &look.bytes.to_string(), &look.head_sha256, &look.tail_sha256] {
-        hash.update(part);
-        hash.update([0]);
-    }
-    hash.finalize().iter().take(16).fold(String::from("c-"), |id, byte| id + &format!("{byte:02x}"))
+    fingerprints::asset::id('c', [&*look.path, &look.bytes.to_string(), &look.head_sha256, &look.tail_sha256])
 }
 
 /// The inventory hears what the lanes tell.

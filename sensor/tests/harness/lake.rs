@@ -6,7 +6,6 @@ use outputs::schema::TABLES;
 use outputs::{Lake, Overlap, Sink};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
-use sensor::lane::Caps;
 use sensor::pipeline::Settings;
 use std::collections::BTreeMap;
 use std::fs;
@@ -86,28 +85,10 @@ fn any_number_of_workers_writes_the_same_bytes_of_a_flood() {
     let folder = scratch();
     let flood = folder.path().join("flood.pcap");
     fs::write(&flood, workers::flooding().into_bytes()).expect("the capture can be written");
-    let caps = Caps {
-        flows: 3,
-        newcomers: 2,
-        conversations: 2,
-        known: 2,
-        flow_rows: 20,
-        rows: 40,
-        sums: 64,
-        waiting_bytes: 16,
-    };
     let made = WORKERS.map(|workers| {
-        let settings = Settings { workers, caps, epoch_packets: 100, ..Settings::default() };
+        let settings = Settings { workers, ..workers::overflowing() };
         let reading = records_of(&[pcaps(), flood.clone()], settings);
-        let lanes = reading.totals.sum().lanes;
-        for (what, count) in [
-            ("flows", lanes.flows_evicted),
-            ("known", lanes.known_forgotten),
-            ("waiting", lanes.waiting_dropped),
-            ("counters", lanes.summed_early),
-        ] {
-            assert!(count > 0, "{what}: {lanes:?}");
-        }
+        workers::assert_overflowed(&reading.totals.sum().lanes);
         let lake = scratch();
         let mut sink = Lake::create(lake.path(), None)
             .and_then(|lake| lake.begin(reading.run.clone(), Overlap::Refuse))

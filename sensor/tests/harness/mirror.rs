@@ -1,5 +1,6 @@
 //! What mirrors do to packets changes no story: each capture of ours, shown twice and cut into fragments.
 
+use super::encapsulate;
 use super::support::{Notebook, Recording, captures_in, pcaps, read, story_of};
 use dissectors::observation::{Fact, Tally};
 use dissectors::packet::LinkType;
@@ -7,7 +8,6 @@ use sensor::pipeline::{Entry, Hour, Settings, Vlans};
 use sensor::source::{CaptureFile, Input, Step};
 
 const ETHERNET: usize = 14;
-const IPV4: usize = 20;
 
 /// The frames of a capture, if all of them are Ethernet, with their times in nanoseconds.
 fn frames_of(input: &Input) -> Option<Vec<(u64, Vec<u8>)>> {
@@ -89,23 +89,6 @@ fn both_sides_of_a_router() {
     assert!(doubled > 500, "{doubled}");
 }
 
-/// Cut behind so many bytes; what follows carries the second half.
-fn in_pieces(frame: &[u8], number: usize, piece: usize) -> Vec<Vec<u8>> {
-    let length = usize::from(u16::from_be_bytes([frame[16], frame[17]]));
-    let (front, payload) = (&frame[..ETHERNET + IPV4], &frame[ETHERNET + IPV4..ETHERNET + length]);
-    let pieces: Vec<&[u8]> = payload.chunks(piece).collect();
-    let cut = |(index, bytes): (usize, &&[u8])| {
-        let mut frame = [front, bytes].concat();
-        let more = if index + 1 < pieces.len() { 0x2000 } else { 0 };
-        let place = u16::try_from(index * piece / 8).expect("packets are short") | more;
-        frame[16..18].copy_from_slice(&u16::try_from(IPV4 + bytes.len()).expect("it is short").to_be_bytes());
-        frame[18..20].copy_from_slice(&u16::try_from(number + 1).expect("captures are short").to_be_bytes());
-        frame[20..22].copy_from_slice(&place.to_be_bytes());
-        frame
-    };
-    pieces.iter().enumerate().map(cut).collect()
-}
-
 /// Fragments come in any order, and each twice.
 #[test]
 fn fragments_of_every_packet() {
@@ -116,7 +99,8 @@ fn fragments_of_every_packet() {
             if !is_plain_ipv4(frame) || !is_long {
                 return vec![frame.to_vec()];
             }
-            let mut frames = in_pieces(frame, number, 16);
+            let id = u16::try_from(number + 1).expect("captures are short");
+            let mut frames = encapsulate::fragments(frame, 16, id).expect("it can be cut");
             if number % 2 == 1 {
                 frames.reverse();
             }

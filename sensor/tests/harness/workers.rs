@@ -1,7 +1,7 @@
 //! Any number of workers tells the same, in the same order, also where every cap overflows.
 
 use super::support::{Recording, captures_in, pcaps, read};
-use sensor::lane::Caps;
+use sensor::lane::{Caps, LaneCount};
 use sensor::pipeline::{Hour, Settings};
 use sensor::source::Input;
 
@@ -37,6 +37,13 @@ fn our_captures_as_one_timeline() {
 
 #[test]
 fn every_cap_overflows() {
+    let mut inputs = captures_in(&pcaps());
+    inputs.push(flooding().input("flood.pcap"));
+    assert_overflowed(&same_for_all(&inputs, overflowing()).lanes);
+}
+
+/// Caps so small that each of them overflows.
+pub(crate) fn overflowing() -> Settings {
     let caps = Caps {
         flows: 3,
         newcomers: 2,
@@ -47,9 +54,11 @@ fn every_cap_overflows() {
         sums: 64,
         waiting_bytes: 16,
     };
-    let mut inputs = captures_in(&pcaps());
-    inputs.push(flooding().input("flood.pcap"));
-    let lanes = same_for_all(&inputs, Settings { caps, epoch_packets: 100, ..Settings::default() }).lanes;
+    Settings { caps, epoch_packets: 100, ..Settings::default() }
+}
+
+/// Each of them did.
+pub(crate) fn assert_overflowed(lanes: &LaneCount) {
     for (name, count) in [
         ("flows", lanes.flows_evicted),
         ("known", lanes.known_forgotten),
