@@ -300,6 +300,55 @@ fn what_is_not_opened_is_told_as_it_is() {
     }
 }
 
+/// A client's port may be a tunnel's, and a tunnel may carry what is none of it: the outer packet is whole all the same.
+#[test]
+fn what_cannot_be_read_inside_stays_the_outer_packet() {
+    let vxlan = "08000000 00138800";
+    let short = "45000010 00070000 40110000 0a000001 0a000002";
+    let in_gre = |bytes: &str| (ipv4(47), bytes.to_owned(), Layer::Other(47));
+    let in_udp =
+        |port: u16, bytes: &str| (udp(port), bytes.to_owned(), Layer::Udp { source: 0xc000, destination: port });
+    for (front, inside, layer) in [
+        in_udp(4789, vxlan),
+        in_udp(4789, &format!("{vxlan} 0102030405060708")),
+        in_udp(8472, &format!("{vxlan} {MACS} 0800 ff")),
+        in_udp(4789, &format!("{vxlan} {MACS} 8100 00")),
+        in_udp(4789, &format!("{vxlan} {MACS} 0800 {short}")),
+        in_udp(6081, "00000800 00138800 7f"),
+        in_gre(""),
+        in_gre("0000"),
+        in_gre("b000 0800 1234"),
+        in_gre("2000 0800 00000011 7f"),
+        in_gre(&format!("0000 0800 {short}")),
+        in_gre("1000 88be 00000001 1007"),
+        (ipv4(4), String::new(), Layer::Other(4)),
+        (ipv4(4), short.to_owned(), Layer::Other(4)),
+        (ipv4(41), "60000000".to_owned(), Layer::Other(41)),
+        (ipv4(97), "3000 0102".to_owned(), Layer::Other(97)),
+        (ipv4(137), "000640".to_owned(), Layer::Other(137)),
+    ] {
+        let frame = hex(&format!("{front} {inside}"));
+        let length = u32::try_from(frame.len()).expect("it is short");
+        let (headers, payload) = decode(LinkType::Ethernet, &frame, length).expect(&inside);
+        assert_eq!((headers.layer, payload), (layer, hex(&inside).as_slice()), "{inside}");
+        assert_eq!((headers.source.to_string(), headers.tunnels), ("192.0.2.1".to_owned(), 0), "{inside}");
+        assert_eq!((headers.context, headers.wire_bytes, headers.cut_bytes), (Context::default(), length - 14, 0));
+        assert_eq!(headers.link.map(|link| link.source), Some(Mac([2, 0, 0, 0, 0, 0xa1])), "{inside}");
+        assert_eq!((headers.ttl, headers.ip_header_bytes), (0x40, 20), "{inside}");
+    }
+    // Within a readable tunnel the innermost packet that can be read counts.
+    let frame = hex(&format!("{} 0000 0800 45000000 00070000 40040000 0a000001 0a000002 7f", ipv4(47)));
+    let length = u32::try_from(frame.len()).expect("it is short");
+    let (headers, payload) = decode(LinkType::Ethernet, &frame, length).expect("its headers are whole");
+    assert_eq!((headers.layer, payload, headers.tunnels), (Layer::Other(4), &[0x7f][..], 1));
+    assert_eq!(headers.source.to_string(), "10.0.0.1");
+    // What the snap length cut is damaged: its ends are not those of the tunnel.
+    let whole = hex(&format!("{} {vxlan} {FRAME}", udp(4789)));
+    let length = u32::try_from(whole.len()).expect("it is short");
+    let read = decode(LinkType::Ethernet, &whole[..whole.len() - 20], length);
+    assert!(matches!(read, Err(Unread::Damaged(_))), "{read:?}");
+}
+
 #[test]
 fn frames_without_ip_have_a_number() {
     for (link, frame, name, payload) in [

@@ -1,7 +1,7 @@
 //! Tunnels on IP: packets and frames within packets.
 //!
 //! What is inside counts, as if it had been captured alone; the tunnel leaves its network's id in the context, if it has
-//! one. A tunnel that carries what is not read stays a packet of its own protocol between its ends.
+//! one. A tunnel that carries what is not read, or what cannot be read, stays a packet of its own protocol between its ends.
 
 use super::{Headers, Layer, frame, ip, link};
 use crate::observation::{Context, Tag};
@@ -28,9 +28,18 @@ const REDIRECTED: u16 = 0x883e;
 /// A packet of an IP protocol that is neither TCP nor UDP.
 #[cold]
 pub(super) fn on_ip<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
-    let cut = headers.cut_bytes;
     headers.layer = Layer::Other(protocol);
     (headers.checksum, headers.transport_bytes) = (0, 0);
+    match protocol {
+        IPV4 | IPV6 | GRE | ETHERNET | MPLS => {
+            or_as_it_is(headers, bytes, |headers| on_ip_inside(headers, protocol, bytes))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+fn on_ip_inside<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
+    let cut = headers.cut_bytes;
     match protocol {
         IPV4 | IPV6 if headers.enter_packet() => ip::any(headers, bytes, cut),
         GRE => gre(headers, bytes, cut),
@@ -44,24 +53,43 @@ pub(super) fn on_ip<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) ->
     }
 }
 
+/// What a tunnel carries; where all of it was captured and it cannot be read, it is no tunnel that is known here, and the
+/// packet stays one between its outer ends. What the snap length cut off would have been read: that packet is damaged, for
+/// its outer ends are not who spoke.
+fn or_as_it_is<'a>(
+    headers: &mut Headers,
+    bytes: &'a [u8],
+    inside: impl FnOnce(&mut Headers) -> Result<&'a [u8], Stop>,
+) -> Result<&'a [u8], Stop> {
+    let outer = *headers;
+    inside(headers).or_else(|stop| {
+        if outer.cut_bytes != 0 {
+            return Err(stop);
+        }
+        *headers = outer;
+        Ok(bytes)
+    })
+}
+
 /// Whether a port may be a tunnel's: all that the common path asks.
 #[inline]
 pub(super) fn is_port(port: u16) -> bool {
     matches!(port, VXLAN | VXLAN_BEFORE | GENEVE)
 }
 
-/// A datagram to a tunnel's port. Only its structure proves that it is one.
+/// A datagram to a tunnel's port, which may be a client's by chance. Only its structure proves that it is a tunnel's, and
+/// that what is inside can be read.
 #[cold]
 pub(super) fn on_udp<'a>(headers: &mut Headers, port: u16, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
     let cut = headers.cut_bytes;
     let opened = if port == GENEVE { geneve(bytes) } else { vxlan(bytes, cut) };
-    match opened {
+    or_as_it_is(headers, bytes, |headers| match opened {
         Some((id, carried, inner)) if is_carried(carried) && headers.enter_packet() => {
             headers.step_into(Tag::Network(id));
             inside(headers, carried, inner, cut)
         }
         _ => Ok(bytes),
-    }
+    })
 }
 
 fn is_carried(carried: u16) -> bool {
