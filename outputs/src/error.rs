@@ -46,6 +46,28 @@ pub enum OutputError {
     /// There is no lake.
     #[error("{}: no lake (a folder that `read --out` wrote)", shown(.0))]
     NoLake(PathBuf),
+    /// A table of a lake is gone, though runs wrote rows of it.
+    #[error(
+        "{}: the table is missing, of which {} written; bring its folder back, or read {} again with --out",
+        shown(path),
+        if *rows == 1 { "1 row was".to_owned() } else { format!("{rows} rows were") },
+        first_of(captures)
+    )]
+    MissingTable {
+        /// Where it should be.
+        path: PathBuf,
+        /// How many rows the runs say there were.
+        rows: u64,
+        /// The captures that they were of.
+        captures: Vec<String>,
+    },
+    /// A table of a lake is not there, and no run says that it has no rows.
+    #[error(
+        "{}: the table is not there, and no run of this lake says that it has no rows; bring its folder here, or read \
+         captures with --out",
+        shown(.0)
+    )]
+    Untold(PathBuf),
     /// A lake is to be written where a file stands.
     #[error("{}: it is a file, and a lake is a folder; name another place", shown(.0))]
     NotAFolder(PathBuf),
@@ -77,6 +99,15 @@ pub enum OutputError {
 /// In whose words a lake of a later schema is spoken of.
 pub(crate) fn later(version: u32) -> String {
     format!("a later otoscope wrote it (schema {version}, and this one knows {})", crate::schema::VERSION)
+}
+
+/// `a.pcap`, or `a.pcap and 3 more`.
+fn first_of(captures: &[String]) -> String {
+    match captures {
+        [] => "its captures".to_owned(),
+        [one] => visible(one),
+        [first, more @ ..] => format!("{} and {} more", visible(first), more.len()),
+    }
 }
 
 fn shown(path: &Path) -> String {

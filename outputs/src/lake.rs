@@ -95,15 +95,39 @@ impl Lake {
         files_of(&self.root, table)
     }
 
-    /// All rows of a table, those of older schemas too.
+    /// All rows of a table, those of older schemas too. Fails where the table is missing, which is not the same as empty:
+    /// a run that wrote no row of it wrote no file of it, and its notes say so.
     pub fn read(&self, table: &'static Table) -> Result<Rows, OutputError> {
+        let files = self.files(table)?;
+        if files.is_empty() {
+            self.must_be_empty(table)?;
+        }
         let mut rows = Vec::new();
-        for path in self.files(table)? {
+        for path in files {
             let bytes = fs::read(&path).map_err(OutputError::io(&path))?;
             rows.extend(parquet::decode(table, Bytes::from(bytes), &path)?);
         }
         sort(table, &mut rows);
         Ok(Rows { table, rows })
+    }
+
+    fn must_be_empty(&self, table: &Table) -> Result<(), OutputError> {
+        let runs = Manifest::all(&self.root)?;
+        let path = self.root.join(table.name);
+        if runs.is_empty() {
+            return Err(OutputError::Untold(path));
+        }
+        let rows: u64 = runs.iter().flat_map(|run| run.files_of(table)).map(|file| file.rows).sum();
+        let writers = runs.iter().filter(|run| run.files_of(table).next().is_some());
+        let captures: Vec<String> = writers.flat_map(|run| run.inputs.iter().map(|input| input.path.clone())).collect();
+        if rows == 0 { Ok(()) } else { Err(OutputError::MissingTable { path, rows, captures }) }
+    }
+
+    /// The files of a table that runs wrote and that are not there any more.
+    pub fn missing(&self, table: &Table) -> Result<Vec<PathBuf>, OutputError> {
+        let runs = Manifest::all(&self.root)?;
+        let written = runs.iter().flat_map(|run| run.files_of(table)).map(|file| self.root.join(&file.path));
+        Ok(written.filter(|path| !path.exists()).collect())
     }
 
     /// Looks at every file, whether it is as the schema and its run say. Fails when there is no lake, or a folder of it

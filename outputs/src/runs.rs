@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::OutputError;
 use crate::files::{encoded, read_json, visible, write_json};
-use crate::schema;
+use crate::schema::{self, Table};
 
 /// Where runs are kept within a lake.
 pub(crate) const FOLDER: &str = "_runs";
@@ -166,6 +166,12 @@ impl Manifest {
             .filter(|path| path.extension().is_some_and(|end| end == "json"))
             .map(|path| read_json(path))
             .collect()
+    }
+
+    /// What the run wrote of a table.
+    pub(crate) fn files_of(&self, table: &Table) -> impl Iterator<Item = &WrittenFile> {
+        let is_of = |file: &&WrittenFile| file.path.split('/').next() == Some(table.name);
+        self.files.iter().filter(is_of)
     }
 
     /// Keeps this in the lake. Writing the same again touches nothing.

@@ -1,6 +1,6 @@
 //! `otoscope assets`, `services` and the other tables: from a lake, or from captures read on the spot.
 
-use super::{DAMAGED, READ, paths, read, say, told};
+use super::{DAMAGED, READ, paths, read, say, summary, told};
 use crate::reading::prepare;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -97,7 +97,8 @@ impl Source {
             if let Some(later) = &later {
                 say(&format!("{}: {later}; update otoscope", path.to_string_lossy()));
             }
-            let code = if later.is_some() { DAMAGED } else { READ };
+            let is_whole = whole(&lake, tables)?;
+            let code = if later.is_some() || !is_whole { DAMAGED } else { READ };
             return Ok((rows.try_into().expect("one for each table"), code));
         }
         paths::captures(&self.paths)?;
@@ -115,6 +116,22 @@ impl Source {
         }
         Ok((all.map(Rows::newest), code))
     }
+}
+
+/// Whether all files of these tables are there that runs wrote; says which are not.
+fn whole(lake: &Lake, tables: impl IntoIterator<Item = &'static Table>) -> Result<bool> {
+    let mut is_whole = true;
+    for table in tables {
+        let missing = lake.missing(table)?;
+        let Some(first) = missing.first() else { continue };
+        let files = summary::plural(missing.len(), "file");
+        say(&format!("{files} of the table {} missing: {}", table.name, first.to_string_lossy()));
+        is_whole = false;
+    }
+    if !is_whole {
+        say("what stood there is not shown; `otoscope verify` says what mends it");
+    }
+    Ok(is_whole)
 }
 
 /// The width of the terminal; a pipe has none.

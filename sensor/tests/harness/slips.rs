@@ -65,6 +65,12 @@ const SLIPS: &[Slip] = &[
     slip("a lake of a later schema, read", &["assets", "@/later"], DAMAGED, &["@/later: a later otoscope wrote it (schema 99", "update otoscope"]),
     slip("a lake of a later schema, written to", &["read", CAPTURE, "--out", "@/later"], FAILED, &["@/later: a later otoscope wrote it (schema 99", "update otoscope, or name another lake"]),
     slip("a lake whose notes are broken", &["read", CAPTURE, "--out", "@/broken"], FAILED, &["@/broken/_runs/x.json: ", "line 1 column 2"]),
+    slip("a lake without a table", &["assets", "@/gone"], FAILED, &["@/gone/assets: the table is missing, of which ", " rows were written; bring its folder back, or read polling.pcap again with --out"]),
+    slip("an asset of a lake without claims", &["asset", "10.20.0.10", "@/gone", "--why"], FAILED, &["@/gone/assets: the table is missing"]),
+    slip("a lake copied in part", &["services", "@/part"], FAILED, &["@/part/services: the table is not there, and no run of this lake says that it has no rows; bring its folder here"]),
+    slip("a table that is there of a lake copied in part", &["assets", "@/part"], READ, &["10.20.0.10"]),
+    slip("a table that has no rows", &["operations", "@/quiet"], READ, &["no rows"]),
+    slip("a lake without one file", &["assets", "@/holes"], DAMAGED, &["1 file of the table assets missing: @/holes/assets/", "`otoscope verify` says what mends it"]),
     slip("a part of a run again", &["read", CAPTURE, "--out", "@/both"], FAILED, &["polling.pcap was read before", "--append"]),
     // What is typed.
     slip("an unknown option", &["read", CAPTURE, "--wrokers", "2"], WRONG_USE, &["unknown option --wrokers; did you mean --workers?", "usage: otoscope read [OPTIONS] <PATH>...", "`otoscope read --help`"]),
@@ -144,6 +150,23 @@ fn files() -> TempDir {
     for (lake, captures) in [("lake", &[CAPTURE] as &[&str]), ("later", &[CAPTURE]), ("both", &["pcaps/modbus"])] {
         otoscope().arg("read").args(captures).arg("--out").arg(at.join(lake)).assert().code(READ);
     }
+    let gone = ["gone/assets", "part/services", "part/_runs"];
+    let quiet: Vec<u8> = polling[..24].to_vec();
+    put("quiet.pcap", &quiet);
+    for (lake, captures) in
+        [("gone", &["polling.pcap"] as &[&str]), ("part", &["polling.pcap"]), ("quiet", &["quiet.pcap"])]
+    {
+        let captures = captures.iter().map(|name| at.join(name));
+        otoscope().arg("read").args(captures).arg("--out").arg(at.join(lake)).assert().code(READ);
+    }
+    for folder in gone {
+        fs::remove_dir_all(at.join(folder)).expect("it was written");
+    }
+    for capture in [CAPTURE, "pcaps/modbus/mbpoll.pcap"] {
+        otoscope().args(["read", capture, "--out"]).arg(at.join("holes")).assert().code(READ);
+    }
+    let hole = files_below(&at.join("holes/assets")).into_iter().next().expect("a file");
+    fs::remove_file(hole).expect("it was written");
     let runs = at.join("later/_runs");
     let notes = fs::read_dir(&runs).expect("a folder").next().expect("a run").expect("it can be read").path();
     let text = fs::read_to_string(&notes).expect("the notes of the run");
