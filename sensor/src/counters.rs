@@ -170,7 +170,10 @@ impl Counters {
     /// Asks for the memory of the rows that are likely to be counted in next.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        prefetch(self.tallies.as_slice(), 3);
+        // Polls repeat in cycles: the next message's row stands where the last one's does, or right behind it.
+        if let Some(next) = self.tallies.get(usize::from(self.hint)..) {
+            prefetch(next, 1);
+        }
         if let Some(actions) = &self.action_tallies {
             prefetch(actions.as_ref(), 1);
         }

@@ -383,14 +383,14 @@ pub fn read(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress:
 fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
     let mut worker = Worker::new(0, Settings { workers: 1, ..settings });
     let mut books = Books::new(settings);
-    let (mut epoch, mut shares) = (Epoch::default(), [Vec::new()]);
+    let (mut epoch, mut shares, seats) = (Epoch::default(), [Vec::new()], seats(1));
     let (mut observations, mut is_last) = (0, false);
     while !is_last {
         let mut notes = Vec::new();
         let most = feed.walked() + EPOCH_BYTES;
         for start in (0..settings.epoch_packets).step_by(CHUNK) {
             let ordinals = start..settings.epoch_packets.min(start + CHUNK);
-            let filled = fill(&mut feed, ordinals, most, (&mut epoch, &mut shares), &mut books);
+            let filled = fill(&mut feed, ordinals, most, (&mut epoch, &mut shares, &seats), &mut books);
             worker.take(&epoch, &shares[0], &mut notes);
             epoch.clear();
             shares[0].clear();
@@ -476,7 +476,7 @@ fn hand_out(
     workers: &[Sender<Batch>],
     progress: &Sender<u64>,
 ) -> (Feed, Books) {
-    let mut books = Books::new(settings);
+    let (mut books, seats) = (Books::new(settings), seats(workers.len()));
     // The oldest is free again when its token has come back.
     let mut epochs: VecDeque<Arc<Epoch>> = VecDeque::new();
     while tokens.recv().is_ok() {
@@ -485,7 +485,7 @@ fn hand_out(
         epoch.clear();
         let mut shares: Vec<Vec<u32>> = workers.iter().map(|_| Vec::with_capacity(epoch.items.len())).collect();
         let most = feed.walked() + EPOCH_BYTES;
-        let filled = fill(&mut feed, 0..settings.epoch_packets, most, (&mut epoch, &mut shares), &mut books);
+        let filled = fill(&mut feed, 0..settings.epoch_packets, most, (&mut epoch, &mut shares, &seats), &mut books);
         epoch.clock = books.clock;
         let epoch = Arc::new(epoch);
         for (worker, mine) in workers.iter().zip(shares) {
@@ -520,7 +520,7 @@ fn fill(
     feed: &mut Feed,
     ordinals: Range<usize>,
     most: u64,
-    (epoch, shares): (&mut Epoch, &mut [Vec<u32>]),
+    (epoch, shares, seats): (&mut Epoch, &mut [Vec<u32>], &[Seat; LANES]),
     books: &mut Books,
 ) -> Filled {
     let Epoch { files, items, used, .. } = epoch;
@@ -560,8 +560,7 @@ fn fill(
             files.push(Arc::clone(bytes));
         }
         item.file = u32::try_from(files.len() - 1).expect("an epoch is short");
-        let workers = shares.len();
-        shares[lane % workers].push(u32::try_from(*used).expect("an epoch is short"));
+        shares[seats[lane].worker].push(u32::try_from(*used).expect("an epoch is short"));
         *used += 1;
     }
     Filled::All
@@ -610,10 +609,24 @@ struct Closed {
     counts: BTreeMap<Timestamp, LaneCount>,
 }
 
+/// Who runs a lane, and the lane's place among those of its worker. Asked some times a packet, and a division each time
+/// would cost as much as a look-up.
+#[derive(Clone, Copy)]
+struct Seat {
+    worker: usize,
+    place: usize,
+}
+
+/// The seats of all lanes.
+fn seats(workers: usize) -> [Seat; LANES] {
+    std::array::from_fn(|lane| Seat { worker: lane % workers, place: lane / workers })
+}
+
 /// A worker and its lanes.
 struct Worker {
     index: usize,
     workers: usize,
+    seats: [Seat; LANES],
     lanes: Vec<Lane>,
     /// How many flows there were at the end of the last epoch.
     flows: usize,
@@ -623,7 +636,8 @@ impl Worker {
     fn new(index: usize, settings: Settings) -> Self {
         let lanes =
             (index..LANES).step_by(settings.workers).map(|_| Lane::new(settings.caps, settings.vlans)).collect();
-        Self { index, workers: settings.workers, lanes, flows: 0 }
+        let workers = settings.workers;
+        Self { index, workers, seats: seats(workers), lanes, flows: 0 }
     }
 
     fn run(mut self, batches: &Receiver<Batch>, closed: &Sender<Closed>) {
@@ -663,7 +677,7 @@ impl Worker {
                 let payload = &segment[item.start - front..];
                 let packet = Packet { place: item.place, headers: &item.headers, payload, segment, frame_bytes };
                 let number = usize::from(item.lane);
-                let lane = &mut self.lanes[number / self.workers];
+                let lane = &mut self.lanes[self.seats[number].place];
                 lane.packet(&packet, found, item.clock);
                 take_notes(lane, number, item.ordinal, notes);
             }
@@ -671,7 +685,7 @@ impl Worker {
     }
 
     fn lane(&self, item: &Item) -> &Lane {
-        &self.lanes[usize::from(item.lane) / self.workers]
+        &self.lanes[self.seats[usize::from(item.lane)].place]
     }
 
     fn end_epoch(&mut self, clock: Timestamp, notes: &mut Vec<Note>) {
