@@ -5,12 +5,15 @@
 //! and the same packets give the same datagrams whatever the number of workers.
 //!
 //! What is told was sent, byte for byte: fragments that overlap and agree are as good as one, those that contradict each
-//! other give up their datagram (RFC 5722; teardrop), and so does whatever comes for it later.
+//! other give up their datagram (RFC 5722; teardrop), and so does whatever comes for it later. An id is used again soon, so
+//! fragments of two datagrams may fit each other (RFC 4963): what does not have the checksum that it names is not told.
+//! UDP may be sent without one; then nothing tells.
 
 use crate::source::Bytes;
 use dissectors::Timestamp;
 use dissectors::observation::{Address, Context, Tally};
-use dissectors::packet::{Fragment, Headers};
+use dissectors::packet::checksum::{self, Checksum};
+use dissectors::packet::{self, Fragment, Headers};
 use foldhash::{HashMap, HashMapExt};
 use smallvec::SmallVec;
 
@@ -41,7 +44,8 @@ impl Default for Caps {
     }
 }
 
-/// As long a datagram waits from its first fragment on (RFC 8200, 4.5; what Linux allows IPv4).
+/// As long a datagram waits from its first fragment on (RFC 8200, 4.5; what Linux allows IPv4): what the receiver puts
+/// together is to be seen.
 const PATIENCE_V4: Duration = Duration::from_secs(30);
 const PATIENCE_V6: Duration = Duration::from_mins(1);
 /// Within this time the same fragment again is the mirror's doing.
@@ -94,6 +98,18 @@ pub(crate) struct Whole {
     pub(crate) bytes: Arc<Bytes>,
 }
 
+impl Whole {
+    /// Whether its checksum says that these bytes were not sent together.
+    fn is_mixed(&self) -> bool {
+        let mut headers = self.headers;
+        let Ok(payload) = packet::decode_transport(&mut headers, self.protocol, &self.bytes) else { return false };
+        let start = payload.as_ptr().addr() - self.bytes.as_ptr().addr();
+        let segment = start.saturating_sub(headers.transport_bytes.into())..start + payload.len();
+        let segment = self.bytes.get(segment).unwrap_or_default();
+        checksum::of_transport(&headers, segment) == Checksum::Bad
+    }
+}
+
 /// What was counted of the fragments of an hour. Bytes are those of whole frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FragmentCount {
@@ -109,6 +125,8 @@ pub struct FragmentCount {
     pub contradicting: u64,
     /// Datagrams given up because too many waited.
     pub evicted: u64,
+    /// Datagrams whose TCP or UDP checksum does not hold: fragments of two that had the same id. They are lost.
+    pub checksums_bad: u64,
 }
 
 impl FragmentCount {
@@ -120,6 +138,7 @@ impl FragmentCount {
         self.whole += other.whole;
         self.contradicting += other.contradicting;
         self.evicted += other.evicted;
+        self.checksums_bad += other.checksums_bad;
     }
 }
 
@@ -262,6 +281,13 @@ impl Fragments {
         datagram.bytes += grown;
         self.bytes += grown;
         if let Some(whole) = open.whole(came.fragment.protocol) {
+            if whole.is_mixed() {
+                datagram.wait(came);
+                self.count(came.clock).checksums_bad += 1;
+                // Whatever comes now is of another datagram.
+                self.remove(&key);
+                return Taken::Kept;
+            }
             self.tell(&key, &whole, came);
             return Taken::Whole(whole);
         }
@@ -508,10 +534,48 @@ mod tests {
     #[test]
     fn bytes_on_the_wire_are_those_of_all_fragments() {
         let mut fragments = Fragments::new(Caps::default());
-        let part = |offset, more| Fragment { id: 1, protocol: 6, offset, more };
+        let part = |offset, more| Fragment { id: 1, protocol: 17, offset, more };
         fragments.take(&came(&headers(), part(0, true), &EVERYTHING[..8], 0));
         let taken = fragments.take(&came(&headers(), part(8, false), &EVERYTHING[8..], 0));
         assert!(matches!(taken, Taken::Whole(whole) if whole.headers.wire_bytes == 200));
+    }
+
+    /// A datagram of UDP between the hosts of [`headers`]: 16 bytes, then 24.
+    fn datagram_of(letter: u8, has_checksum: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let ip = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+        ip.udp(1000, 2000).write(&mut bytes, &[letter; 32]).expect("a vector takes all");
+        if !has_checksum {
+            bytes[26..28].fill(0);
+        }
+        bytes.split_off(20)
+    }
+
+    #[test]
+    fn fragments_of_two_datagrams_make_none() {
+        let take_part = |fragments: &mut Fragments, datagram: &[u8], range: Range<usize>, millis: i64| {
+            let offset = u16::try_from(range.start).expect("it is near");
+            let part = Fragment { id: 1, protocol: 17, offset, more: range.end < datagram.len() };
+            match fragments.take(&came(&headers(), part, &datagram[range], millis)) {
+                Taken::Whole(whole) => Some(whole.bytes.to_vec()),
+                Taken::Kept => None,
+            }
+        };
+        let (one, other) = (datagram_of(b'A', true), datagram_of(b'B', true));
+        let mut fragments = Fragments::new(Caps::default());
+        assert_eq!(take_part(&mut fragments, &one, 0..16, 0), None);
+        assert_eq!(take_part(&mut fragments, &other, 16..40, 20_000), None, "nobody sent this");
+        assert_eq!(take_part(&mut fragments, &other, 0..16, 20_001), None);
+        assert_eq!(take_part(&mut fragments, &other, 16..40, 20_002), Some(other), "the id is free again");
+        let count = counted(fragments);
+        assert_eq!((count.checksums_bad, count.lost.packets, count.joined.packets, count.whole), (1, 2, 1, 1));
+
+        // Without a checksum nothing tells them apart.
+        let mut fragments = Fragments::new(Caps::default());
+        let (one, other) = (datagram_of(b'A', false), datagram_of(b'B', false));
+        assert_eq!(take_part(&mut fragments, &one, 0..16, 0), None);
+        assert!(take_part(&mut fragments, &other, 16..40, 1).is_some());
+        assert_eq!(counted(fragments).checksums_bad, 0);
     }
 
     #[test]

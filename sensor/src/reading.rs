@@ -324,8 +324,9 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
     let (used, duplicates) = (hour.ended(Entry::Used), hour.ended(Entry::Duplicate));
     let mut parse_errors: BTreeMap<String, i64> =
         malformed.iter().map(|(protocol, n)| ((*protocol).to_owned(), count(*n))).collect();
+    let checksums_bad = lanes.checksums_bad + hour.fragments.checksums_bad;
     let others =
-        [("panic", *panics), ("checksum_bad", lanes.checksums_bad), ("checksum_offloaded", lanes.checksums_offloaded)];
+        [("panic", *panics), ("checksum_bad", checksums_bad), ("checksum_offloaded", lanes.checksums_offloaded)];
     let others = others.into_iter().filter(|(_, n)| *n > 0);
     parse_errors.extend(others.map(|(name, n)| (name.to_owned(), count(n))));
     HealthRow {
