@@ -9,7 +9,7 @@ use crate::source::{Account, LeftOut, Meaningless};
 use anyhow::Result;
 use dissectors::packet::{FrameName, LinkType};
 use fingerprints::finding::Severity;
-use fingerprints::record::{AssetRow, FindingRow, Record, ServiceRow};
+use fingerprints::record::{AssetRow, CoverageRow, FindingRow, Record, ServiceRow};
 use outputs::{rfc3339, visible};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,8 @@ const LINES: usize = 23;
 /// Findings and lines of what could not be seen; assets take what is left, which is never less than a few: rather fewer
 /// findings are shown.
 const FINDINGS_SHOWN: usize = 3;
-const BLIND_SHOWN: usize = 3;
+const BLIND_SHOWN: usize = 6;
+const BLIND_LEAST: usize = 3;
 const ASSETS_LEAST: usize = 3;
 
 /// A line of the page: what stands out in it, between what does not.
@@ -72,15 +73,19 @@ pub(super) fn print(
         Record::Services(row) => Some(row.as_ref()),
         _ => None,
     });
-    let head = std::iter::once(head(reading)).chain(books(reading)).chain(spoken(&services));
+    let spoken = if all_filtered(reading).is_some() { None } else { spoken(&services) };
+    let head = std::iter::once(head(reading)).chain(books(reading)).chain(spoken);
     let head: Vec<Line> = head.map(|line| Line::plain(&line)).collect();
-    let (blind, next) = (blind(reading, &services, lake, paths), next_steps(reading, lake, paths));
+    let next = next_steps(reading, lake, paths);
+    let least = head.len() + next.len() + 4 + finding_list(reading, &findings, 1).len() + 2 + ASSETS_LEAST;
+    let room = LINES.saturating_sub(least).clamp(BLIND_LEAST, BLIND_SHOWN);
+    let blind = blind(reading, &services, lake, paths, room);
     // The lines of all sections but the assets, each behind an empty one, and one before the assets.
     let rest = head.len() + blind.len() + next.len() + 4;
     let with = |shown: usize| finding_list(reading, &findings, shown);
     let fits = |shown: &usize| rest + with(*shown).len() + 2 + ASSETS_LEAST <= LINES;
     let findings = with((1..=FINDINGS_SHOWN).rev().find(fits).unwrap_or(1));
-    let assets = asset_list(&assets, LINES.saturating_sub(rest + findings.len()));
+    let assets = asset_list(&assets, &vendors_by_mac(reading), LINES.saturating_sub(rest + findings.len()));
     let sections = [head, assets, findings, blind, next];
     for (at, lines) in sections.iter().filter(|lines| !lines.is_empty()).enumerate() {
         if at > 0 {
@@ -165,6 +170,12 @@ fn folded(sum: &str) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
+/// How many packets there were, where the filter left out every one of them: a network of which nobody saw anything.
+fn all_filtered(reading: &Reading) -> Option<u64> {
+    let sum = reading.totals.sum();
+    (sum.packets > 0 && sum.filtered.packets == sum.packets).then_some(sum.packets)
+}
+
 /// What the mirror looks like that shows most of the duplicates.
 fn mirror(count: &DuplicateCount) -> &'static str {
     let ways = [
@@ -233,7 +244,7 @@ fn spoken(services: &[&ServiceRow]) -> Option<String> {
 }
 
 /// Assets: those that are known best and matter most first, in so many lines.
-fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<Line> {
+fn asset_list(assets: &[&AssetRow], by_mac: &BTreeSet<&str>, room: usize) -> Vec<Line> {
     let mut roles: BTreeMap<&str, usize> = BTreeMap::new();
     for asset in assets {
         *roles.entry(asset.role.as_deref().unwrap_or("of no known role")).or_default() += 1;
@@ -259,7 +270,7 @@ fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<Line> {
     let room = room.max(2 + ASSETS_LEAST);
     let hidden = if sorted.len() >= room { sorted.len() - (room - 2) } else { 0 };
     let shown = sorted.iter().take(sorted.len() - hidden);
-    let shown = aligned(&shown.map(|asset| cells(asset, &address_of(asset, &hosts))).collect::<Vec<_>>());
+    let shown = aligned(&shown.map(|asset| cells(asset, &address_of(asset, &hosts), by_mac)).collect::<Vec<_>>());
     lines.extend(shown.iter().map(|line| Line::plain(line)));
     if hidden > 0 {
         lines.push(Line::plain(&format!("  and {hidden} more")));
@@ -267,12 +278,22 @@ fn asset_list(assets: &[&AssetRow], room: usize) -> Vec<Line> {
     lines
 }
 
+/// Assets of which only the MAC address tells a vendor: who made the network card need not have made the device.
+fn vendors_by_mac(reading: &Reading) -> BTreeSet<&str> {
+    let claims = rows(reading, |record| match record {
+        Record::Claims(row) => Some(row),
+        _ => None,
+    });
+    let by_mac = claims.into_iter().filter(|it| it.chosen && it.attribute == "vendor" && it.field == "otoscope.mac");
+    by_mac.map(|claim| claim.asset_id.as_str()).collect()
+}
+
 /// Role, address, vendor, model or name, firmware.
 type Cells = [String; 5];
 /// The one that is typed again, and therefore never cut.
 const ADDRESS: usize = 1;
 
-fn cells(asset: &AssetRow, address: &str) -> Cells {
+fn cells(asset: &AssetRow, address: &str, by_mac: &BTreeSet<&str>) -> Cells {
     // A name that only repeats the address is none.
     let host = address.split('/').next().unwrap_or_default();
     let behind = format!(" behind {host}");
@@ -282,9 +303,11 @@ fn cells(asset: &AssetRow, address: &str) -> Cells {
             || (asset.child_key.is_some() && name.ends_with(&behind))
     };
     let name = asset.model.as_deref().or(asset.name.as_deref().filter(|name| !is_address(name)));
-    let vendor = asset.vendor.as_deref().or(asset.mac_vendor.as_deref());
-    let [role, vendor, name, firmware] =
-        [asset.role.as_deref(), vendor, name, asset.firmware.as_deref()].map(|value| visible(value.unwrap_or(UNKNOWN)));
+    let is_by_mac = asset.vendor.is_none() || by_mac.contains(asset.asset_id.as_str());
+    let mark = if is_by_mac { " (by MAC)" } else { "" };
+    let vendor = asset.vendor.as_ref().or(asset.mac_vendor.as_ref()).map(|vendor| format!("{vendor}{mark}"));
+    let [role, vendor, name, firmware] = [asset.role.as_deref(), vendor.as_deref(), name, asset.firmware.as_deref()]
+        .map(|value| visible(value.unwrap_or(UNKNOWN)));
     [role, visible(address), vendor, name, firmware]
 }
 
@@ -376,14 +399,20 @@ fn tail(text: &str, skipped: usize) -> String {
 const PROOF: &str = "           ";
 
 /// What could not be seen, without which no absence proves anything: always said, the gravest first.
-fn blind(reading: &Reading, services: &[&ServiceRow], lake: Option<&Path>, paths: &[PathBuf]) -> Vec<Line> {
+fn blind(
+    reading: &Reading,
+    services: &[&ServiceRow],
+    lake: Option<&Path>,
+    paths: &[PathBuf],
+    room: usize,
+) -> Vec<Line> {
     let mut lines = unseen(reading, services);
     if lines.is_empty() {
         lines.push(nothing_amiss(reading, services));
     }
-    let hidden = lines.len().saturating_sub(BLIND_SHOWN);
+    let hidden = lines.len().saturating_sub(room);
     if hidden > 0 {
-        lines.truncate(BLIND_SHOWN - 1);
+        lines.truncate(room - 1);
         let source = lake.or(paths.first().map(PathBuf::as_path)).map(quoted).unwrap_or_default();
         let more = format!("and {} more: ", hidden + 1);
         let long = format!("{more}otoscope coverage {source}, otoscope health {source}");
@@ -407,6 +436,11 @@ const NOT_SEEN: &str = "not seen: ";
 fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     let sum = reading.totals.sum();
     let mut lines = Vec::new();
+    match all_filtered(reading) {
+        Some(1) => lines.push("anything: --filter left out the only packet, and nothing was looked at".to_owned()),
+        Some(all) => lines.push(format!("anything: --filter left out all {all} packets, and nothing was looked at")),
+        None => {}
+    }
     let (packets, bytes) = sum.difference();
     if (packets, bytes) != (0, 0) {
         lines.push(format!("the books are off by {packets} packets and {bytes} bytes: please report it"));
@@ -427,10 +461,7 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
         lines.push(format!("{frames} of link type {link_type}, for which the filter means nothing: {said}"));
     }
     let ratio = |part, whole| share(part, whole).map_or(String::new(), |share| format!(" ({share})"));
-    let (one_way, relations) = one_way(services);
-    if one_way > 0 {
-        lines.push(format!("one side of {one_way} of {}", plural(relations, "relation")));
-    }
+    lines.extend(one_sided(reading, services));
     let (cut, all) = reading.totals.accounts.iter().fold((0, 0), |(cut, all), it| (cut + it.cut, all + it.packets));
     let lost = ratio(sum.lanes.lost_bytes, sum.bytes.saturating_add(sum.lanes.lost_bytes));
     let cause = if cut > 0 { "lost packets or cut them" } else { "lost packets" };
@@ -496,6 +527,30 @@ fn one_way(services: &[&ServiceRow]) -> (usize, usize) {
     (relations.values().filter(|is_two_way| !**is_two_way).count(), relations.len())
 }
 
+/// What was seen one way only: whole relations, and single conversations, also of relations that show both sides. Those
+/// between two networks stand in the coverage of both; for a share that is no matter.
+fn one_sided(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
+    let (one_way, relations) = one_way(services);
+    let mut lines = Vec::new();
+    if one_way > 0 {
+        lines.push(format!("one side of {one_way} of {}", plural(relations, "relation")));
+    }
+    let sides = coverage(reading).map(|row| (row.flows_one_way.unsigned_abs(), row.flows.unsigned_abs()));
+    let (part, all) = sides.fold((0, 0), |(part, all), (one_way, flows)| (part + one_way, all + flows));
+    if part > 0 {
+        let share = share(part, all).unwrap_or_else(|| "less than 0.1 %".to_owned());
+        lines.push(format!("answers in {share} of conversations: none given, or none captured"));
+    }
+    lines
+}
+
+fn coverage(reading: &Reading) -> impl Iterator<Item = &CoverageRow> {
+    reading.records.iter().filter_map(|record| match record {
+        Record::Coverage(row) => Some(row.as_ref()),
+        _ => None,
+    })
+}
+
 /// Hours without a packet between those that have some.
 fn empty_hours(reading: &Reading) -> Option<String> {
     let hours = reading.totals.hours.iter().filter(|(_, hour)| hour.packets > 0);
@@ -509,12 +564,8 @@ const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
 
 /// The share of bytes in conversations whose protocol nobody recognised.
 fn unknown_protocols(reading: &Reading) -> Option<String> {
-    let rows = reading.records.iter().filter_map(|record| match record {
-        Record::Coverage(row) => Some(row),
-        _ => None,
-    });
     // Conversations between two networks stand in both; for a share that is no matter.
-    let (unknown, all) = rows.fold((0, 0), |(unknown, all), row| {
+    let (unknown, all) = coverage(reading).fold((0, 0), |(unknown, all), row| {
         (unknown + row.unknown_protocol_bytes.unsigned_abs(), all + row.bytes.unsigned_abs())
     });
     let share = share(unknown, all)?;

@@ -398,6 +398,13 @@ fn every_state_of_the_page_says_what_it_is() {
     ] {
         assert!(page.contains(part), "{part} in\n{page}");
     }
+    // A question that nobody answers, and one that is answered: their relation shows both sides.
+    let mut deaf = Recording::new();
+    deaf.tcp((1, 40_000), (2, 502), 1, 1, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1]);
+    deaf.tcp((1, 40_001), (2, 502), 1, 1, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1]);
+    deaf.tcp((2, 502), (1, 40_001), 1, 13, &[0, 1, 0, 0, 0, 5, 1, 3, 2, 0, 7]);
+    let page = fits_a_small_screen(shown(&file(&folder, "deaf.pcap", &deaf.into_bytes())));
+    assert!(page.contains("answers in 50 % of conversations: none given, or none captured\n"), "{page}");
     // Nothing.
     let polling = fs::read(pcaps().join("modbus/polling.pcap")).expect("the capture can be read");
     let page = fits_a_small_screen(shown(&file(&folder, "empty.pcap", &polling[..24])));
@@ -408,6 +415,32 @@ fn every_state_of_the_page_says_what_it_is() {
     ] {
         assert!(page.contains(part), "{part} in\n{page}");
     }
+}
+
+#[test]
+fn a_filter_that_leaves_no_packet_shows_no_clean_network() {
+    let page = stdout(&["read", "pcaps/modbus/polling.pcap", "--filter", "host 1.2.3.4"]);
+    let all = books_of(&page).0;
+    let said = format!("\nnot seen: anything: --filter left out all {all} packets, and nothing was looked at\n");
+    assert!(page.contains(&said) && !page.contains("spoken: "), "{page}");
+    let page = stdout(&["read", "pcaps/modbus/polling.pcap", "--filter", "tcp"]);
+    assert!(!page.contains("left out all") && page.contains("spoken: "), "{page}");
+}
+
+/// The maker of a network card is not what the device told.
+#[test]
+fn a_vendor_by_the_mac_alone_is_marked() {
+    let mut arp = Recording::new();
+    let mac = [0x00, 0x0e, 0x8c, 0, 0, 1];
+    let head = [&[0xff; 6][..], &mac, &[8, 6], &[0, 1, 8, 0, 6, 4, 0, 1], &mac, &[10, 0, 0, 1]].concat();
+    arp.frame(&[&head[..], &[0; 6], &[10, 0, 0, 9]].concat());
+    let folder = scratch();
+    let path = file(&folder, "arp.pcap", &arp.into_bytes());
+    let page = fits_a_small_screen(shown(&path));
+    assert!(page.contains(" (by MAC)\n"), "{page}");
+    let rows = rows(&stdout(&["assets", shown(&path), "--format", "json"]));
+    assert!(rows[0]["mac_vendor"].as_str().is_some_and(|vendor| !vendor.contains("by MAC")), "{rows:?}");
+    assert_eq!(rows[0]["vendor"], "Siemens");
 }
 
 #[test]
