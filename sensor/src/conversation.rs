@@ -13,6 +13,8 @@ use dissectors::{Place, Scene, Side, Sides};
 pub(crate) struct Conversation {
     streams: Sides<Stream>,
     pub(crate) talk: Talk,
+    /// The last SYN that said the ports are used anew: who sent it, and its sequence number.
+    pub(crate) claim: Option<(Side, u32)>,
 }
 
 /// The front of the scene is the last that every packet touches.
@@ -33,12 +35,19 @@ impl Conversation {
 
     /// Nothing was said yet.
     pub(crate) fn new(scene: Scene) -> Self {
-        Self { talk: Talk::new(scene), streams: Sides::default() }
+        Self { talk: Talk::new(scene), streams: Sides::default(), claim: None }
     }
 
     /// The connection was opened by `side`.
     pub(crate) fn opened(&mut self, side: Side, sequence: u32) {
         self.streams.of_mut(side).open(sequence);
+    }
+
+    /// A SYN of `side` says that the connection opens anew, which anybody can say.
+    #[cold]
+    pub(crate) fn claimed(&mut self, side: Side, sequence: u32, place: Place, lent: &mut Lent<'_>) {
+        let Self { talk, streams, .. } = self;
+        streams.of_mut(side).claim(sequence, place, |delivery| deliver(talk, side, &delivery, lent));
     }
 
     /// The sequence number behind all that `side` has sent in order.
@@ -49,7 +58,7 @@ impl Conversation {
     /// A TCP segment from `side`: its acknowledgement settles holes of the other side, its payload continues this one.
     #[inline]
     pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, payload: &[u8], place: Place, lent: &mut Lent<'_>) {
-        let Self { talk, streams } = self;
+        let Self { talk, streams, .. } = self;
         if tcp.flags.ack() {
             let other = side.other();
             let stream = streams.of_mut(other);
@@ -66,7 +75,7 @@ impl Conversation {
 
     /// No more packets come: what waits in the streams is taken behind its gaps.
     pub(crate) fn finish(&mut self, life: Life, place: Place, lent: &mut Lent<'_>) {
-        let Self { talk, streams } = self;
+        let Self { talk, streams, .. } = self;
         for side in Side::BOTH {
             streams.of_mut(side).finish(|delivery| deliver(talk, side, &delivery, lent));
         }
@@ -81,7 +90,7 @@ impl Conversation {
 
     /// Waits no longer: holes are given up, and what is left of messages is dropped as if it had been lost.
     pub(crate) fn wait_no_longer(&mut self, lent: &mut Lent<'_>) {
-        let Self { talk, streams } = self;
+        let Self { talk, streams, .. } = self;
         for side in Side::BOTH {
             streams.of_mut(side).finish(|delivery| deliver(talk, side, &delivery, lent));
         }
@@ -96,5 +105,10 @@ fn deliver(talk: &mut Talk, side: Side, delivery: &Delivery<'_>, lent: &mut Lent
             talk.lost_at.get_or_insert(*behind);
             talk.gap(side, *lost);
         }
+        Delivery::Jump(behind) => {
+            talk.lost_at.get_or_insert(*behind);
+            talk.jump(side);
+        }
+        Delivery::Astray(bytes) => talk.unknown += bytes,
     }
 }

@@ -139,6 +139,11 @@ impl FlowKey {
         self.context
     }
 
+    /// The same flow with its sides exchanged.
+    pub(crate) fn crossed(self) -> Self {
+        Self { a: self.b, b: self.a, ports: Sides::new(self.ports.b, self.ports.a), ..self }
+    }
+
     /// The same flow, read as one of another network.
     pub(crate) fn within(self, context: Context) -> Self {
         Self { context, ..self }
@@ -241,12 +246,13 @@ impl Flow {
     /// A TCP segment from `side`; tells how many bytes more (or fewer) wait for others since.
     #[inline]
     pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
+        let mut waiting = 0;
         if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE != 0 {
-            self.open_or_close(side, tcp, packet.place);
+            waiting = self.open_or_close(side, tcp, packet.place, lent);
         }
         if self.conversation.is_none() {
             if packet.payload.is_empty() {
-                return 0;
+                return waiting;
             }
             let (opened_by, opening) = (self.opened_by, self.opening());
             let conversation = self.converse();
@@ -255,14 +261,14 @@ impl Flow {
                 conversation.opened(opener, sequence);
             }
         }
-        let Some(conversation) = &mut self.conversation else { return 0 };
+        let Some(conversation) = &mut self.conversation else { return waiting };
         if conversation.talk.is_quiet() {
             conversation.talk.hear_nothing(packet.payload);
-            return 0;
+            return waiting;
         }
         let before = conversation.waiting();
         conversation.segment(side, tcp, packet.payload, packet.place, lent);
-        conversation.waiting().cast_signed() - before.cast_signed()
+        waiting + conversation.waiting().cast_signed() - before.cast_signed()
     }
 
     /// A datagram or frame from `side`; tells how many bytes more (or fewer) wait for others since.
@@ -312,20 +318,52 @@ impl Flow {
         }
     }
 
-    /// Whether a SYN of `side` opens a new connection on the ports of this one.
-    pub(crate) fn is_reopened(&self, side: Side, sequence: u32) -> bool {
-        let is_again = self.opened_by == Some(side) && self.opening() == Some(sequence);
-        !is_again && (self.answered || self.conversation.is_some() || self.life == Life::Closed)
+    /// The flow of the connection that a SYN-ACK has confirmed to be a new one on the ports of this one, its client being
+    /// side A.
+    pub(crate) fn reopened(&self, key: FlowKey, capture: u32, now: Timestamp) -> Self {
+        let claim = self.conversation.as_ref().and_then(|conversation| conversation.claim);
+        let mut flow = Self::new(key, false, capture, now);
+        if let Some((_, sequence)) = claim {
+            (flow.opening, flow.has_opening, flow.opened_by) = (sequence, true, Some(Side::A));
+        }
+        flow
     }
 
+    /// Whether a SYN or SYN-ACK of `side` opens a new connection on the ports of this one. Once this one is closed, a SYN
+    /// does. While it lives, anybody can send one: it is a claim, and the SYN-ACK that acknowledges it opens.
     #[cold]
-    fn open_or_close(&mut self, side: Side, tcp: &TcpHeader, place: Place) {
+    pub(crate) fn is_reopened(&mut self, side: Side, tcp: &TcpHeader) -> bool {
+        let is_again = self.opened_by == Some(side) && self.opening() == Some(tcp.sequence);
+        let Some(conversation) = &mut self.conversation else {
+            return !tcp.flags.ack() && !is_again && (self.answered || self.life == Life::Closed);
+        };
+        if tcp.flags.ack() {
+            return conversation.claim == Some((side.other(), tcp.acknowledgement.wrapping_sub(1)));
+        }
+        if !is_again && self.life == Life::Open {
+            conversation.claim = Some((side, tcp.sequence));
+        }
+        !is_again && self.life == Life::Closed
+    }
+
+    /// Tells how many bytes more (or fewer) wait for others since.
+    #[cold]
+    fn open_or_close(&mut self, side: Side, tcp: &TcpHeader, place: Place, lent: &mut Lent<'_>) -> isize {
         let flags = tcp.flags;
+        let mut waiting = 0;
         if flags.syn() && flags.ack() {
             self.opened_by.get_or_insert(side.other());
             let conversation = self.converse();
             conversation.opened(side, tcp.sequence);
             conversation.talk.begun_at.get_or_insert(place);
+        } else if flags.syn()
+            && let Some(conversation) = &mut self.conversation
+        {
+            if conversation.claim == Some((side, tcp.sequence)) && !conversation.talk.is_quiet() {
+                let before = conversation.waiting();
+                conversation.claimed(side, tcp.sequence, place, lent);
+                waiting = conversation.waiting().cast_signed() - before.cast_signed();
+            }
         } else if flags.syn() && self.opened_by.is_none() {
             self.opened_by = Some(side);
             (self.opening, self.has_opening) = (tcp.sequence, true);
@@ -337,6 +375,7 @@ impl Flow {
         if flags.rst() || (self.finished.a && self.finished.b) {
             self.life = Life::Closed;
         }
+        waiting
     }
 
     /// The sequence number of the opening SYN.

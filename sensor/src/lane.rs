@@ -556,12 +556,12 @@ impl Lane {
         })
     }
 
-    /// Whether a SYN opens a new connection on the ports of an old one.
+    /// Whether a SYN or SYN-ACK opens a new connection on the ports of an old one.
     #[inline]
-    fn is_reused(&self, slot: Slot, side: Side, headers: &Headers) -> bool {
+    fn is_reused(&mut self, slot: Slot, side: Side, headers: &Headers) -> bool {
         match headers.layer {
-            Layer::Tcp(tcp) if tcp.flags.syn() && !tcp.flags.ack() => {
-                self.flows.get(slot).is_some_and(|flow| flow.is_reopened(side, tcp.sequence))
+            Layer::Tcp(tcp) if tcp.flags.syn() => {
+                self.flows.get_mut(slot).is_some_and(|flow| flow.is_reopened(side, &tcp))
             }
             _ => false,
         }
@@ -577,6 +577,9 @@ impl Lane {
             return (slot, Side::B);
         }
         if let Some(old) = old.and_then(|slot| self.flows.remove(slot)) {
+            if matches!(packet.headers.layer, Layer::Tcp(tcp) if tcp.flags.ack()) {
+                return self.open_as_claimed(old, found, packet);
+            }
             self.finish_flow(old, packet.place);
         }
         let flow = Flow::new(found.key, packet.headers.is_to_group(), packet.place.capture, packet.place.time);
@@ -586,6 +589,18 @@ impl Lane {
             self.finish_flow(evicted, packet.place);
         }
         (slot, Side::A)
+    }
+
+    /// A SYN-ACK confirms that the ports of a living flow are used anew: the flow of the connection that it answers.
+    #[cold]
+    fn open_as_claimed(&mut self, old: Flow, found: &Found, packet: &Packet<'_>) -> (Slot, Side) {
+        let flow = old.reopened(found.key.crossed(), packet.place.capture, packet.place.time);
+        self.finish_flow(old, packet.place);
+        let (slot, evicted) = self.flows.insert(found.hash, flow);
+        if let Some(evicted) = evicted {
+            self.finish_flow(evicted, packet.place);
+        }
+        (slot, Side::B)
     }
 
     /// Looks at every flow: what pends too long is given up, what is idle too long ends.

@@ -3,6 +3,10 @@
 //! Bytes in order are passed on straight from the capture. What comes early waits, bounded; what comes again is dropped
 //! (the first copy holds); what never came is told as a gap, as soon as it is certain: when the receiver has
 //! acknowledged it although the capture has not shown it, or when too much waits behind it.
+//!
+//! Numbers far from those of the stream are a claim, for anybody can send a segment with any number: it is kept, and
+//! believed when its receiver acknowledges it or a second segment continues it. So a forged segment moves nothing, and a
+//! connection that took the ports of this one unseen is found.
 
 use dissectors::Place;
 
@@ -13,6 +17,10 @@ pub(crate) enum Delivery<'a> {
     Bytes(&'a [u8], Place),
     /// So many bytes were lost in capture; and the first packet behind them.
     Gap(u64, Place),
+    /// The numbers go on elsewhere, and nobody knows what was lost in between; and the first packet there.
+    Jump(Place),
+    /// So many bytes came whose numbers were far from all others and which nothing has confirmed.
+    Astray(u64),
 }
 
 /// A segment that came before its turn.
@@ -23,8 +31,25 @@ struct Early {
     place: Place,
 }
 
+impl Early {
+    /// The sequence number behind it.
+    fn end(&self) -> u32 {
+        self.sequence.wrapping_add(length_of(&self.bytes))
+    }
+}
+
 /// What an early segment costs beyond its bytes.
 const EARLY_OVERHEAD: usize = 96;
+
+/// Farther than this from the next number, behind it or before it, a segment is a claim: it is neither sent again nor
+/// ahead of others in a window that is usual.
+const FAR: u32 = 1 << 20;
+
+/// An acknowledgement confirms a claim that ends at most so far before it.
+const CONFIRMED: i32 = 1 << 16;
+
+/// A jump ahead by at most so much is a hole in the capture, of so many bytes; a farther one may be anything.
+const MOST_LOST: i32 = 1 << 28;
 
 /// Early segments wait up to so many, and so many bytes in all.
 const MOST_EARLY: usize = 256;
@@ -43,6 +68,9 @@ pub(crate) struct Stream {
 struct Waiting {
     early: Vec<Early>,
     bytes: usize,
+    /// The last segment that came far from the others. What comes in order does not refute it: who forges one would
+    /// have the other refuted.
+    claim: Option<Early>,
 }
 
 /// How far `to` lies ahead of `from`; negative when behind (RFC 9293, 3.4: modulo 2^32).
@@ -54,11 +82,27 @@ fn length_of(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
+fn tell_astray(bytes: usize, deliver: &mut impl FnMut(Delivery<'_>)) {
+    if bytes > 0 {
+        deliver(Delivery::Astray(bytes as u64));
+    }
+}
+
 impl Stream {
     /// The connection opens: the first byte follows this sequence number. What is under way already is not moved, for
     /// anybody can send one more SYN.
     pub(crate) fn open(&mut self, initial: u32) {
         self.next.get_or_insert(initial.wrapping_add(1));
+    }
+
+    /// A connection may open anew: the first byte would follow this sequence number.
+    #[cold]
+    pub(crate) fn claim(&mut self, initial: u32, place: Place, mut deliver: impl FnMut(Delivery<'_>)) {
+        if self.next.is_none() {
+            self.open(initial);
+            return;
+        }
+        self.keep_claim(initial.wrapping_add(1), &[], place, &mut deliver);
     }
 
     /// The sequence number of the next byte in order, once one is known.
@@ -90,11 +134,16 @@ impl Stream {
     /// No more segments come: what waits is passed on behind its gaps.
     pub(crate) fn finish(&mut self, mut deliver: impl FnMut(Delivery<'_>)) {
         while self.skip_to_early(&mut deliver) {}
+        if let Some(claim) = self.waiting.take().and_then(|waiting| waiting.claim) {
+            tell_astray(claim.bytes.len(), &mut deliver);
+        }
     }
 
     /// How many bytes wait for their turn.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes)
+        self.waiting.as_ref().map_or(0, |waiting| {
+            waiting.bytes + waiting.claim.as_ref().map_or(0, |claim| claim.bytes.len() + EARLY_OVERHEAD)
+        })
     }
 
     /// The sequence number at which what waits begins.
@@ -111,6 +160,10 @@ impl Stream {
         deliver: &mut impl FnMut(Delivery<'_>),
     ) {
         let distance = ahead(next, sequence);
+        if distance.unsigned_abs() > FAR {
+            self.take_far(sequence, bytes, place, deliver);
+            return;
+        }
         if distance <= 0 {
             self.pass_on(sequence, bytes, place, deliver);
             self.pass_on_early(Some(place), deliver);
@@ -120,6 +173,49 @@ impl Stream {
         while self.waiting.as_ref().is_some_and(|it| it.early.len() > MOST_EARLY || it.bytes > MOST_EARLY_BYTES) {
             self.skip_to_early(deliver);
         }
+    }
+
+    /// A segment far from the others: it continues the last such one, or says the same again, or takes its place.
+    #[cold]
+    fn take_far(&mut self, sequence: u32, bytes: &[u8], place: Place, deliver: &mut impl FnMut(Delivery<'_>)) {
+        let claim = self.waiting.as_ref().and_then(|waiting| waiting.claim.as_ref());
+        match claim {
+            Some(claim) if claim.end() == sequence => {
+                self.go_to_claim(deliver);
+                self.pass_on(sequence, bytes, place, deliver);
+            }
+            Some(claim) if claim.sequence == sequence && claim.bytes.len() >= bytes.len() => {}
+            _ => self.keep_claim(sequence, bytes, place, deliver),
+        }
+    }
+
+    fn keep_claim(&mut self, sequence: u32, bytes: &[u8], place: Place, deliver: &mut impl FnMut(Delivery<'_>)) {
+        let claim = Early { sequence, bytes: bytes.to_vec(), place };
+        if let Some(old) = self.waiting.get_or_insert_default().claim.replace(claim) {
+            tell_astray(old.bytes.len(), deliver);
+        }
+    }
+
+    /// The claim is confirmed: what waits for the old numbers is passed on, and the stream goes on at the new ones.
+    fn go_to_claim(&mut self, deliver: &mut impl FnMut(Delivery<'_>)) {
+        let Some(claim) = self.waiting.as_mut().and_then(|waiting| waiting.claim.take()) else { return };
+        while self.skip_to_early(deliver) {}
+        self.waiting = None;
+        match ahead(self.next.unwrap_or(claim.sequence), claim.sequence) {
+            lost @ 1..=MOST_LOST => deliver(Delivery::Gap(u64::from(lost.cast_unsigned()), claim.place)),
+            _ => deliver(Delivery::Jump(claim.place)),
+        }
+        self.next = Some(claim.sequence);
+        self.pass_on(claim.sequence, &claim.bytes, claim.place, deliver);
+    }
+
+    /// Whether an acknowledgement is for the claim, and not for the stream as it is.
+    fn is_claim_acknowledged(&self, acknowledged: u32) -> bool {
+        let claim = self.waiting.as_ref().and_then(|waiting| waiting.claim.as_ref());
+        claim.zip(self.next).is_some_and(|(claim, next)| {
+            let is_far = ahead(next, claim.sequence).unsigned_abs() > FAR;
+            is_far && (0..=CONFIRMED).contains(&ahead(claim.end(), acknowledged))
+        })
     }
 
     /// Passes on what of a segment is new, if it continues the stream.
@@ -143,12 +239,16 @@ impl Stream {
             let Some(first) = self.waiting.as_mut().map(|waiting| waiting.take_first()) else { return };
             self.pass_on(first.sequence, &first.bytes, filled.unwrap_or(first.place), deliver);
         }
-        self.waiting = None;
+        self.waiting.take_if(|waiting| waiting.claim.is_none());
     }
 
     /// Gives up holes that the receiver has acknowledged.
     #[cold]
     fn give_up_acknowledged(&mut self, acknowledged: u32, deliver: &mut impl FnMut(Delivery<'_>)) {
+        if self.is_claim_acknowledged(acknowledged) {
+            self.go_to_claim(deliver);
+            return;
+        }
         while self.first_early().is_some_and(|first| ahead(first, acknowledged) > 0) {
             self.skip_to_early(deliver);
         }
@@ -247,6 +347,8 @@ mod tests {
         let mut tell = |delivery: Delivery<'_>| match delivery {
             Delivery::Bytes(bytes, _) => story.push_str(std::str::from_utf8(bytes).expect("tests speak ASCII")),
             Delivery::Gap(bytes, _) => story.extend(["<", &bytes.to_string(), ">"]),
+            Delivery::Jump(_) => story.push_str("<?>"),
+            Delivery::Astray(bytes) => story.extend(["(", &bytes.to_string(), ")"]),
         };
         for (sequence, bytes) in segments {
             stream.push(*sequence, bytes, place(0), &mut tell);
@@ -277,6 +379,62 @@ mod tests {
     }
 
     #[test]
+    fn numbers_far_away_are_believed_when_two_segments_agree() {
+        const HIGH: u32 = 0x4000_0000;
+        let high: (u32, &[u8]) = (HIGH, b"abc");
+        assert_eq!(story_of(&[high, (7, b"one"), (10, b"two"), (13, b"end")]), "abc<?>onetwoend", "lower numbers");
+        assert_eq!(story_of(&[high, (7, b"one"), (7, b"one"), (10, b"two")]), "abc<?>onetwo", "sent again");
+        assert_eq!(story_of(&[high, (HIGH + 5, b"f"), (7, b"one"), (10, b"two")]), "abc<2>f<?>onetwo", "old ones wait");
+        assert_eq!(story_of(&[high, (0xa000_0000, b"one"), (0xa000_0003, b"two")]), "abc<?>onetwo", "higher ones");
+        assert_eq!(
+            story_of(&[(10, b"abc"), (13 + 3_000_000, b"x"), (14 + 3_000_000, b"y")]),
+            "abc<3000000>xy",
+            "a hole"
+        );
+    }
+
+    #[test]
+    fn one_segment_far_away_moves_nothing_and_is_counted() {
+        assert_eq!(story_of(&[(10, b"abc"), (0x4000_0000, b"forged"), (13, b"def"), (16, b"g")]), "abcdefg(6)");
+        let forged: [(u32, &[u8]); 5] =
+            [(10, b"abc"), (0x4000_0000, b"four"), (0x5000_0000, b"fives"), (13, b"def"), (0x6000_0000, b"six")];
+        assert_eq!(story_of(&forged), "abc(4)def(5)(3)");
+    }
+
+    #[test]
+    fn whom_forged_numbers_have_moved_true_ones_move_back() {
+        let forged: [(u32, &[u8]); 6] =
+            [(10, b"abc"), (0x9000_0000, b"x"), (0x9000_0001, b"y"), (13, b"def"), (0x9000_0002, b"z"), (16, b"g")];
+        assert_eq!(story_of(&forged), "abc<?>xyz<?>defg");
+    }
+
+    #[test]
+    fn numbers_far_away_are_believed_when_they_are_acknowledged() {
+        let mut stream = Stream::default();
+        let mut story = Vec::new();
+        let mut tell =
+            |delivery: Delivery<'_>| story.push(format!("{delivery:?}").split(',').next().map(str::to_owned));
+        stream.push(0x4000_0000, b"abc", place(0), &mut tell);
+        stream.push(7, b"one", place(0), &mut tell);
+        stream.acknowledge(0x4000_0003, &mut tell);
+        assert_eq!((stream.next(), stream.waiting()), (Some(0x4000_0003), 3 + EARLY_OVERHEAD));
+        stream.acknowledge(10, &mut tell);
+        assert_eq!((stream.next(), stream.waiting()), (Some(10), 0));
+        assert_eq!(story.len(), 3, "{story:?}");
+    }
+
+    #[test]
+    fn what_follows_a_new_opening_is_read_at_once() {
+        let mut stream = Stream::default();
+        let mut bytes = 0;
+        stream.push(0x4000_0000, b"abc", place(0), |_| {});
+        stream.claim(6, place(1), |_| {});
+        stream
+            .push(7, b"one", place(2), |delivery| bytes += usize::from(matches!(delivery, Delivery::Bytes(b"one", _))));
+        assert_eq!((bytes, stream.next()), (1, Some(10)));
+    }
+
+    #[test]
     fn an_acknowledged_hole_is_given_up_at_once() {
         let mut stream = Stream::default();
         let mut gaps = 0;
@@ -292,7 +450,7 @@ mod tests {
         let mut story = String::new();
         let mut tell = |delivery: Delivery<'_>| match delivery {
             Delivery::Bytes(bytes, _) => story.extend(["Bytes(", std::str::from_utf8(bytes).expect("ASCII"), ") "]),
-            Delivery::Gap(bytes, _) => story.extend(["Gap(", &bytes.to_string(), ") "]),
+            other => story.extend([&format!("{other:?}"), " "]),
         };
         stream.push(10, b"a", place(0), &mut tell);
         stream.acknowledge(13, &mut tell);

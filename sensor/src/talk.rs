@@ -216,6 +216,14 @@ impl Talk {
         }
     }
 
+    /// A side goes on elsewhere. At least one byte was lost, and no message or body reaches across, however long it was to
+    /// be.
+    #[cold]
+    pub(crate) fn jump(&mut self, side: Side) {
+        self.messages.of_mut(side).lose_footing();
+        self.gap(side, 1);
+    }
+
     /// The next bytes of a side, or a datagram, or a frame.
     #[inline]
     pub(crate) fn piece(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {

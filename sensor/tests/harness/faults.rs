@@ -45,6 +45,86 @@ fn a_forged_opening_blinds_nobody() {
     assert_eq!((messages(&notebook, Direction::Request), messages(&notebook, Direction::Response)), (20, 20));
 }
 
+/// So many requests and answers of one connection, whose next numbers come and go by `numbers`.
+fn poll(recording: &mut Recording, transactions: std::ops::Range<u16>, numbers: &mut (u32, u32)) {
+    for transaction in transactions {
+        recording.tcp(MASTER, SLAVE, numbers.0, numbers.1, &request(transaction, 3, [0, 0, 0, 1]));
+        numbers.0 = numbers.0.wrapping_add(12);
+        recording.tcp(SLAVE, MASTER, numbers.1, numbers.0, &answer(transaction));
+        numbers.1 = numbers.1.wrapping_add(11);
+    }
+}
+
+/// Requests, responses and flows.
+fn books(recording: Recording) -> (u64, u64, u64) {
+    let notebook = told(recording);
+    let flows = notebook.observations.iter().map(|told| match &told.fact {
+        Fact::Traffic(traffic) => traffic.flows,
+        _ => 0,
+    });
+    (messages(&notebook, Direction::Request), messages(&notebook, Direction::Response), flows.sum())
+}
+
+#[test]
+fn forged_syns_hide_nothing() {
+    for is_opening_seen in [true, false] {
+        let mut recording = Recording::new();
+        let mut numbers = (1, 1);
+        if is_opening_seen {
+            recording.syn(MASTER, SLAVE, 0);
+            recording.opening(SLAVE, MASTER, 0, 1);
+        }
+        for round in 0..5u16 {
+            poll(&mut recording, round * 4..round * 4 + 4, &mut numbers);
+            recording.syn(MASTER, SLAVE, 0x7000_0000 + u32::from(round));
+            recording.syn(SLAVE, MASTER, 77 + u32::from(round));
+        }
+        assert_eq!(books(recording), (20, 20, 1), "opening seen: {is_opening_seen}");
+    }
+}
+
+#[test]
+fn ports_used_again_begin_a_flow_though_the_old_one_never_ended() {
+    for (own, other) in [(0x7000_0000, 0x9000_0000), (100, 300)] {
+        let mut recording = Recording::new();
+        let mut numbers = (10_000, 20_000);
+        poll(&mut recording, 0..4, &mut numbers);
+        for _ in 0..2 {
+            recording.syn(MASTER, SLAVE, own);
+        }
+        recording.opening(SLAVE, MASTER, other, own + 1);
+        poll(&mut recording, 0..4, &mut (own + 1, other + 1));
+        let notebook = told(recording);
+        for told in &notebook.observations {
+            if let Fact::Traffic(traffic) = &told.fact {
+                assert_eq!((traffic.flows, traffic.flows_two_way, traffic.lost_bytes), (2, 2, 0), "{traffic:?}");
+                assert_eq!((traffic.to_server.packets, traffic.to_client.packets), (10, 9), "{traffic:?}");
+            }
+        }
+        assert_eq!((messages(&notebook, Direction::Request), messages(&notebook, Direction::Response)), (8, 8));
+    }
+}
+
+#[test]
+fn ports_used_again_unseen_are_read() {
+    let mut recording = Recording::new();
+    poll(&mut recording, 0..4, &mut (0xa000_0000, 0x9000_0000));
+    poll(&mut recording, 4..8, &mut (1, 5_000));
+    assert_eq!(books(recording), (8, 8, 1));
+
+    let mut recording = Recording::new();
+    for (transaction, sequence) in [(0, 0xa000_0000), (1, 0xa000_000c), (2, 1), (3, 13), (4, 25)] {
+        recording.tcp(MASTER, SLAVE, sequence, 0, &request(transaction, 3, [0, 0, 0, 1]));
+    }
+    assert_eq!(books(recording).0, 5);
+
+    let mut recording = Recording::new();
+    recording.tcp(MASTER, SLAVE, 0xa000_0000, 0, &request(0, 3, [0, 0, 0, 1]));
+    recording.syn(MASTER, SLAVE, 0);
+    recording.tcp(MASTER, SLAVE, 1, 0, &request(0, 3, [0, 0, 0, 1]));
+    assert_eq!(books(recording).0, 2);
+}
+
 #[test]
 fn an_echo_and_a_restart_are_told_apart() {
     let mut recording = Recording::new();

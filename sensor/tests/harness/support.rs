@@ -146,6 +146,12 @@ impl Recording {
         self.nanos = nanos;
     }
 
+    /// A SYN.
+    pub(crate) fn syn(&mut self, from: (u32, u16), to: (u32, u16), sequence: u32) {
+        let segment = ethernet().ipv4(address(from), address(to), 64).tcp(from.1, to.1, sequence, 4096);
+        self.segment(segment.syn(), &[]);
+    }
+
     /// A SYN-ACK.
     pub(crate) fn opening(&mut self, from: (u32, u16), to: (u32, u16), sequence: u32, acknowledgement: u32) {
         let segment = ethernet().ipv4(address(from), address(to), 64).tcp(from.1, to.1, sequence, 4096);
