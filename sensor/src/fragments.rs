@@ -223,6 +223,8 @@ pub(crate) struct Fragments {
     /// Fragments that came.
     came: u64,
     counts: BTreeMap<Timestamp, FragmentCount>,
+    /// The last hour that is counted apart, once it is known.
+    pub(crate) last_hour: Option<Timestamp>,
 }
 
 impl Fragments {
@@ -235,6 +237,7 @@ impl Fragments {
             bytes: 0,
             came: 0,
             counts: BTreeMap::new(),
+            last_hour: None,
         }
     }
 
@@ -314,7 +317,8 @@ impl Fragments {
     }
 
     fn count(&mut self, at: Timestamp) -> &mut FragmentCount {
-        self.counts.entry(at.hour()).or_default()
+        let hour = at.hour();
+        self.counts.entry(self.last_hour.map_or(hour, |last| hour.min(last))).or_default()
     }
 
     /// Gives up what has waited too long.

@@ -19,6 +19,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// As many hours are counted apart, of two years; what comes later is added to the last of them.
+pub(crate) const MOST_HOURS: usize = 24 * 366 * 2;
+/// As many kinds of frames without IP a lane counts apart within an hour: two stations speak few.
+const MOST_FRAME_TYPES: usize = 64;
+/// What further kinds are counted as: frames without a name.
+const UNNAMED: u16 = 0;
+
 /// How many lanes there are. Fixed: the number of workers decides who runs a lane, nothing else.
 pub const LANES: usize = 64;
 
@@ -93,6 +100,8 @@ pub struct LaneCount {
     pub mirrored: DuplicateCount,
     /// Frames without IP that no dissector reads, by the number that `packet::FrameName` explains.
     pub other_frames: BTreeMap<u16, Tally>,
+    /// Frames of further kinds, which are among those without a name: a lane keeps some apart within an hour.
+    pub frame_types_over_cap: u64,
     /// Malformed messages, by protocol.
     pub malformed: BTreeMap<&'static str, u64>,
     /// Dissectors that panicked: each cost its flow.
@@ -124,6 +133,13 @@ pub struct LaneCount {
 }
 
 impl LaneCount {
+    /// Counts a frame that no dissector reads.
+    fn other_frame(&mut self, number: u16, bytes: u32) {
+        let is_over = self.other_frames.len() >= MOST_FRAME_TYPES && !self.other_frames.contains_key(&number);
+        self.frame_types_over_cap += u64::from(is_over);
+        self.other_frames.entry(if is_over { UNNAMED } else { number }).or_default().count(bytes);
+    }
+
     /// Adds another lane's counts.
     pub fn add(&mut self, other: &Self) {
         self.used.add(other.used);
@@ -141,6 +157,7 @@ impl LaneCount {
         self.checksums_bad += other.checksums_bad;
         self.checksums_offloaded += other.checksums_offloaded;
         self.networks_over_cap += other.networks_over_cap;
+        self.frame_types_over_cap += other.frame_types_over_cap;
         self.flows_active += other.flows_active;
         for (number, count) in &other.other_frames {
             self.other_frames.entry(*number).or_default().add(*count);
@@ -297,7 +314,7 @@ impl Lane {
         self.count.nested_deeper += u64::from(packet.headers.deeper_tags != 0);
         match packet.headers.layer {
             Layer::Frame(ether_type) if !is_read(ether_type) => {
-                self.count.other_frames.entry(ether_type).or_default().count(packet.frame_bytes);
+                self.count.other_frame(ether_type, packet.frame_bytes);
             }
             _ if self.is_duplicate(packet, found) => {}
             _ => {
@@ -456,7 +473,10 @@ impl Lane {
         count.known_forgotten = since(self.told.forgotten(), &mut past.known_forgotten);
         count.flaps = since(self.told.flaps(), &mut past.flaps);
         count.networks_over_cap = since(self.networks.over_cap, &mut past.networks_over_cap);
-        self.counts.entry(window).or_default().add(&count);
+        // The reader's last hour is no later than this lane's, so that all of it is added to that one.
+        let is_full = self.counts.len() >= MOST_HOURS;
+        let last = self.counts.last_key_value().filter(|_| is_full).map_or(window, |(last, _)| *last);
+        self.counts.entry(window.min(last)).or_default().add(&count);
     }
 
     /// Tells the sums of the hour that has passed, and begins another.

@@ -12,8 +12,8 @@
 //! so no queue can fill up and nothing can wait in a circle. With one worker all of it is one thread.
 
 use crate::fragments::{self, Came, FragmentCount, Fragments, Taken, Whole};
-use crate::lane::{Caps, Found, LANES, Lane, LaneCount, lane_of};
-use crate::source::{Account, Bytes, Drops, Fed, Feed, Input, Meaningless};
+use crate::lane::{Caps, Found, LANES, Lane, LaneCount, MOST_HOURS, lane_of};
+use crate::source::{Account, Bytes, Drops, Fed, Feed, Input, MOST_LINK_TYPES, Meaningless, OTHER_LINKS};
 use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dissectors::observation::Tally;
@@ -108,6 +108,8 @@ pub struct Totals {
     pub accounts: Vec<Account>,
     /// The captures, in the order in which evidence counts them.
     pub inputs: Vec<Input>,
+    /// The last hour that is counted apart, if there were too many: later ones are added to it.
+    pub last_hour: Option<Timestamp>,
     /// The first frame of each link type that is not read.
     pub first_unread: BTreeMap<u32, Place>,
     /// Link types whose frames the filter left out because it means nothing for them.
@@ -189,8 +191,14 @@ impl Hour {
     fn not_read(&mut self, unread: Unread, link_type: LinkType, bytes: u32) {
         match unread {
             Unread::Damaged(_) => self.damaged.count(bytes),
-            Unread::LinkType => self.unread_links.entry(link_type.number()).or_default().count(bytes),
+            Unread::LinkType => self.unread_link(link_type.number()).count(bytes),
         }
+    }
+
+    /// Where frames of a link type are counted: apart, while there are not too many of them.
+    fn unread_link(&mut self, number: u32) -> &mut Tally {
+        let is_over = self.unread_links.len() >= MOST_LINK_TYPES && !self.unread_links.contains_key(&number);
+        self.unread_links.entry(if is_over { OTHER_LINKS } else { number }).or_default()
     }
 
     fn add(&mut self, other: &Self) {
@@ -199,7 +207,7 @@ impl Hour {
         self.filtered.add(other.filtered);
         self.damaged.add(other.damaged);
         for (number, tally) in &other.unread_links {
-            self.unread_links.entry(*number).or_default().add(*tally);
+            self.unread_link(*number).add(*tally);
         }
         self.fragments.add(&other.fragments);
         self.drops.add(other.drops);
@@ -226,8 +234,13 @@ impl Totals {
 
     fn add_lanes(&mut self, counts: &BTreeMap<Timestamp, LaneCount>) {
         for (hour, count) in counts {
-            self.hours.entry(*hour).or_default().lanes.add(count);
+            self.hour(*hour).lanes.add(count);
         }
+    }
+
+    /// The hour that is counted, or the last one that is counted apart.
+    fn hour(&mut self, hour: Timestamp) -> &mut Hour {
+        self.hours.entry(self.last_hour.map_or(hour, |last| hour.min(last))).or_default()
     }
 }
 
@@ -263,8 +276,8 @@ impl Books {
         self.clock = clock;
         if clock >= self.end {
             self.turn();
-            self.start = clock.hour();
-            self.end = self.start.after(Duration::from_hours(1));
+            self.start = self.fragments.last_hour.map_or(clock.hour(), |last| clock.hour().min(last));
+            self.end = clock.hour().after(Duration::from_hours(1));
         }
     }
 
@@ -281,6 +294,9 @@ impl Books {
         let hour = std::mem::take(&mut self.hour);
         if hour.packets > 0 {
             self.hours.entry(self.start).or_default().add(&hour);
+            if self.hours.len() == MOST_HOURS {
+                self.fragments.last_hour = Some(self.start);
+            }
         }
     }
 
@@ -288,7 +304,9 @@ impl Books {
     #[cold]
     fn not_read(&mut self, unread: Unread, fed: &Fed) {
         if unread == Unread::LinkType {
-            self.first_unread.entry(fed.frame.link_type.number()).or_insert_with(|| place_of(fed));
+            let number = fed.frame.link_type.number();
+            let is_over = self.first_unread.len() >= MOST_LINK_TYPES && !self.first_unread.contains_key(&number);
+            self.first_unread.entry(if is_over { OTHER_LINKS } else { number }).or_insert_with(|| place_of(fed));
         }
         self.hour.not_read(unread, fed.frame.link_type, fed.frame.wire_length);
     }
@@ -307,7 +325,8 @@ impl Books {
         for (hour, count) in self.fragments.finish() {
             self.hours.entry(hour).or_default().fragments.add(&count);
         }
-        Totals { hours: self.hours, clock: self.clock, first_unread: self.first_unread, ..Totals::default() }
+        let last_hour = self.fragments.last_hour;
+        Totals { hours: self.hours, clock: self.clock, last_hour, first_unread: self.first_unread, ..Totals::default() }
     }
 }
 
@@ -414,9 +433,11 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
 fn close(feed: Feed, mut totals: Totals, progress: &mut dyn FnMut(u64)) -> Totals {
     progress(feed.total_bytes());
     (totals.inputs, totals.accounts, totals.filter_fails) = feed.into_accounts();
-    for account in totals.accounts.iter().filter(|account| account.drops != Drops::default()) {
-        let ended = if account.packets > 0 { account.ended } else { totals.clock };
-        totals.hours.entry(ended.hour()).or_default().drops.add(account.drops);
+    let dropping = totals.accounts.iter().filter(|account| account.drops != Drops::default());
+    let dropped =
+        dropping.map(|account| (if account.packets > 0 { account.ended } else { totals.clock }, account.drops));
+    for (ended, drops) in dropped.collect::<Vec<_>>() {
+        totals.hour(ended.hour()).drops.add(drops);
     }
     debug_assert!(
         totals.hours.values().all(|hour| hour.difference() == (0, 0)),
@@ -462,7 +483,7 @@ fn read_together(feed: Feed, settings: Settings, witness: &mut dyn Witness, prog
         let mut totals = books.close();
         totals.observations = told.observations;
         for (hour, counted) in told.hours {
-            totals.hours.entry(hour).or_default().add(&counted);
+            totals.hour(hour).add(&counted);
         }
         close(feed, totals, progress)
     })

@@ -2,7 +2,7 @@
 
 use crate::lane::LaneCount;
 use crate::pipeline::{self, Entry, Hour, Settings, Totals, Vlans, Witness};
-use crate::source::{self, Account, Feed, Input, LeftOut, Origin};
+use crate::source::{self, Account, Feed, Input, LeftOut, OTHER_LINKS, Origin};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
 use dissectors::packet::{FrameName, LinkType};
@@ -203,7 +203,7 @@ impl Prepared {
 fn unread_links(totals: &Totals) -> Vec<Blind> {
     let sum = totals.sum();
     let blind = sum.unread_links.iter().filter_map(|(number, tally)| {
-        let place = *totals.first_unread.get(number)?;
+        let place = *totals.first_unread.get(number).or_else(|| totals.first_unread.get(&OTHER_LINKS))?;
         let segment = format!("frames of link type {}", LinkType::from_number(*number));
         let packets = tally.packets;
         Some(Blind {
@@ -287,6 +287,7 @@ fn link_name(number: u32) -> String {
         113 => "linux_cooked",
         165 => "bacnet_ms_tp",
         276 => "linux_cooked_2",
+        OTHER_LINKS => "others",
         other => return other.to_string(),
     };
     name.to_owned()
@@ -374,6 +375,7 @@ fn evictions(Hour { lanes, fragments, .. }: &Hour) -> BTreeMap<String, i64> {
         ("operations", lanes.operations_over_cap),
         ("nesting", lanes.nested_deeper),
         ("joined_networks", lanes.networks_over_cap),
+        ("frame_types", lanes.frame_types_over_cap),
         ("fragmented_packets", fragments.evicted),
         ("contradicting_fragments", fragments.contradicting),
     ];

@@ -12,7 +12,8 @@ mod silence;
 mod stream;
 
 pub use capture_file::{CaptureFile, Damage, Drops, Frame, Step, Walk};
-pub use feed::{Account, Fed, Feed};
+pub(crate) use feed::MOST_LINK_TYPES;
+pub use feed::{Account, Fed, Feed, OTHER_LINKS};
 pub use filter::{FilterError, Meaningless};
 pub use map::Bytes;
 pub(crate) use prefetch::prefetch;

@@ -193,6 +193,7 @@ fn entry_name(entry: Entry) -> String {
         Entry::Filtered => "filtered out".to_owned(),
         Entry::Duplicate => "duplicate".to_owned(),
         Entry::Damaged => "damaged".to_owned(),
+        Entry::UnreadLink(crate::source::OTHER_LINKS) => "of other link types".to_owned(),
         Entry::UnreadLink(number) => format!("of link type {}", LinkType::from_number(number)),
         Entry::UnreadFrame(number) => frame_name(number),
         Entry::Fragment => "incomplete fragment".to_owned(),

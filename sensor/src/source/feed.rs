@@ -248,6 +248,11 @@ impl Feed {
 /// A few small packets: the hardware foresees less when other work comes between them.
 const PREFETCH_AHEAD: usize = 1024;
 
+/// As many link types are counted apart, of a capture and of an hour; all others are counted as one.
+pub(crate) const MOST_LINK_TYPES: usize = 256;
+/// The number that stands for them: the registry's have 16 bits.
+pub const OTHER_LINKS: u32 = u32::MAX;
+
 /// As many captures stay open although they are not due yet.
 const KEPT_OPEN: usize = 64;
 
@@ -318,6 +323,9 @@ impl Account {
     fn count_link(&mut self, link_type: LinkType) {
         match self.link_types.iter().position(|(known, _)| *known == link_type) {
             Some(at) => self.link_types.swap(0, at),
+            None if self.link_types.len() >= MOST_LINK_TYPES && link_type.number() != OTHER_LINKS => {
+                return self.count_link(LinkType::from_number(OTHER_LINKS));
+            }
             None => self.link_types.insert(0, (link_type, 0)),
         }
         if let Some((_, count)) = self.link_types.first_mut() {
