@@ -5,7 +5,7 @@ use crate::pipeline::{self, Entry, Hour, Settings, Totals, Vlans, Witness};
 use crate::source::{self, Account, Feed, Input, LeftOut, OTHER_LINKS, Origin};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
-use dissectors::packet::{FrameName, LinkType};
+use dissectors::packet::FrameName;
 use dissectors::{Observation, Place, Timestamp};
 use fingerprints::inventory::{Blind, CaptureName, Inventory, Names};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
@@ -204,7 +204,7 @@ fn unread_links(totals: &Totals) -> Vec<Blind> {
     let sum = totals.sum();
     let blind = sum.unread_links.iter().filter_map(|(number, tally)| {
         let place = *totals.first_unread.get(number).or_else(|| totals.first_unread.get(&OTHER_LINKS))?;
-        let segment = format!("frames of link type {}", LinkType::from_number(*number));
+        let segment = format!("frames of link type {}", source::link_words(*number));
         let packets = tally.packets;
         Some(Blind {
             what: format!("{packets} {segment}, which is not read."),

@@ -13,7 +13,7 @@ mod stream;
 
 pub use capture_file::{CaptureFile, Damage, Drops, Frame, Step, Walk};
 pub(crate) use feed::MOST_LINK_TYPES;
-pub use feed::{Account, Fed, Feed, OTHER_LINKS};
+pub use feed::{Account, Fed, Feed, OTHER_LINKS, link_words};
 pub use filter::{FilterError, Meaningless};
 pub use map::Bytes;
 pub(crate) use prefetch::prefetch;

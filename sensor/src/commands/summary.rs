@@ -5,9 +5,9 @@ use super::terminal::Style;
 use crate::duplicate::DuplicateCount;
 use crate::pipeline::Entry;
 use crate::reading::Reading;
-use crate::source::{Account, LeftOut, Meaningless};
+use crate::source::{Account, LeftOut, Meaningless, link_words};
 use anyhow::Result;
-use dissectors::packet::{FrameName, LinkType};
+use dissectors::packet::FrameName;
 use fingerprints::finding::Severity;
 use fingerprints::record::{AssetRow, CoverageRow, FindingRow, Record, ServiceRow};
 use outputs::{rfc3339, visible};
@@ -193,8 +193,7 @@ fn entry_name(entry: Entry) -> String {
         Entry::Filtered => "filtered out".to_owned(),
         Entry::Duplicate => "duplicate".to_owned(),
         Entry::Damaged => "damaged".to_owned(),
-        Entry::UnreadLink(crate::source::OTHER_LINKS) => "of other link types".to_owned(),
-        Entry::UnreadLink(number) => format!("of link type {}", LinkType::from_number(number)),
+        Entry::UnreadLink(number) => format!("of link type {}", link_words(number)),
         Entry::UnreadFrame(number) => frame_name(number),
         Entry::Fragment => "incomplete fragment".to_owned(),
     }
@@ -454,8 +453,7 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     )));
     lines.extend(damaged_captures(reading));
     lines.extend(left_out(&reading.left_out));
-    let unread =
-        sum.unread_links.iter().map(|(number, tally)| (LinkType::from_number(*number).to_string(), tally.packets));
+    let unread = sum.unread_links.iter().map(|(number, tally)| (link_words(*number), tally.packets));
     lines.extend(listed(unread, " of link types not read: "));
     for Meaningless { link_type, said, frames } in &reading.totals.filter_fails {
         let frames = plural(usize::try_from(*frames).unwrap_or(usize::MAX), "frame");

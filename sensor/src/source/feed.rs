@@ -253,6 +253,11 @@ pub(crate) const MOST_LINK_TYPES: usize = 256;
 /// The number that stands for them: the registry's have 16 bits.
 pub const OTHER_LINKS: u32 = u32::MAX;
 
+/// What people call a link type; those beyond the cap are the others.
+pub fn link_words(number: u32) -> String {
+    if number == OTHER_LINKS { "others".to_owned() } else { LinkType::from_number(number).to_string() }
+}
+
 /// As many captures stay open although they are not due yet.
 const KEPT_OPEN: usize = 64;
 
@@ -331,5 +336,16 @@ impl Account {
         if let Some((_, count)) = self.link_types.first_mut() {
             *count += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_types_beyond_the_cap_are_called_others() {
+        assert_eq!(link_words(OTHER_LINKS), "others");
+        assert_eq!(link_words(1), LinkType::from_number(1).to_string());
     }
 }
