@@ -241,7 +241,7 @@ impl<'a> Adu<'a> {
         let is_possible = match length {
             0 | 1 => false,
             2..=MAX_LENGTH => true,
-            _ => length <= MAX_UMAS_LENGTH && matches!(reader.peek(2)?, [_, UMAS]),
+            _ => length <= MAX_UMAS_LENGTH && matches!(reader.peek(2)?, [_, pdu::UMAS]),
         };
         if !is_possible {
             return Err(reader.malformed("the length is not 2 to 254"));
@@ -271,7 +271,8 @@ impl Units {
 }
 
 /// Protocol id, upper half of the length and, where the structure is known or the bytes end with the message, its
-/// lower half could all have been otherwise.
+/// lower half could all have been otherwise. A length of 32 bits behind two others looks the same: of a function that
+/// nobody has defined a second message must follow, and what stands behind a message taken by its length begins another.
 fn probe(front: &[u8], transport: Transport) -> Verdict {
     let mut reader = match transport {
         Transport::Tcp => Reader::open(front, 0),
@@ -287,11 +288,17 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
     match adu.pdu.fits() {
         _ if !ends && !reader.is_open() => Verdict::NotMine,
         Fits::Request | Fits::Response | Fits::Either => Verdict::Bits(32),
-        Fits::Anything if ends => Verdict::Bits(32),
+        Fits::Anything if ends && adu.pdu.is_defined() => Verdict::Bits(32),
+        Fits::Anything if !ends && !may_begin_another(&mut reader) => Verdict::NotMine,
         Fits::Anything => Verdict::Bits(24),
         Fits::Neither if ends => Verdict::Bits(24),
         Fits::Neither => Verdict::NotMine,
     }
+}
+
+/// Whether a message may begin here, as far as it is there.
+fn may_begin_another(reader: &mut Reader<'_>) -> bool {
+    matches!(Adu::read(reader), Ok(_) | Err(Stop::Short { .. }))
 }
 
 /// What an exception makes of a write (section 7): a server that acknowledges goes on working at it, and of a target
@@ -321,7 +328,6 @@ fn child(unit: u8) -> Child {
 const MAX_LENGTH: u16 = 254;
 /// Schneider Electric's function 90 sends more than the standard allows: 255 was seen, and 1 KiB leaves room.
 const MAX_UMAS_LENGTH: u16 = 1024;
-const UMAS: u8 = 90;
 
 const PORTS: &[u16] = &[502, 503];
 /// On a serial line all servers obey unit 0 and none answers (Modbus over Serial Line V1.02, 2.1), whatever a TCP
@@ -793,6 +799,22 @@ mod tests {
         // Taken by its length, and more follows; a request that breaks its structure: a second message must confirm.
         assert_eq!(tcp.probe(&hex("0001 0000 0004 01 5a 00 02 0002")), Verdict::Bits(24));
         assert_eq!(tcp.probe(&hex("0001 0000 0006 0a 2b 0e030100")), Verdict::Bits(24));
+        assert_eq!(tcp.probe(&hex("0001 0000 0004 01 5a 00 02 0002 0000 0004 01 5a 00 02")), Verdict::Bits(24));
+        // Whole, of a function that is defined and of one that is not.
+        assert_eq!(tcp.probe(&hex("0001 0000 0004 01 5a 00 02")), Verdict::Bits(32));
+        assert_eq!(tcp.probe(&hex("0001 0000 0004 01 7d 00 02")), Verdict::Bits(24));
+        assert_eq!(udp.probe(&hex("0001 0000 0004 01 7d 00 02")), Verdict::Bits(24));
+    }
+
+    #[test]
+    fn what_stands_behind_a_message_of_unknown_structure_begins_another() {
+        // As MELSOFT asks and answers: a mark, a number that counts from 0, 11 11, and what would be a function.
+        let asked = hex("d700 0000 0011 11 7f 000000010200ffff03000010000102 0304 0000 0000 0000 0000 0000 0000");
+        let answered = hex("5700 0000 0011 11 07 0000ffff0300000000000010000102 0304 0000 0000 0000 0000 0000 0000");
+        let other = hex("0001 0000 0004 01 07 00 02 0002 1000 0004 01 07 00 02");
+        for message in [asked, answered, other] {
+            assert_eq!(modbus().probe(&message), Verdict::NotMine, "{message:x?}");
+        }
     }
 
     #[test]

@@ -40,9 +40,25 @@ fn it_traffic() -> Vec<Input> {
     inputs
 }
 
+/// Captures of other protocols of plants that have been taken for one that is spoken here.
+const LOOKALIKES: [&str; 1] = ["iti-melsoft_129_clean.pcap"];
+
+#[test]
+fn other_protocols_of_plants_are_not_taken_for_those_that_are_spoken() {
+    let Some(folder) = public_captures() else { return };
+    let mut inputs = captures_in(&folder.join("other-ot"));
+    inputs.retain(|input| LOOKALIKES.iter().any(|name| input.path.ends_with(name)));
+    assert_eq!(inputs.len(), LOOKALIKES.len());
+    names_no_ot_protocol(inputs);
+}
+
 #[test]
 fn it_traffic_names_no_ot_protocol() {
-    for input in it_traffic() {
+    names_no_ot_protocol(it_traffic());
+}
+
+fn names_no_ot_protocol(inputs: Vec<Input>) {
+    for input in inputs {
         let (notebook, _) = read(vec![input.clone()], Settings::default());
         let named = notebook.observations.iter().find(|told| OT.contains(&told.evidence.protocol));
         assert!(named.is_none(), "{}: {named:?}", input.name);

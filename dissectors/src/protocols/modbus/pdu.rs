@@ -56,6 +56,20 @@ impl<'a> Pdu<'a> {
         }
     }
 
+    /// Whether the standard defines the function, or a vendor's use of it is known here.
+    pub(super) fn is_defined(&self) -> bool {
+        matches!(
+            self.function,
+            READ_COILS..=DIAGNOSTICS
+                | GET_COMM_EVENT_COUNTER
+                | GET_COMM_EVENT_LOG
+                | WRITE_MULTIPLE_COILS..=REPORT_SERVER_ID
+                | READ_FILE_RECORD..=READ_FIFO_QUEUE
+                | ENCAPSULATED
+                | UMAS
+        )
+    }
+
     /// The code of an exception.
     pub(super) fn exception(&self) -> Option<u8> {
         self.data.first().copied().filter(|_| self.is_exception)
@@ -117,13 +131,19 @@ const READ_INPUT_REGISTERS: u8 = 4;
 pub(super) const WRITE_SINGLE_COIL: u8 = 5;
 pub(super) const WRITE_SINGLE_REGISTER: u8 = 6;
 pub(super) const DIAGNOSTICS: u8 = 8;
+const GET_COMM_EVENT_COUNTER: u8 = 11;
+const GET_COMM_EVENT_LOG: u8 = 12;
 pub(super) const WRITE_MULTIPLE_COILS: u8 = 15;
 pub(super) const WRITE_MULTIPLE_REGISTERS: u8 = 16;
 pub(super) const REPORT_SERVER_ID: u8 = 17;
+const READ_FILE_RECORD: u8 = 20;
 pub(super) const WRITE_FILE_RECORD: u8 = 21;
 pub(super) const MASK_WRITE_REGISTER: u8 = 22;
 pub(super) const READ_WRITE_REGISTERS: u8 = 23;
+const READ_FIFO_QUEUE: u8 = 24;
 pub(super) const ENCAPSULATED: u8 = 43;
+/// Schneider Electric's.
+pub(super) const UMAS: u8 = 90;
 
 /// Sub-functions of Diagnostics.
 pub(super) const RESTART_COMMUNICATIONS: u8 = 1;
