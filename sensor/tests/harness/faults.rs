@@ -108,18 +108,18 @@ fn ports_used_again_begin_a_flow_though_the_old_one_never_ended() {
 #[test]
 fn ports_used_again_unseen_are_read() {
     let mut recording = Recording::new();
-    poll(&mut recording, 0..4, &mut (0xa000_0000, 0x9000_0000));
+    poll(&mut recording, 0..4, &mut (0x4000_0000, 0x9000_0000));
     poll(&mut recording, 4..8, &mut (1, 5_000));
     assert_eq!(books(recording), (8, 8, 1));
 
     let mut recording = Recording::new();
-    for (transaction, sequence) in [(0, 0xa000_0000), (1, 0xa000_000c), (2, 1), (3, 13), (4, 25)] {
+    for (transaction, sequence) in [(0, 0x4000_0000), (1, 0x4000_000c), (2, 1), (3, 13), (4, 25)] {
         recording.tcp(MASTER, SLAVE, sequence, 0, &request(transaction, 3, [0, 0, 0, 1]));
     }
     assert_eq!(books(recording).0, 5);
 
     let mut recording = Recording::new();
-    recording.tcp(MASTER, SLAVE, 0xa000_0000, 0, &request(0, 3, [0, 0, 0, 1]));
+    recording.tcp(MASTER, SLAVE, 0x4000_0000, 0, &request(0, 3, [0, 0, 0, 1]));
     recording.syn(MASTER, SLAVE, 0);
     recording.tcp(MASTER, SLAVE, 1, 0, &request(0, 3, [0, 0, 0, 1]));
     assert_eq!(books(recording).0, 2);
