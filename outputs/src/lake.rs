@@ -123,11 +123,17 @@ impl Lake {
         if rows == 0 { Ok(()) } else { Err(OutputError::MissingTable { path, rows, captures }) }
     }
 
-    /// The files of a table that runs wrote and that are not there any more.
-    pub fn missing(&self, table: &Table) -> Result<Vec<PathBuf>, OutputError> {
+    /// The files that runs wrote and that are not there any more, of each of these tables.
+    pub fn missing<'t>(
+        &self,
+        tables: impl IntoIterator<Item = &'t Table>,
+    ) -> Result<Vec<(&'t Table, Vec<PathBuf>)>, OutputError> {
         let runs = Manifest::all(&self.root)?;
-        let written = runs.iter().flat_map(|run| run.files_of(table)).map(|file| self.root.join(&file.path));
-        Ok(written.filter(|path| !path.exists()).collect())
+        let missing = |table: &Table| {
+            let written = runs.iter().flat_map(|run| run.files_of(table)).map(|file| self.root.join(&file.path));
+            written.filter(|path| !path.exists()).collect()
+        };
+        Ok(tables.into_iter().map(|table| (table, missing(table))).collect())
     }
 
     /// Looks at every file, whether it is as the schema and its run say. Fails when there is no lake, or a folder of it

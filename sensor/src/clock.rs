@@ -61,6 +61,12 @@ impl Clock {
     }
 }
 
+/// The hour in which something of this time is counted: `last` is the last that is counted apart, once it is known.
+pub(crate) fn hour_within(time: Timestamp, last: Option<Timestamp>) -> Timestamp {
+    let hour = time.hour();
+    last.map_or(hour, |last| hour.min(last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -246,13 +246,13 @@ impl Flow {
     /// A TCP segment from `side`; tells how many bytes more (or fewer) wait for others since.
     #[inline]
     pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
-        let mut waiting = 0;
+        let before = self.conversation.as_ref().map_or(0, |conversation| conversation.waiting());
         if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE != 0 {
-            waiting = self.open_or_close(side, tcp, packet.place, lent);
+            self.open_or_close(side, tcp, packet.place, lent);
         }
         if self.conversation.is_none() {
             if packet.payload.is_empty() {
-                return waiting;
+                return 0;
             }
             let (opened_by, opening) = (self.opened_by, self.opening());
             let conversation = self.converse();
@@ -261,14 +261,13 @@ impl Flow {
                 conversation.opened(opener, sequence);
             }
         }
-        let Some(conversation) = &mut self.conversation else { return waiting };
+        let Some(conversation) = &mut self.conversation else { return 0 };
         if conversation.talk.is_quiet() {
             conversation.talk.hear_nothing(packet.payload);
-            return waiting;
+        } else {
+            conversation.segment(side, tcp, packet.payload, packet.place, lent);
         }
-        let before = conversation.waiting();
-        conversation.segment(side, tcp, packet.payload, packet.place, lent);
-        waiting + conversation.waiting().cast_signed() - before.cast_signed()
+        conversation.waiting().cast_signed() - before.cast_signed()
     }
 
     /// A datagram or frame from `side`; tells how many bytes more (or fewer) wait for others since.
@@ -346,11 +345,9 @@ impl Flow {
         !is_again && self.life == Life::Closed
     }
 
-    /// Tells how many bytes more (or fewer) wait for others since.
     #[cold]
-    fn open_or_close(&mut self, side: Side, tcp: &TcpHeader, place: Place, lent: &mut Lent<'_>) -> isize {
+    fn open_or_close(&mut self, side: Side, tcp: &TcpHeader, place: Place, lent: &mut Lent<'_>) {
         let flags = tcp.flags;
-        let mut waiting = 0;
         if flags.syn() && flags.ack() {
             self.opened_by.get_or_insert(side.other());
             let conversation = self.converse();
@@ -360,9 +357,7 @@ impl Flow {
             && let Some(conversation) = &mut self.conversation
         {
             if conversation.claim == Some((side, tcp.sequence)) && !conversation.talk.is_quiet() {
-                let before = conversation.waiting();
                 conversation.claimed(side, tcp.sequence, place, lent);
-                waiting = conversation.waiting().cast_signed() - before.cast_signed();
             }
         } else if flags.syn() && self.opened_by.is_none() {
             self.opened_by = Some(side);
@@ -375,7 +370,6 @@ impl Flow {
         if flags.rst() || (self.finished.a && self.finished.b) {
             self.life = Life::Closed;
         }
-        waiting
     }
 
     /// The sequence number of the opening SYN.

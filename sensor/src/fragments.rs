@@ -9,6 +9,7 @@
 //! fragments of two datagrams may fit each other (RFC 4963): what does not have the checksum that it names is not told.
 //! UDP may be sent without one; then nothing tells.
 
+use crate::clock::hour_within;
 use crate::source::Bytes;
 use dissectors::Timestamp;
 use dissectors::observation::{Address, Context, Tally};
@@ -317,8 +318,7 @@ impl Fragments {
     }
 
     fn count(&mut self, at: Timestamp) -> &mut FragmentCount {
-        let hour = at.hour();
-        self.counts.entry(self.last_hour.map_or(hour, |last| hour.min(last))).or_default()
+        self.counts.entry(hour_within(at, self.last_hour)).or_default()
     }
 
     /// Gives up what has waited too long.

@@ -596,31 +596,25 @@ impl Lane {
         {
             return (slot, Side::B);
         }
-        if let Some(old) = old.and_then(|slot| self.flows.remove(slot)) {
-            if matches!(packet.headers.layer, Layer::Tcp(tcp) if tcp.flags.ack()) {
-                return self.open_as_claimed(old, found, packet);
-            }
+        let old = old.and_then(|slot| self.flows.remove(slot));
+        let is_answer = matches!(packet.headers.layer, Layer::Tcp(tcp) if tcp.flags.ack());
+        let Place { capture, time, .. } = packet.place;
+        let (flow, side) = match &old {
+            // A SYN-ACK confirms that the ports of a living flow are used anew: it answers the new one's client.
+            Some(old) if is_answer => (old.reopened(found.key.crossed(), capture, time), Side::B),
+            _ => (Flow::new(found.key, packet.headers.is_to_group(), capture, time), Side::A),
+        };
+        if let Some(old) = old {
             self.finish_flow(old, packet.place);
         }
-        let flow = Flow::new(found.key, packet.headers.is_to_group(), packet.place.capture, packet.place.time);
-        bind(&mut self.bound, &mut self.told, &flow, Side::A, packet);
+        if side == Side::A {
+            bind(&mut self.bound, &mut self.told, &flow, side, packet);
+        }
         let (slot, evicted) = self.flows.insert(found.hash, flow);
         if let Some(evicted) = evicted {
             self.finish_flow(evicted, packet.place);
         }
-        (slot, Side::A)
-    }
-
-    /// A SYN-ACK confirms that the ports of a living flow are used anew: the flow of the connection that it answers.
-    #[cold]
-    fn open_as_claimed(&mut self, old: Flow, found: &Found, packet: &Packet<'_>) -> (Slot, Side) {
-        let flow = old.reopened(found.key.crossed(), packet.place.capture, packet.place.time);
-        self.finish_flow(old, packet.place);
-        let (slot, evicted) = self.flows.insert(found.hash, flow);
-        if let Some(evicted) = evicted {
-            self.finish_flow(evicted, packet.place);
-        }
-        (slot, Side::B)
+        (slot, side)
     }
 
     /// Looks at every flow: what pends too long is given up, what is idle too long ends.

@@ -11,6 +11,7 @@
 //! all workers have closed it, in the order of the packets. At most [`Settings::epochs_in_flight`] epochs are under way,
 //! so no queue can fill up and nothing can wait in a circle. With one worker all of it is one thread.
 
+use crate::clock::hour_within;
 use crate::fragments::{self, Came, FragmentCount, Fragments, Taken, Whole};
 use crate::lane::{Caps, Found, LANES, Lane, LaneCount, MOST_HOURS, lane_of};
 use crate::source::{Account, Bytes, Drops, Fed, Feed, Input, MOST_LINK_TYPES, Meaningless, OTHER_LINKS};
@@ -197,8 +198,7 @@ impl Hour {
 
     /// Where frames of a link type are counted: apart, while there are not too many of them.
     fn unread_link(&mut self, number: u32) -> &mut Tally {
-        let is_over = self.unread_links.len() >= MOST_LINK_TYPES && !self.unread_links.contains_key(&number);
-        self.unread_links.entry(if is_over { OTHER_LINKS } else { number }).or_default()
+        self.unread_links.entry(link_apart(&self.unread_links, number)).or_default()
     }
 
     fn add(&mut self, other: &Self) {
@@ -238,10 +238,15 @@ impl Totals {
         }
     }
 
-    /// The hour that is counted, or the last one that is counted apart.
-    fn hour(&mut self, hour: Timestamp) -> &mut Hour {
-        self.hours.entry(self.last_hour.map_or(hour, |last| hour.min(last))).or_default()
+    /// The hour in which something of this time is counted.
+    fn hour(&mut self, time: Timestamp) -> &mut Hour {
+        self.hours.entry(hour_within(time, self.last_hour)).or_default()
     }
+}
+
+/// The number that a link type is kept under: its own, while there are not too many of them.
+fn link_apart<V>(links: &BTreeMap<u32, V>, number: u32) -> u32 {
+    if links.len() < MOST_LINK_TYPES || links.contains_key(&number) { number } else { OTHER_LINKS }
 }
 
 /// Counts frames of the hour that it is, so that no map is asked for each of them.
@@ -276,7 +281,7 @@ impl Books {
         self.clock = clock;
         if clock >= self.end {
             self.turn();
-            self.start = self.fragments.last_hour.map_or(clock.hour(), |last| clock.hour().min(last));
+            self.start = hour_within(clock, self.fragments.last_hour);
             self.end = clock.hour().after(Duration::from_hours(1));
         }
     }
@@ -305,8 +310,8 @@ impl Books {
     fn not_read(&mut self, unread: Unread, fed: &Fed) {
         if unread == Unread::LinkType {
             let number = fed.frame.link_type.number();
-            let is_over = self.first_unread.len() >= MOST_LINK_TYPES && !self.first_unread.contains_key(&number);
-            self.first_unread.entry(if is_over { OTHER_LINKS } else { number }).or_insert_with(|| place_of(fed));
+            let number = link_apart(&self.first_unread, number);
+            self.first_unread.entry(number).or_insert_with(|| place_of(fed));
         }
         self.hour.not_read(unread, fed.frame.link_type, fed.frame.wire_length);
     }
@@ -437,7 +442,7 @@ fn close(feed: Feed, mut totals: Totals, progress: &mut dyn FnMut(u64)) -> Total
     let dropped =
         dropping.map(|account| (if account.packets > 0 { account.ended } else { totals.clock }, account.drops));
     for (ended, drops) in dropped.collect::<Vec<_>>() {
-        totals.hour(ended.hour()).drops.add(drops);
+        totals.hour(ended).drops.add(drops);
     }
     debug_assert!(
         totals.hours.values().all(|hour| hour.difference() == (0, 0)),

@@ -30,17 +30,8 @@ const REDIRECTED: u16 = 0x883e;
 pub(super) fn on_ip<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
     headers.layer = Layer::Other(protocol);
     (headers.checksum, headers.transport_bytes) = (0, 0);
-    match protocol {
-        IPV4 | IPV6 | GRE | ETHERNET | MPLS => {
-            or_as_it_is(headers, bytes, |headers| on_ip_inside(headers, protocol, bytes))
-        }
-        _ => Ok(bytes),
-    }
-}
-
-fn on_ip_inside<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
     let cut = headers.cut_bytes;
-    match protocol {
+    or_as_it_is(headers, bytes, |headers| match protocol {
         IPV4 | IPV6 if headers.enter_packet() => ip::any(headers, bytes, cut),
         GRE => gre(headers, bytes, cut),
         // RFC 3378: version 3, the rest reserved.
@@ -50,7 +41,7 @@ fn on_ip_inside<'a>(headers: &mut Headers, protocol: u8, bytes: &'a [u8]) -> Res
         },
         MPLS if headers.enter_packet() => inside(headers, frame::MPLS, bytes, cut),
         _ => Ok(bytes),
-    }
+    })
 }
 
 /// What a tunnel carries; where all of it was captured and it cannot be read, it is no tunnel that is known here, and the

@@ -121,8 +121,7 @@ impl Source {
 /// Whether all files of these tables are there that runs wrote; says which are not.
 fn whole(lake: &Lake, tables: impl IntoIterator<Item = &'static Table>) -> Result<bool> {
     let mut is_whole = true;
-    for table in tables {
-        let missing = lake.missing(table)?;
+    for (table, missing) in lake.missing(tables)? {
         let Some(first) = missing.first() else { continue };
         let files = summary::plural(missing.len(), "file");
         say(&format!("{files} of the table {} missing: {}", table.name, first.to_string_lossy()));
