@@ -18,6 +18,7 @@ pub mod bounded;
 pub mod dissector;
 mod field;
 mod head;
+pub mod image;
 pub mod observation;
 pub mod out;
 pub mod packet;
@@ -31,6 +32,7 @@ mod side;
 pub mod time;
 
 pub use dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides, Verdict};
+pub use image::Image;
 pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};
 pub use out::{Action, Count, Mark, Out, PackedCount, Scene, Told, Words};
 pub use packet::Packet;

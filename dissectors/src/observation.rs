@@ -1,6 +1,7 @@
 //! What a dissector or a lane has to say: who, what, when, and the proof.
 
 use crate::field::Field;
+use crate::image::Image;
 use crate::side::Direction;
 use crate::time::Timestamp;
 use arrayvec::{ArrayString, ArrayVec};
@@ -789,6 +790,8 @@ pub struct Control {
     pub value: Option<CompactString>,
     /// What became of it.
     pub outcome: Outcome,
+    /// What was transferred, if anything was.
+    pub image: Option<Image>,
     /// How many in this window.
     pub count: u64,
     /// The first one's place (its request).

@@ -5,6 +5,7 @@
 
 use crate::bounded::Bounded;
 use crate::field::Field;
+use crate::image::Image;
 use crate::observation::{
     Binding, Category, Child, ChildProof, Evidence, Fact, FlowId, Host, Mac, Observation, Operation, Outcome, Place,
     Subject, Transport, Value,
@@ -182,6 +183,8 @@ pub struct Action {
     pub value: Option<Words>,
     /// What became of it.
     pub outcome: Outcome,
+    /// What was transferred, if anything was. In a box, because nearly nothing is.
+    pub image: Option<Box<Image>>,
     /// Where the request stands.
     pub place: Place,
 }

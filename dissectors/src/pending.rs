@@ -179,7 +179,7 @@ impl<R: Request> Waiting<R> {
     fn act(&self, outcome: Outcome, out: &mut Out<'_>) {
         let Some(Command { category, target, value }) = self.request.command() else { return };
         let Count { sender, child, operation, .. } = self.request.count();
-        out.act(Action { sender, child, operation, category, target, value, outcome, place: self.place });
+        out.act(Action { sender, child, operation, category, target, value, outcome, image: None, place: self.place });
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {

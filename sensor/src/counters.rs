@@ -79,7 +79,7 @@ fn packed_action(action: &Action) -> Option<u128> {
         Some(Child::Number(number)) => (1, *number),
         Some(_) => return None,
     };
-    if *code >= CODES {
+    if *code >= CODES || action.image.is_some() {
         return None;
     }
     let sender = u32::from(action.sender == Side::B);
@@ -108,6 +108,7 @@ fn is_same(one: &Action, other: &Action) -> bool {
         && one.operation == other.operation
         && one.child == other.child
         && one.sender == other.sender
+        && one.image == other.image
         && one.target.text() == other.target.text()
 }
 

@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use dissectors::observation::{
     Activity, Attempts, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic, Transport,
 };
-use dissectors::{Action, Direction, Observation, Place, Side, Subject, Timestamp, Words};
+use dissectors::{Action, Direction, Image, Observation, Place, Side, Subject, Timestamp, Words};
 use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,7 @@ struct ControlKey {
     operation: Operation,
     target: CompactString,
     outcome: Outcome,
+    image: Option<Image>,
     window: Timestamp,
 }
 
@@ -275,6 +276,7 @@ impl Sums {
             operation: action.operation.clone(),
             target: action.target.text(),
             outcome,
+            image: action.image.as_deref().copied(),
             window,
         };
         let fresh = |key: &ControlKey| Sum {
@@ -288,6 +290,7 @@ impl Sums {
                 target: key.target.clone(),
                 value: action.value.as_ref().map(Words::text),
                 outcome: key.outcome,
+                image: key.image,
                 count: 0,
                 first: action.place,
             },

@@ -392,6 +392,8 @@ pub(super) fn operations(
             value: deed.value.as_ref().map(ToString::to_string),
             outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name()),
             count: int(deed.count),
+            image_sha256: key.image.map(|image| image.to_string()),
+            image_bytes: key.image.map(|image| int(image.bytes)),
             community_id: community::id(&deed.evidence.flow).filter(|_| is_one),
             finding_id: finding(key),
             capture: path_of(deed.first.capture, captures),

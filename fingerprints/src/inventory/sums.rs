@@ -8,7 +8,7 @@ use dissectors::observation::{
     Activity, Address, Attempts, Child, Context, Control, Evidence, Host, Operation, Outcome, RolesFrom, Subject,
     Tally, Traffic, Transport,
 };
-use dissectors::{Direction, Place, Timestamp};
+use dissectors::{Direction, Image, Place, Timestamp};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::hash::Hash;
@@ -275,6 +275,7 @@ pub(super) struct DeedKey {
     pub(super) operation: Operation,
     pub(super) target: CompactString,
     pub(super) outcome: Outcome,
+    pub(super) image: Option<Image>,
 }
 
 /// The action itself: the first one keeps its value and its place.
@@ -291,7 +292,7 @@ impl DeedKey {
     /// The row of all that found no room, whoever did what to whom, and to what end.
     pub(super) fn of_the_rest(self) -> Self {
         let target = CompactString::default();
-        Self { client: NOBODY, server: NOBODY, child: None, port: 0, operation: OTHERS, target, ..self }
+        Self { client: NOBODY, server: NOBODY, child: None, port: 0, operation: OTHERS, target, image: None, ..self }
     }
 
     /// Whether this is such a row.
@@ -323,6 +324,7 @@ impl Deed {
             operation: control.operation.clone(),
             target: control.target.clone(),
             outcome: control.outcome,
+            image: control.image,
         };
         let deed = Self {
             category: control.category.name(),

@@ -177,6 +177,7 @@ impl World {
             target: target.into(),
             value: Some("17".into()),
             outcome,
+            image: None,
             count: 3,
             first: Place { time: evidence.time, capture: evidence.capture, frame: evidence.frame },
         };

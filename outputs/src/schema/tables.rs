@@ -292,7 +292,7 @@ table! {
         value: Option<String> = "The value that was asked for.";
         outcome: Option<&'static str> = "accepted, rejected or unanswered; null when the answers could not be seen.";
         count: i64 = "Cyclic repeats within the hour, the first included.";
-        image_sha256: Option<String> = "Hash of the program or firmware that was transferred.";
+        image_sha256: Option<String> = "SHA-256 of the program, firmware or file that was transferred, as far as it was seen.";
         image_bytes: Option<i64> = "Its size.";
         community_id: Option<String> = "Community ID of the flow.";
         finding_id: Option<Shared> = "The finding that it led to.";

@@ -154,6 +154,7 @@ fn planted() -> Planted {
                     target,
                     value: Some(value),
                     outcome: Outcome::Accepted,
+                    image: None,
                     count: 1,
                     first,
                 }))
