@@ -62,6 +62,33 @@ pub enum Verdict {
     /// It fits, and this many bits of it could have been otherwise: magic, reserved bits, lengths that agree, checksums.
     /// 32 and more name the flow at once; fewer need a second message in the same flow.
     Bits(u32),
+    /// It fits, but one message alone proves too little: the flow is named when the other side sends the part that this
+    /// one lacks, or, on a usual port of the protocol, by a second message.
+    Part(Part),
+}
+
+impl Verdict {
+    /// Whether a message of the protocol starts here, however little that proves.
+    pub fn is_mine(self) -> bool {
+        matches!(self, Self::Bits(_) | Self::Part(_))
+    }
+}
+
+/// One message of an exchange: a request or its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What an answer repeats of its request.
+    pub exchange: u64,
+    /// Whether it asks or answers, if its structure says so.
+    pub direction: Option<Direction>,
+}
+
+impl Part {
+    /// Whether this and what the other side sent are a request and its answer.
+    pub fn completes(self, other: Self) -> bool {
+        let agree = self.direction.is_some() && self.direction == other.direction;
+        self.exchange == other.exchange && !agree
+    }
 }
 
 /// What a dissector wants after a message.

@@ -31,7 +31,9 @@ pub mod secret;
 mod side;
 pub mod time;
 
-pub use dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides, Verdict};
+pub use dissector::{
+    Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Side, Sides, Verdict,
+};
 pub use image::Image;
 pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};
 pub use out::{Action, Count, Mark, Out, PackedCount, Scene, Told, Words};

@@ -73,6 +73,12 @@ impl<R: Request> Pending<R> {
         all.into_iter().position(|waiting| is_it(waiting) && !waiting.is_overdue(now))
     }
 
+    /// Where the latest request stands that `is_it` accepts.
+    pub(crate) fn latest(&self, now: Timestamp, is_it: impl Fn(&Waiting<R>) -> bool) -> Option<usize> {
+        let all = (0_usize..).zip(self.oldest.iter().chain(&self.others));
+        all.filter(|(_, waiting)| is_it(waiting) && !waiting.is_overdue(now)).map(|(at, _)| at).last()
+    }
+
     /// The request at a position.
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Option<&R> {

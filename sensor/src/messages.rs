@@ -4,7 +4,7 @@
 //! half-told message said, and finds the footing again after a loss or after malformed bytes.
 
 use dissectors::out::Tallies;
-use dissectors::{Dissector, Footing, Next, Out, Place, Protocol, Reader, Scene, Side, Stop, Told, Verdict};
+use dissectors::{Dissector, Footing, Next, Out, Place, Protocol, Reader, Scene, Side, Stop, Told};
 
 /// What a dissector may tell to, for the length of one segment.
 pub(crate) struct Desk<'a, T> {
@@ -194,7 +194,7 @@ impl Messages {
 
     /// Whether a message of the protocol starts here.
     fn regain(&mut self, bytes: &[u8], protocol: &Protocol, scene: &Scene) -> bool {
-        let stands = matches!((protocol.probe)(bytes, scene.transport), Verdict::Bits(_));
+        let stands = (protocol.probe)(bytes, scene.transport).is_mine();
         if stands {
             self.standing = Standing::Firm;
         }

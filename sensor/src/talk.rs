@@ -4,7 +4,7 @@ use crate::counters::Counters;
 use crate::messages::{Desk, Fate, Messages};
 use crate::source::prefetch;
 use dissectors::observation::Transport;
-use dissectors::{Carrier, Dissector, Ending, Place, Protocol, Scene, Side, Sides, Told, Verdict, protocols};
+use dissectors::{Carrier, Dissector, Ending, Part, Place, Protocol, Scene, Side, Sides, Told, Verdict, protocols};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// As many bits name a protocol at once.
@@ -45,15 +45,34 @@ struct Probing {
     kept: Vec<Kept>,
     /// The bytes of each side since the place where a message may start.
     fronts: Sides<Vec<u8>>,
-    /// A protocol of which one message was seen that could be another's too.
-    likely: Option<&'static str>,
+    /// The latest message that could be another protocol's too.
+    likely: Option<Likely>,
     tries: u32,
+}
+
+/// A protocol of which one message was seen that proves too little.
+struct Likely {
+    protocol: &'static str,
+    /// Who sent it, and what it lacks; any second message will do if it says nothing.
+    part: Option<(Side, Part)>,
+}
+
+impl Likely {
+    /// Whether a later message of `side`, which proves too little as well, makes up for what this one lacks. On a usual
+    /// port of the protocol any will do.
+    fn is_confirmed_by(&self, protocol: &Protocol, side: Side, part: Option<Part>, scene: &Scene) -> bool {
+        let completes = match (self.part, part) {
+            (Some((sender, one)), Some(other)) => sender != side && other.completes(one),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.protocol == protocol.name && (completes || hint_of(protocol, scene) == Some(true))
+    }
 }
 
 /// What the candidates make of a front.
 enum Assessment {
     Named(&'static Protocol),
-    Likely(&'static Protocol),
+    Likely(&'static Protocol, Option<Part>),
     More,
     Nobody,
 }
@@ -309,11 +328,16 @@ impl Talk {
         };
         match assessment {
             Assessment::Named(protocol) => self.name(protocol, side, bytes, place, lent),
-            Assessment::Likely(protocol) if probing.likely == Some(protocol.name) => {
+            Assessment::Likely(protocol, part)
+                if probing
+                    .likely
+                    .as_ref()
+                    .is_some_and(|likely| likely.is_confirmed_by(protocol, side, part, &self.scene)) =>
+            {
                 self.name(protocol, side, bytes, place, lent);
             }
-            Assessment::Likely(protocol) => {
-                probing.likely = Some(protocol.name);
+            Assessment::Likely(protocol, part) => {
+                probing.likely = Some(Likely { protocol: protocol.name, part: part.map(|part| (side, part)) });
                 probing.fronts.of_mut(side).clear();
                 probing.keep(side, bytes, place, &mut self.unknown);
             }
@@ -388,14 +412,15 @@ fn assess(front: &[u8], scene: &Scene, excluded: u64) -> Assessment {
             }
             match (protocol.probe)(front, scene.transport) {
                 Verdict::Bits(bits) if bits >= NAMING_BITS => return Assessment::Named(protocol),
-                Verdict::Bits(_) => likely = likely.or(Some(*protocol)),
+                Verdict::Bits(_) => likely = likely.or(Some((*protocol, None))),
+                Verdict::Part(part) => likely = likely.or(Some((*protocol, Some(part)))),
                 Verdict::More => more = true,
                 Verdict::NotMine => {}
             }
         }
     }
     match likely {
-        Some(protocol) => Assessment::Likely(protocol),
+        Some((protocol, part)) => Assessment::Likely(protocol, part),
         None if more => Assessment::More,
         None => Assessment::Nobody,
     }
