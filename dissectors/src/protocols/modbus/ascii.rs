@@ -101,11 +101,10 @@ const NO_FRAME: &str = "no frame from colon to CR and LF";
 
 #[cfg(test)]
 mod tests {
-    use super::super::MODBUS;
-    use super::super::tests::exchanges;
+    use super::super::serial::tests::{is_told_as_with_a_header, line, names_by_exchanges};
     use super::*;
     use crate::dissector::Side;
-    use crate::rig::{Rig, hex};
+    use crate::rig::hex;
 
     fn framed(unit_and_pdu: &[u8]) -> Vec<u8> {
         let sum = unit_and_pdu.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
@@ -114,45 +113,14 @@ mod tests {
         format!(":{}\r\n", digits.concat()).into_bytes()
     }
 
-    fn serial_exchanges() -> Vec<(Vec<u8>, Vec<u8>)> {
-        let strip = |message: Vec<u8>| framed(&message[6..]);
-        exchanges().into_iter().map(|(request, response)| (strip(request), strip(response))).collect()
-    }
-
-    fn line() -> Rig {
-        Rig::tcp(&MODBUS).with_ports(40000, 4001)
-    }
-
     #[test]
     fn exchanges_are_told_as_with_an_mbap_header() {
-        let (mut with, mut without) = (line(), line());
-        let mut datagrams = Rig::udp(&MODBUS).with_ports(40000, 4001);
-        for ((asked, answered), (ask, answer)) in exchanges().into_iter().zip(serial_exchanges()) {
-            for (side, message, frame) in [(Side::A, asked, ask), (Side::B, answered, answer)] {
-                with.segment(side, &message);
-                assert_eq!(without.segment(side, &frame), 0);
-                datagrams.datagram(side, &frame.to_ascii_lowercase());
-            }
-        }
-        let story = with.story();
-        assert_eq!(without.story(), story);
-        assert_eq!(datagrams.story(), story);
-        assert_eq!(without.wait(9).story(), [""; 0], "each request found its answer");
+        is_told_as_with_a_header(framed);
     }
 
     #[test]
     fn a_request_and_its_answer_name_a_flow_together() {
-        for (request, response) in serial_exchanges() {
-            let (asked, answered) = (probe(&request, Transport::Tcp), probe(&response, Transport::Udp));
-            let (Verdict::Part(asked), Verdict::Part(answered)) = (asked, answered) else {
-                panic!("{request:x?} {response:x?}");
-            };
-            assert!(answered.completes(asked), "{request:x?} {response:x?}");
-            for end in 0..request.len() {
-                assert_eq!(probe(&request[..end], Transport::Tcp), Verdict::More);
-                assert_eq!(probe(&request[..end], Transport::Udp), Verdict::NotMine);
-            }
-        }
+        names_by_exchanges(framed, probe);
         let other: [&[u8]; 5] =
             [b":nick!user@host PRIVMSG #x :y\r\n", b":0103\r\n", b":010300\n", b"::", b":01030000000AF3\r\n"];
         for text in other {

@@ -150,32 +150,22 @@ const MAX_LENGTH: usize = 256;
 const NO_FRAME: &str = "no frame with a right CRC";
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::super::MODBUS;
-    use super::super::tests::exchanges;
+    use super::super::serial::tests::{is_told_as_with_a_header, line, names_by_exchanges};
     use super::*;
     use crate::dissector::{Direction, Footing, Part, Side};
-    use crate::rig::{Rig, hex};
+    use crate::rig::hex;
     use proptest::prelude::*;
 
     /// Unit and PDU, with their CRC behind them.
-    pub(crate) fn framed(unit_and_pdu: &[u8]) -> Vec<u8> {
+    fn framed(unit_and_pdu: &[u8]) -> Vec<u8> {
         let crc = unit_and_pdu.iter().fold(PRESET, |crc, byte| forward(crc, *byte));
         [unit_and_pdu, &crc.to_le_bytes()].concat()
     }
 
     fn rtu(unit_and_pdu: &str) -> Vec<u8> {
         framed(&hex(unit_and_pdu))
-    }
-
-    /// The same exchanges as with an MBAP header.
-    fn serial_exchanges() -> Vec<(Vec<u8>, Vec<u8>)> {
-        let strip = |message: Vec<u8>| framed(&message[6..]);
-        exchanges().into_iter().map(|(request, response)| (strip(request), strip(response))).collect()
-    }
-
-    fn line() -> Rig {
-        Rig::tcp(&MODBUS).with_ports(40000, 4001)
     }
 
     #[test]
@@ -188,39 +178,13 @@ pub(super) mod tests {
 
     #[test]
     fn exchanges_are_told_as_with_an_mbap_header() {
-        let (mut with, mut without, mut datagrams) = (line(), line(), Rig::udp(&MODBUS).with_ports(40000, 4001));
-        for ((asked, answered), (ask, answer)) in exchanges().into_iter().zip(serial_exchanges()) {
-            for (side, message, frame) in [(Side::A, asked, ask), (Side::B, answered, answer)] {
-                with.segment(side, &message);
-                assert_eq!(without.segment(side, &frame), 0);
-                datagrams.datagram(side, &frame);
-            }
-        }
-        let story = with.story();
-        assert!(story.iter().any(|line| line.starts_with("A write[1] by 6: register 5 = 1500, accepted")), "{story:?}");
-        assert_eq!(without.story(), story);
-        assert_eq!(datagrams.story(), story);
-        for rig in [&mut without, &mut datagrams] {
-            assert_eq!(rig.wait(9).story(), [""; 0], "each request found its answer");
-        }
+        is_told_as_with_a_header(framed);
     }
 
     #[test]
     fn a_request_and_its_answer_name_a_flow_together() {
+        names_by_exchanges(framed, probe);
         let tcp = |front: &[u8]| probe(front, Transport::Tcp);
-        for (request, response) in serial_exchanges() {
-            let (Verdict::Part(asked), Verdict::Part(answered)) = (tcp(&request), tcp(&response)) else {
-                panic!("{request:x?} {response:x?}");
-            };
-            assert!(answered.completes(asked), "{request:x?} {response:x?}");
-            for front in [request, response] {
-                assert_eq!(probe(&front, Transport::Udp), tcp(&front));
-                for end in 0..front.len() {
-                    assert_eq!(tcp(&front[..end]), Verdict::More, "{:x?}", &front[..end]);
-                    assert!(!probe(&front[..end], Transport::Udp).is_mine() || end == 0);
-                }
-            }
-        }
         let part = |unit_and_pdu: &str| match tcp(&rtu(unit_and_pdu)) {
             Verdict::Part(part) => part,
             other => panic!("{unit_and_pdu}: {other:?}"),
