@@ -192,6 +192,7 @@ pub struct Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum About {
     Attribute(&'static str),
+    Numbered(&'static str, u32),
     Binding(Mac, Binding),
     Child(ChildProof),
 }
@@ -488,6 +489,16 @@ impl<'a> Out<'a> {
         });
     }
 
+    /// One of several values of a property, each under a number: a change of one says nothing of the others.
+    pub fn numbered(&mut self, side: Side, child: Option<&Child>, (field, number): (&'static Field, u32), value: &str) {
+        let subject = self.end(side, child);
+        let value_hash = self.told.hasher.hash_one(value.as_bytes());
+        self.once(subject, About::Numbered(field.name, number), Some(field), value_hash, || Fact::Attribute {
+            field,
+            value: Value::text(value.as_bytes()),
+        });
+    }
+
     /// Text that the device on a side, or its child, says of itself; an empty one says nothing.
     pub fn text(&mut self, side: Side, child: Option<&Child>, field: &'static Field, text: &[u8]) {
         let text = text.trim_ascii();
@@ -706,6 +717,20 @@ mod tests {
             out.text(Side::A, None, &NAME, b"browser");
             assert_eq!(desk.told().len(), told, "from port {port}");
         }
+    }
+
+    #[test]
+    fn values_under_numbers_do_not_replace_each_other() {
+        let mut desk = Desk::new();
+        for (second, told) in [(0, ["0: one", "0: two"].as_slice()), (1, &[]), (120, &[])] {
+            for (number, value) in [(128, "one"), (129, "two")] {
+                desk.out(second, Side::B).numbered(Side::B, None, (&NAME, number), value);
+            }
+            assert_eq!(desk.told(), told);
+        }
+        assert_eq!(desk.told.flaps(), 0);
+        desk.out(121, Side::B).numbered(Side::B, None, (&NAME, 128), "three");
+        assert_eq!(desk.told(), ["120: 2 more", "121: three"]);
     }
 
     #[test]

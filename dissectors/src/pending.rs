@@ -165,6 +165,11 @@ impl<R: Request> Waiting<R> {
         self.is_owed_an_answer
     }
 
+    /// Where it stands.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
     /// It was answered.
     #[inline]
     pub(crate) fn answered(&self, outcome: Outcome, out: &mut Out<'_>) {

@@ -4,36 +4,42 @@
 //! lines (Modbus over Serial Line V1.02), as serial servers and gateways pass them on.
 //!
 //! Read: every function, counted by unit, of which only requests carry `is_control`; writes, of files too, by the
-//! addresses in the PDU, which count from zero, and restarts and silences of the port, with their outcome; device
-//! identification and server id. Units 0 and 255 often mean the server itself (Guide, 4.4.2.3) and are told as they
-//! stand.
+//! addresses in the PDU, which count from zero, restarts and silences of the port and cleared counters, with their
+//! outcome; device identification, server id, SunSpec's common model; states, counters and event logs. Units 0 and 255
+//! often mean the server itself (Guide, 4.4.2.3) and are told as they stand.
 //!
 //! Who asks comes from the messages: their structure first, then the pairing of answers with requests, then what is
 //! known already, then the port, then who spoke first. A request that breaks its function's structure is counted all
 //! the same, because a server answers it (exception 3); a response that does is malformed.
 //!
-//! Skipped on purpose: the values that are read, private identification objects (128 and up), the structure of
-//! functions that tell nothing here (they are taken by their length), and Modbus over TLS (port 802).
+//! Skipped on purpose: the values that are read; what function 43/13 and the functions of makers hold (they are taken by
+//! their length); and Modbus over TLS (port 802).
 
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Verdict};
-use crate::observation::{Child, ChildProof, Operation, Outcome, Transport};
+use crate::observation::{Child, ChildProof, Operation, Outcome, Place, Transport};
 use crate::out::{Count, Mark, Out};
 use crate::pending::{Pending, Request, Waiting};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use crate::{Footing, Sides};
 use control::Control;
+use files::Files;
 use pdu::{Fits, Pdu};
 use pending::Asked;
+use sunspec::{Maps, Registers};
 
 mod ascii;
 mod control;
+mod diagnostics;
+mod files;
 mod identity;
 mod mbap;
 mod pdu;
 mod pending;
+mod records;
 mod rtu;
 mod serial;
+mod sunspec;
 mod write;
 
 pub(crate) static MODBUS: Protocol = Protocol {
@@ -52,6 +58,30 @@ pub(crate) static MODBUS: Protocol = Protocol {
         &identity::SERVER_ID_TEXT,
         &identity::RUN_INDICATOR,
         &GATEWAY_EXCEPTION,
+        &identity::PRIVATE_OBJECT,
+        &identity::SERVER_ID,
+        &diagnostics::DEVICE_EXCEPTION,
+        &diagnostics::EXCEPTION_STATUS,
+        &diagnostics::DIAGNOSTIC_REGISTER,
+        &diagnostics::BUS_MESSAGES,
+        &diagnostics::BUS_ERRORS,
+        &diagnostics::BUS_EXCEPTIONS,
+        &diagnostics::SERVER_MESSAGES,
+        &diagnostics::NO_RESPONSES,
+        &diagnostics::NAKS,
+        &diagnostics::BUSY,
+        &diagnostics::OVERRUNS,
+        &diagnostics::COMM_EVENTS,
+        &diagnostics::COMM_MESSAGES,
+        &diagnostics::LOGGED_RESTARTS,
+        &diagnostics::LOGGED_SILENCES,
+        &sunspec::MANUFACTURER,
+        &sunspec::MODEL,
+        &sunspec::OPTIONS,
+        &sunspec::VERSION,
+        &sunspec::SERIAL,
+        &sunspec::ADDRESS,
+        &sunspec::MODELS,
     ],
     probe,
     max_message: 1030, // the header and the longest of function 90; RTU has 256, ASCII 513
@@ -76,6 +106,8 @@ struct Conversation {
     /// The unit told last of each side, so that a poll costs no look-up; then all that were told.
     latest: Sides<Option<u8>>,
     told: Sides<Option<Box<Units>>>,
+    files: Option<Box<Files>>,
+    maps: Option<Box<Maps>>,
 }
 
 impl Dissector for Conversation {
@@ -95,10 +127,16 @@ impl Dissector for Conversation {
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
         self.pending.give_up(now, out);
+        if let Some(files) = &mut self.files {
+            files.tick(now, out);
+        }
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.pending.finish(ending, out);
+        if let Some(files) = &mut self.files {
+            files.finish(out);
+        }
     }
 }
 
@@ -229,10 +267,14 @@ impl Conversation {
             transaction: adu.transaction,
             unit: adu.unit,
             function: adu.pdu.function,
+            front: adu.pdu.front(),
             asker: side,
             is_control: adu.pdu.is_control(),
             control: if grounds == Grounds::Broken { None } else { Control::of(&adu.pdu) },
         };
+        if adu.pdu.function == pdu::READ_FILE_RECORD && grounds != Grounds::Broken {
+            self.files.get_or_insert_default().ask(adu.transaction, adu.unit, adu.pdu.data);
+        }
         let is_owed_an_answer = adu.unit != BROADCAST && !adu.pdu.silences() && !out.is_group(side.other());
         out.count(request.count());
         self.pending.push(request, is_owed_an_answer, out);
@@ -250,13 +292,32 @@ impl Conversation {
             mark: if exception.is_some() { Mark::Exception } else { Mark::Plain },
             is_control: false,
         });
-        if let Some(waiting) = answered {
+        if let Some(waiting) = &answered
+            && !self.transfers(side, adu, waiting.place(), out)
+        {
             waiting.answered(outcome(exception), out);
         }
         if grounds == Grounds::Proof {
             self.learn(side, out);
-            self.tell(side, adu, out);
+            self.tell(side, adu, answered.as_ref().map(|waiting| waiting.request.front), out);
         }
+    }
+
+    /// Whether an answer is a part of a file, which is told when all of it came.
+    fn transfers(&mut self, side: Side, adu: &Adu<'_>, asked: Place, out: &mut Out<'_>) -> bool {
+        let Adu { transaction, unit, pdu: Pdu { function, is_exception, data } } = *adu;
+        match function {
+            _ if is_exception => return false,
+            pdu::READ_FILE_RECORD => {
+                let files = self.files.get_or_insert_default();
+                files.read(side.other(), (transaction, unit), data, asked, out);
+            }
+            pdu::WRITE_FILE_RECORD => {
+                self.files.get_or_insert_default().written(side.other(), unit, data, asked, out);
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn learn(&mut self, server: Side, out: &mut Out<'_>) {
@@ -265,15 +326,28 @@ impl Conversation {
         }
     }
 
-    /// What an answer says of who gives it.
-    fn tell(&mut self, side: Side, adu: &Adu<'_>, out: &mut Out<'_>) {
+    /// What an answer says of who gives it; `asked` is what its request began with.
+    fn tell(&mut self, side: Side, adu: &Adu<'_>, asked: Option<[u8; 4]>, out: &mut Out<'_>) {
         if let Some(code @ (GATEWAY_PATH_UNAVAILABLE | GATEWAY_TARGET_FAILED)) = adu.pdu.exception() {
             return out.number(side, None, &GATEWAY_EXCEPTION, i64::from(code));
         }
         if *self.latest.of(side) != Some(adu.unit) {
             self.tell_unit(side, adu.unit, out);
         }
+        if let Some(code) = adu.pdu.exception() {
+            return diagnostics::tell_exception(side, &child(adu.unit), code, out);
+        }
         match adu.pdu.function {
+            pdu::READ_HOLDING_REGISTERS | pdu::READ_INPUT_REGISTERS => {
+                if let Some(read) = asked.and_then(|asked| Registers::of(asked, &adu.pdu))
+                    && (self.maps.is_some() || read.may_be_of_a_map())
+                {
+                    self.maps.get_or_insert_default().see(side, adu.unit, read, out);
+                }
+            }
+            pdu::READ_EXCEPTION_STATUS | pdu::DIAGNOSTICS | pdu::GET_COMM_EVENT_COUNTER | pdu::GET_COMM_EVENT_LOG => {
+                diagnostics::tell(side, &child(adu.unit), &adu.pdu, out);
+            }
             pdu::REPORT_SERVER_ID => identity::tell_server_id(side, &child(adu.unit), adu.pdu.data, out),
             pdu::ENCAPSULATED if identity::is_identification(adu.pdu.data) => {
                 identity::tell_objects(side, &child(adu.unit), adu.pdu.data, out);
@@ -544,6 +618,7 @@ mod tests {
                 "10.0.0.2 modbus.gateway_exception = 11",
                 "10.0.0.2 modbus.gateway_exception = 10",
                 "10.0.0.2[9] exists (Answered)",
+                "10.0.0.2[9] modbus.device_exception = 4",
             ]
         );
     }

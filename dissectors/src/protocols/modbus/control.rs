@@ -1,11 +1,14 @@
 //! What a control request does, in the words of the operations table.
 
-use super::pdu::{DIAGNOSTICS, FORCE_LISTEN_ONLY, Pdu, RESTART_COMMUNICATIONS, WRITE_FILE_RECORD};
+use super::pdu::{
+    CHANGE_ASCII_DELIMITER, CLEAR_COUNTERS, CLEAR_OVERRUN_COUNTER, DIAGNOSTICS, FORCE_LISTEN_ONLY, Pdu,
+    RESTART_COMMUNICATIONS, WRITE_FILE_RECORD,
+};
+use super::records::{self, Group};
 use super::write::Write;
 use crate::observation::Category;
 use crate::out::Words;
 use crate::pending::Command;
-use crate::reader::{Reader, Stop};
 use compact_str::{CompactString, format_compact};
 
 /// What a request changes. Small: it is kept until the answer comes.
@@ -19,6 +22,12 @@ pub(super) enum Control {
     Restart { clears_log: bool },
     /// Diagnostics 4 (6.8.1): the port answers nothing until it is restarted.
     Silence,
+    /// Diagnostics 10 (6.8.1): all counters and the diagnostic register count anew.
+    ClearCounters,
+    /// Diagnostics 20 (6.8.1): the counter of overruns counts anew.
+    ClearOverruns,
+    /// Diagnostics 3 (6.8.1): what ends a message in ASCII mode.
+    Delimiter(u8),
 }
 
 /// The first group of records that a request writes.
@@ -40,7 +49,10 @@ impl Control {
                 Some(Self::Restart { clears_log: *option == CLEAR_LOG })
             }
             (DIAGNOSTICS, [0, FORCE_LISTEN_ONLY, ..]) => Some(Self::Silence),
-            (WRITE_FILE_RECORD, data) => Records::read(data).ok().map(Self::File),
+            (DIAGNOSTICS, [0, CLEAR_COUNTERS, ..]) => Some(Self::ClearCounters),
+            (DIAGNOSTICS, [0, CLEAR_OVERRUN_COUNTER, ..]) => Some(Self::ClearOverruns),
+            (DIAGNOSTICS, [0, CHANGE_ASCII_DELIMITER, delimiter, ..]) => Some(Self::Delimiter(*delimiter)),
+            (WRITE_FILE_RECORD, data) => Records::of(data).map(Self::File),
             _ => Write::of(request).map(Self::Write),
         }
     }
@@ -54,39 +66,43 @@ impl Control {
                 (Category::Restart, "communications".into(), value)
             }
             Self::Silence => (Category::Stop, "port".into(), None),
+            Self::ClearCounters => {
+                (Category::Config, "counters and diagnostic register".into(), Some("cleared".into()))
+            }
+            Self::ClearOverruns => (Category::Config, "overrun counter".into(), Some("cleared".into())),
+            Self::Delimiter(delimiter) => (Category::Config, "ASCII delimiter".into(), Some(Words::number(*delimiter))),
         };
         Command { category, target, value }
     }
 }
 
 impl Records {
-    fn read(data: &[u8]) -> Result<Self, Stop> {
-        let mut reader = Reader::closed(data);
-        let length = reader.u8()?;
-        let mut groups = reader.sub(length.into())?;
-        if groups.u8()? != REFERENCE_TYPE {
-            return Err(groups.malformed("the reference type is not 6"));
-        }
-        let (file, record, length) = (groups.u16()?, groups.u16()?, groups.u16()?);
-        let mut registers = groups.sub(usize::from(length).saturating_mul(2))?;
-        Ok(Self { file, record, length, first: registers.u16().ok(), has_others: !groups.is_empty() })
+    fn of(request: &[u8]) -> Option<Self> {
+        let mut groups = records::written(request);
+        let Group { file, record, length, data } = groups.next()?.ok()?;
+        let first = data.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+        Some(Self { file, record, length, first, has_others: groups.next().is_some() })
     }
 
     /// `file 4 records 7-9`; `file 4 record 7 and others`.
     fn target(&self) -> CompactString {
-        let Self { file, record, length, has_others, .. } = *self;
-        let last = u32::from(record).saturating_add(u32::from(length)).saturating_sub(1);
-        let others = if has_others { " and others" } else { "" };
-        match length {
-            0 | 1 => format_compact!("file {file} record {record}{others}"),
-            _ => format_compact!("file {file} records {record}-{last}{others}"),
-        }
+        let others = if self.has_others { " and others" } else { "" };
+        let target = target(self.file, self.record, self.length.into());
+        format_compact!("{target}{others}")
+    }
+}
+
+/// Consecutive records of a file, in words.
+pub(super) fn target(file: u16, record: u16, length: u32) -> CompactString {
+    let last = u32::from(record).saturating_add(length).saturating_sub(1);
+    match length {
+        0 | 1 => format_compact!("file {file} record {record}"),
+        _ => format_compact!("file {file} records {record}-{last}"),
     }
 }
 
 /// The data field of Restart Communications that clears the log of communication events too.
 const CLEAR_LOG: [u8; 2] = [0xff, 0];
-const REFERENCE_TYPE: u8 = 6;
 
 #[cfg(test)]
 mod tests {
@@ -103,13 +119,10 @@ mod tests {
     fn records_of_files_are_named() {
         // trans proto len  unit fc count | type file record length | registers
         let one = "0001 0000 0010 01 15 0d  06 0004 0007 0003  06af 04be 100d";
-        assert_eq!(act(one, one), "A file[1] by 21: file 4 records 7-9 = 1711, accepted (frame 1)");
         let two = "0001 0000 0015 01 15 12  06 0004 0007 0001  06af  06 0003 0009 0001 4b1d";
-        assert_eq!(act(two, two), "A file[1] by 21: file 4 record 7 and others = 1711, accepted (frame 1)");
-        assert_eq!(
-            act(one, "0001 0000 0003 01 95 02"),
-            "A file[1] by 21: file 4 records 7-9 = 1711, rejected (frame 1)"
-        );
+        let refused = "0001 0000 0003 01 95 02";
+        assert_eq!(act(one, refused), "A file[1] by 21: file 4 records 7-9 = 1711, rejected (frame 1)");
+        assert_eq!(act(two, refused), "A file[1] by 21: file 4 record 7 and others = 1711, rejected (frame 1)");
         let refused = "0001 0000 0003 01 95 03";
         for broken in [
             "0001 0000 0010 01 15 0d  05 0004 0007 0003  06af 04be 100d",
@@ -128,6 +141,13 @@ mod tests {
         assert_eq!(act(restart, restart), "A restart[1] by 8: communications, accepted (frame 1)");
         let cleared = "0001 0000 0006 01 08 0001 ff00";
         assert_eq!(act(cleared, cleared), "A restart[1] by 8: communications = clear event log, accepted (frame 1)");
+        let counters = "0001 0000 0006 01 08 000a 0000";
+        let target = "counters and diagnostic register = cleared";
+        assert_eq!(act(counters, counters), format!("A config[1] by 8: {target}, accepted (frame 1)"));
+        let overruns = "0001 0000 0006 01 08 0014 0000";
+        assert_eq!(act(overruns, overruns), "A config[1] by 8: overrun counter = cleared, accepted (frame 1)");
+        let delimiter = "0001 0000 0006 01 08 0003 3b00";
+        assert_eq!(act(delimiter, delimiter), "A config[1] by 8: ASCII delimiter = 59, accepted (frame 1)");
         let echo = "0001 0000 0006 01 08 0000 a55a";
         assert_eq!(act(echo, echo), "");
         let mut rig = Rig::tcp(&MODBUS);

@@ -4,6 +4,7 @@
 use crate::dissector::{Field, Side};
 use crate::observation::{Child, Value};
 use crate::out::Out;
+use compact_str::format_compact;
 
 pub(super) static VENDOR_NAME: Field =
     Field::new("modbus.vendor_name", "Read Device Identification, object 0, VendorName (6.21)");
@@ -27,6 +28,15 @@ pub(super) static SERVER_ID_TEXT: Field =
     Field::new("modbus.server_id_text", "Report Server ID: the longest text in what the device tells (6.13)");
 pub(super) static RUN_INDICATOR: Field =
     Field::new("modbus.run_indicator", "Report Server ID: on (0xFF) or off (0x00), where its place is certain (6.13)");
+
+pub(super) static PRIVATE_OBJECT: Field = Field::new(
+    "modbus.private_object",
+    "Read Device Identification, objects 0x80 to 0xff, which makers define: number and text, `0x80 AB-12` (6.21)",
+);
+pub(super) static SERVER_ID: Field = Field::new(
+    "modbus.server_id",
+    "Report Server ID: the maker's number, where it is one octet of certain place (6.13)",
+);
 
 /// The fields of the objects, by their numbers.
 static OBJECTS: [&Field; 7] =
@@ -58,8 +68,13 @@ pub(super) fn tell_objects(side: Side, child: &Child, data: &[u8], out: &mut Out
     }
     out.number(side, Some(child), &CONFORMITY_LEVEL, i64::from(*conformity));
     for (number, text) in Objects(objects).take(usize::from(*count)) {
+        let text = without_padding(text).trim_ascii();
         if let Some(field) = OBJECTS.get(usize::from(number)) {
-            out.text(side, Some(child), field, without_padding(text));
+            out.text(side, Some(child), field, text);
+        } else if number >= FIRST_PRIVATE
+            && let Some(text) = printable(text)
+        {
+            out.numbered(side, Some(child), (&PRIVATE_OBJECT, number.into()), &format_compact!("{number:#04x} {text}"));
         }
     }
 }
@@ -74,6 +89,10 @@ pub(super) fn tell_server_id(side: Side, child: &Child, data: &[u8], out: &mut O
         out.text(side, Some(child), &SERVER_ID_TEXT, text.bytes);
     }
     if let Some(indicator) = run_indicator(id, text.as_ref()) {
+        let starts_with_text = text.as_ref().is_some_and(|text| text.start == 0);
+        if let Some(number) = id.first().filter(|_| !starts_with_text) {
+            out.number(side, Some(child), &SERVER_ID, (*number).into());
+        }
         out.attribute(side, Some(child), &RUN_INDICATOR, indicator.as_bytes(), || Value::text(indicator.as_bytes()));
     }
 }
@@ -128,6 +147,11 @@ fn run_indicator(id: &[u8], text: Option<&Text<'_>>) -> Option<&'static str> {
     }
 }
 
+/// Text that can be shown as it is.
+pub(super) fn printable(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok().filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
+}
+
 /// Text without the zeros that some servers fill it up with.
 fn without_padding(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
@@ -135,6 +159,7 @@ fn without_padding(text: &[u8]) -> &[u8] {
 }
 
 const READ_DEVICE_IDENTIFICATION: u8 = 14;
+const FIRST_PRIVATE: u8 = 0x80;
 
 #[cfg(test)]
 mod tests {
@@ -159,6 +184,37 @@ mod tests {
                 "10.0.0.2[5] modbus.product_name = P4",
                 "10.0.0.2[5] modbus.model_name = M",
                 "10.0.0.2[5] modbus.user_application_name = L1",
+                "10.0.0.2[5] modbus.private_object = 0x80 11",
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_and_single_objects_add_up() {
+        let mut rig = Rig::tcp(&MODBUS);
+        // trans proto len  unit fc mei code object
+        rig.segment(Side::A, &hex("0001 0000 0005 05 2b 0e 03 00"));
+        // trans proto len  unit fc mei code conformity more next count (number length text)
+        rig.segment(Side::B, &hex("0001 0000 0011 05 2b 0e 03 83 ff 80 02  00 03 414243  01 02 5839"));
+        rig.segment(Side::A, &hex("0002 0000 0005 05 2b 0e 03 80"));
+        // The second private object is no text, the third is padded.
+        let page = "0002 0000 0015 05 2b 0e 03 83 00 00 03  80 02 5231  81 02 01ff  fe 03 53 3200";
+        rig.segment(Side::B, &hex(page));
+        rig.segment(Side::A, &hex("0003 0000 0005 05 2b 0e 04 02"));
+        rig.segment(Side::B, &hex("0003 0000 000e 05 2b 0e 04 83 00 00 01  02 04 76312e32"));
+        // The same page again: nothing is new.
+        rig.segment(Side::A, &hex("0002 0000 0005 05 2b 0e 03 80"));
+        rig.segment(Side::B, &hex(page));
+        let told: Vec<_> = rig.story().into_iter().filter(|line| line.contains("modbus.")).collect();
+        assert_eq!(
+            told,
+            [
+                "10.0.0.2[5] modbus.conformity_level = 131",
+                "10.0.0.2[5] modbus.vendor_name = ABC",
+                "10.0.0.2[5] modbus.product_code = X9",
+                "10.0.0.2[5] modbus.private_object = 0x80 R1",
+                "10.0.0.2[5] modbus.private_object = 0xfe S2",
+                "10.0.0.2[5] modbus.revision = v1.2",
             ]
         );
     }
@@ -196,11 +252,11 @@ mod tests {
             rig.story()[3..].join("; ").replace("10.0.0.2[1] modbus.", "")
         };
         //               id run text
-        assert_eq!(told("fa ff 20504d373130"), "server_id_text = PM710; run_indicator = on");
-        assert_eq!(told("00 00 504d373130"), "server_id_text = PM710; run_indicator = off");
+        assert_eq!(told("fa ff 20504d373130"), "server_id_text = PM710; server_id = 250; run_indicator = on");
+        assert_eq!(told("00 00 504d373130"), "server_id_text = PM710; server_id = 0; run_indicator = off");
         assert_eq!(told("504d373130 ff"), "server_id_text = PM710; run_indicator = on");
         assert_eq!(told("504d373130"), "server_id_text = PM710");
-        assert_eq!(told("08 ff"), "run_indicator = on");
+        assert_eq!(told("08 ff"), "server_id = 8; run_indicator = on");
         assert_eq!(told("08 01"), "");
         assert_eq!(told("01 02 00 504d37"), "server_id_text = PM7", "the id may be longer than one byte");
         assert_eq!(told("01 ff 4142"), "", "two letters are no text");

@@ -1,7 +1,7 @@
 //! The protocol data unit: a function code and its data, and what its structure says by itself (Application Protocol
 //! V1.1b3, section 6).
 
-use super::identity;
+use super::{identity, records};
 
 /// A function code and its data.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,21 @@ impl<'a> Pdu<'a> {
             READ_HOLDING_REGISTERS | READ_INPUT_REGISTERS => Fits::of(data.len() == 4, is_counted_words(data)),
             WRITE_SINGLE_COIL | WRITE_SINGLE_REGISTER => Fits::of(data.len() == 4, data.len() == 4),
             WRITE_MULTIPLE_COILS | WRITE_MULTIPLE_REGISTERS => Fits::of(is_write(data), data.len() == 4),
+            READ_EXCEPTION_STATUS => Fits::of(data.is_empty(), data.len() == 1),
+            // Return Query Data echoes as many words as it was sent; all others have one.
+            DIAGNOSTICS => {
+                let is_whole = data.len() >= 4 && data.len().is_multiple_of(2);
+                Fits::of(is_whole, is_whole)
+            }
+            GET_COMM_EVENT_COUNTER => Fits::of(data.is_empty(), data.len() == 4),
+            GET_COMM_EVENT_LOG => Fits::of(data.is_empty(), data.len() >= 7 && is_counted(data)),
             REPORT_SERVER_ID => Fits::of(data.is_empty(), is_counted(data)),
+            READ_FILE_RECORD => Fits::of(records::is_query(data), records::is_answer(data)),
+            WRITE_FILE_RECORD => {
+                let is_whole = records::is_write(data);
+                Fits::of(is_whole, is_whole)
+            }
+            READ_FIFO_QUEUE => Fits::of(data.len() == 2, is_queue(data)),
             MASK_WRITE_REGISTER => Fits::of(data.len() == 6, data.len() == 6),
             READ_WRITE_REGISTERS => Fits::of(data.get(4..).is_some_and(is_write), is_counted_words(data)),
             ENCAPSULATED if identity::is_identification(data) => {
@@ -70,6 +84,19 @@ impl<'a> Pdu<'a> {
         )
     }
 
+    /// The first four bytes of its data: of a request to read or write, address and quantity. Zeros are added.
+    #[inline]
+    pub(super) fn front(&self) -> [u8; 4] {
+        match self.data {
+            [a, b, c, d, ..] => [*a, *b, *c, *d],
+            data => {
+                let mut front = [0; 4];
+                front.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+                front
+            }
+        }
+    }
+
     /// The code of an exception.
     pub(super) fn exception(&self) -> Option<u8> {
         self.data.first().copied().filter(|_| self.is_exception)
@@ -85,7 +112,18 @@ impl<'a> Pdu<'a> {
             | WRITE_FILE_RECORD
             | MASK_WRITE_REGISTER
             | READ_WRITE_REGISTERS => true,
-            DIAGNOSTICS => matches!(self.data, [0, RESTART_COMMUNICATIONS | FORCE_LISTEN_ONLY, ..]),
+            DIAGNOSTICS => matches!(
+                self.data,
+                [
+                    0,
+                    RESTART_COMMUNICATIONS
+                        | CHANGE_ASCII_DELIMITER
+                        | FORCE_LISTEN_ONLY
+                        | CLEAR_COUNTERS
+                        | CLEAR_OVERRUN_COUNTER,
+                    ..
+                ]
+            ),
             _ => false,
         }
     }
@@ -122,21 +160,30 @@ fn is_write(data: &[u8]) -> bool {
     matches!(data, [_, _, _, _, count, values @ ..] if usize::from(*count) == values.len())
 }
 
+/// A byte count of two bytes, a count of registers, and as many registers (6.18).
+fn is_queue(data: &[u8]) -> bool {
+    let [high, low, counted @ ..] = data else { return false };
+    let [count_high, count_low, registers @ ..] = counted else { return false };
+    let count = usize::from(u16::from_be_bytes([*count_high, *count_low]));
+    usize::from(u16::from_be_bytes([*high, *low])) == counted.len() && count.checked_mul(2) == Some(registers.len())
+}
+
 const EXCEPTION: u8 = 0x80;
 
 const READ_COILS: u8 = 1;
 const READ_DISCRETE_INPUTS: u8 = 2;
-const READ_HOLDING_REGISTERS: u8 = 3;
-const READ_INPUT_REGISTERS: u8 = 4;
+pub(super) const READ_HOLDING_REGISTERS: u8 = 3;
+pub(super) const READ_INPUT_REGISTERS: u8 = 4;
 pub(super) const WRITE_SINGLE_COIL: u8 = 5;
 pub(super) const WRITE_SINGLE_REGISTER: u8 = 6;
+pub(super) const READ_EXCEPTION_STATUS: u8 = 7;
 pub(super) const DIAGNOSTICS: u8 = 8;
-const GET_COMM_EVENT_COUNTER: u8 = 11;
-const GET_COMM_EVENT_LOG: u8 = 12;
+pub(super) const GET_COMM_EVENT_COUNTER: u8 = 11;
+pub(super) const GET_COMM_EVENT_LOG: u8 = 12;
 pub(super) const WRITE_MULTIPLE_COILS: u8 = 15;
 pub(super) const WRITE_MULTIPLE_REGISTERS: u8 = 16;
 pub(super) const REPORT_SERVER_ID: u8 = 17;
-const READ_FILE_RECORD: u8 = 20;
+pub(super) const READ_FILE_RECORD: u8 = 20;
 pub(super) const WRITE_FILE_RECORD: u8 = 21;
 pub(super) const MASK_WRITE_REGISTER: u8 = 22;
 pub(super) const READ_WRITE_REGISTERS: u8 = 23;
@@ -147,4 +194,34 @@ pub(super) const UMAS: u8 = 90;
 
 /// Sub-functions of Diagnostics.
 pub(super) const RESTART_COMMUNICATIONS: u8 = 1;
+pub(super) const CHANGE_ASCII_DELIMITER: u8 = 3;
 pub(super) const FORCE_LISTEN_ONLY: u8 = 4;
+pub(super) const CLEAR_COUNTERS: u8 = 10;
+pub(super) const CLEAR_OVERRUN_COUNTER: u8 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::hex;
+
+    #[test]
+    fn structure_tells_requests_from_responses() {
+        for (function, request, response) in [
+            // Each the standard's own example (6.7 to 6.18).
+            (7, "", "6d"),
+            (8, "0000 a537", "0000 a537"),
+            (11, "", "ffff 0108"),
+            (12, "", "08 0000 0108 0121 2000"),
+            (17, "", "03 09 ff 00"),
+            (20, "0e 06000400010002 06000300090002", "0c 05060dfe0020 050633cd0040"),
+            (21, "0d 06000400070003 06af04be100d", "0d 06000400070003 06af04be100d"),
+            (24, "04de", "0006 0002 01b8 1284"),
+        ] {
+            let fits = |data: &str| Pdu::new(function, &hex(data)).fits();
+            let expected = if request == response { [Fits::Either; 2] } else { [Fits::Request, Fits::Response] };
+            assert_eq!([fits(request), fits(response)], expected, "{function}");
+            let broken = Pdu::new(function, &[&hex(response)[..], &[0]].concat()).fits();
+            assert_eq!(broken, Fits::Neither, "{function}");
+        }
+    }
+}

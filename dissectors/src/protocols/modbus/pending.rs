@@ -13,6 +13,7 @@ pub(super) struct Asked {
     pub(super) transaction: u16,
     pub(super) unit: u8,
     pub(super) function: u8,
+    pub(super) front: [u8; 4],
     pub(super) asker: Side,
     pub(super) is_control: bool,
     pub(super) control: Option<Control>,
