@@ -173,7 +173,7 @@ mod tests {
     fn scan_has_a_flow_for_each_packet_of_60_bytes() {
         let (floor, sources) = checked("scan", 100_000, |headers, payload| {
             assert!(payload.is_empty());
-            headers.source
+            headers.source()
         });
         assert_eq!((floor.flows, bytes_per_packet(&floor)), (100_000, 60));
         assert_eq!(sources.into_iter().collect::<HashSet<_>>().len(), 4);

@@ -245,13 +245,12 @@ enum Entry {
     Flapped { slot: u32 },
 }
 
-/// A message to count when it is whole. Plain numbers: an option within would be copied at odd places, and waited for.
+/// A message to count when it is whole.
 #[derive(Clone, Copy)]
 struct Counted {
     /// As in [`PackedCount`], or [`Counted::IN_WORDS`] for each that stands in `wordy_counts`.
     key: u64,
     mark: Mark,
-    place: Place,
 }
 
 impl Counted {
@@ -264,11 +263,15 @@ pub struct Told {
     /// Seeded at random, so that nobody can make all keys collide; what is told, and in which order, does not depend on it.
     hasher: RandomState,
     flaps: u64,
+    /// The frame in which the message was whole, and its time.
+    place: Place,
     journal: Vec<Entry>,
     newcomers: Vec<Known>,
     /// What the message counts, in order.
     counts: Vec<Counted>,
     wordy_counts: Vec<Count>,
+    /// Where the unanswered requests among them stand; all others stand where the message does.
+    elsewhere: Vec<Place>,
     actions: Vec<Action>,
     server: Option<Side>,
     ready: Vec<Observation>,
@@ -281,10 +284,12 @@ impl Told {
             known: Bounded::new(cap, cap),
             hasher: RandomState::default(),
             flaps: 0,
+            place: Place::default(),
             journal: Vec::new(),
             newcomers: Vec::new(),
             counts: Vec::new(),
             wordy_counts: Vec::new(),
+            elsewhere: Vec::new(),
             actions: Vec::new(),
             server: None,
             ready: Vec::new(),
@@ -297,15 +302,15 @@ impl Told {
         if let Some(server) = self.server.take() {
             flow.serves(server);
         }
-        let mut wordy = self.wordy_counts.iter();
-        for Counted { key, mark, place } in self.counts.iter().copied() {
-            match key {
-                Counted::IN_WORDS => wordy.next().into_iter().for_each(|count| flow.count(count, place)),
-                key => flow.count_packed(PackedCount { key, mark }, place),
-            }
+        if let [Counted { key, mark }] = *self.counts
+            && key != Counted::IN_WORDS
+            && mark != Mark::Unanswered
+        {
+            flow.count_packed(PackedCount { key, mark }, &self.place);
+            self.counts.clear();
+        } else if !self.counts.is_empty() {
+            self.commit_counts(flow);
         }
-        self.counts.clear();
-        self.wordy_counts.clear();
         if !self.actions.is_empty() {
             self.actions.drain(..).for_each(|action| flow.act(action));
         }
@@ -314,9 +319,25 @@ impl Told {
         }
     }
 
+    #[cold]
+    fn commit_counts(&mut self, flow: &mut impl Tallies) {
+        let place = &self.place;
+        let (mut wordy, mut elsewhere) = (self.wordy_counts.iter(), self.elsewhere.iter());
+        for Counted { key, mark } in self.counts.drain(..) {
+            let place = if mark == Mark::Unanswered { elsewhere.next().unwrap_or(place) } else { place };
+            match key {
+                Counted::IN_WORDS => wordy.next().into_iter().for_each(|count| flow.count(count, place)),
+                key => flow.count_packed(PackedCount { key, mark }, place),
+            }
+        }
+        self.wordy_counts.clear();
+        self.elsewhere.clear();
+    }
+
     /// The message stopped short: nothing of it was said.
     #[inline]
     pub fn roll_back(&mut self) {
+        self.elsewhere.clear();
         self.server = None;
         self.counts.clear();
         self.wordy_counts.clear();
@@ -390,10 +411,10 @@ pub trait Tallies {
     /// The messages say which side serves.
     fn serves(&mut self, server: Side);
     /// A message to count.
-    fn count(&mut self, count: &Count, place: Place);
+    fn count(&mut self, count: &Count, place: &Place);
     /// A message to count, in numbers.
     #[inline]
-    fn count_packed(&mut self, count: PackedCount, place: Place) {
+    fn count_packed(&mut self, count: PackedCount, place: &Place) {
         self.count(&count.count(), place);
     }
     /// A control action to keep.
@@ -405,18 +426,18 @@ pub struct Out<'a> {
     told: &'a mut Told,
     scene: &'a Scene,
     sender: Side,
-    place: Place,
 }
 
 impl<'a> Out<'a> {
     /// A place to tell of a message that `sender` completed in the frame at `place`.
     pub fn new(told: &'a mut Told, scene: &'a Scene, sender: Side, place: Place) -> Self {
-        Self { told, scene, sender, place }
+        told.place = place;
+        Self { told, scene, sender }
     }
 
     /// The frame in which the message was whole, and its time.
     pub fn place(&self) -> Place {
-        self.place
+        self.told.place
     }
 
     /// The host on a side.
@@ -446,24 +467,21 @@ impl<'a> Out<'a> {
     }
 
     /// One more message. Costs a push; builds nothing.
-    #[inline]
-    pub fn count(&mut self, count: Count) {
-        self.count_at(count, self.place);
-    }
-
     #[expect(clippy::inline_always, reason = "of a count made of numbers nothing remains but the numbers")]
     #[inline(always)]
-    fn count_at(&mut self, count: Count, place: Place) {
+    pub fn count(&mut self, count: Count) {
         let (key, mark) = (count.packed().map_or(Counted::IN_WORDS, |packed| packed.key), count.mark);
-        self.told.counts.push(Counted { key, mark, place });
+        self.told.counts.push(Counted { key, mark });
         if key == Counted::IN_WORDS {
             self.told.wordy_counts.push(count);
         }
     }
 
     /// A request, counted before at `place`, found no answer.
+    #[cold]
     pub fn unanswered(&mut self, count: Count, place: Place) {
-        self.count_at(Count { mark: Mark::Unanswered, ..count }, place);
+        self.count(Count { mark: Mark::Unanswered, ..count });
+        self.told.elsewhere.push(place);
     }
 
     /// A control action whose outcome is known now.
@@ -541,7 +559,7 @@ impl<'a> Out<'a> {
     ) {
         let key = Key { subject: &subject, port, about };
         let hash = self.told.hasher.hash_one(&key);
-        let time = self.place.time;
+        let time = self.told.place.time;
         let slot = self.told.known.find(hash, |known| known.key() == key);
         match slot.and_then(|slot| Some((slot, self.told.known.get(slot)?))) {
             None => {
@@ -571,11 +589,11 @@ impl<'a> Out<'a> {
 
     fn observe(&mut self, subject: Subject, fact: Fact) {
         let evidence = self.evidence();
-        self.told.journal.push(Entry::Observation(Observation { time: self.place.time, subject, fact, evidence }));
+        self.told.journal.push(Entry::Observation(Observation { time: self.told.place.time, subject, fact, evidence }));
     }
 
     fn evidence(&self) -> Evidence {
-        self.scene.evidence(self.sender, self.place)
+        self.scene.evidence(self.sender, self.told.place)
     }
 }
 
@@ -619,7 +637,7 @@ mod tests {
 
     impl Tallies for Nobody {
         fn serves(&mut self, _server: Side) {}
-        fn count(&mut self, _count: &Count, _place: Place) {}
+        fn count(&mut self, _count: &Count, _place: &Place) {}
         fn act(&mut self, _action: Action) {}
     }
 

@@ -9,6 +9,7 @@
 
 mod bus;
 pub mod checksum;
+mod ends;
 mod frame;
 mod ip;
 mod link;
@@ -20,9 +21,9 @@ mod tunnel;
 
 use crate::observation::{Address, Context, Host, Mac, Place, Tag, Transport};
 use crate::reader::Stop;
+pub use ends::{Bits, Ends, Family};
 pub use frame::FrameName;
 pub use link::LinkType;
-use std::net::IpAddr;
 pub use transport::{TcpFlags, TcpHeader};
 
 /// The MAC addresses of a frame.
@@ -80,10 +81,8 @@ pub struct Headers {
     pub context: Context,
     /// The frame's MAC addresses, where it has any.
     pub link: Option<Link>,
-    /// Who sent it: by IP, or by MAC where there is no IP.
-    pub source: Address,
-    /// To whom.
-    pub destination: Address,
+    /// Who sent it, and to whom: by IP, or by MAC where there is no IP.
+    pub ends: Ends,
     /// What the network layer carries.
     pub layer: Layer,
     /// Bytes on the wire, from the IP header (or from the frame's start where there is no IP).
@@ -130,14 +129,24 @@ impl Headers {
         }
     }
 
+    /// Who sent it.
+    pub fn source(&self) -> Address {
+        self.ends.source.address(self.ends.family)
+    }
+
+    /// To whom.
+    pub fn destination(&self) -> Address {
+        self.ends.destination.address(self.ends.family)
+    }
+
     /// The sender in its context.
     pub fn sender(&self) -> Host {
-        Host { context: self.context, address: self.source }
+        Host { context: self.context, address: self.source() }
     }
 
     /// The receiver in its context.
     pub fn receiver(&self) -> Host {
-        Host { context: self.context, address: self.destination }
+        Host { context: self.context, address: self.destination() }
     }
 
     /// Leaves nothing of an IP packet that was read before.
@@ -180,7 +189,7 @@ impl Headers {
 
     /// Whether it goes to a group: by its IP address or by its MAC.
     pub fn is_to_group(&self) -> bool {
-        self.destination.is_group() || self.link.is_some_and(|link| link.destination.is_group())
+        self.destination().is_group() || self.link.is_some_and(|link| link.destination.is_group())
     }
 }
 
@@ -253,8 +262,8 @@ pub fn decode_into<'a>(
 pub fn decode_transport<'a>(headers: &mut Headers, protocol: u8, payload: &'a [u8]) -> Result<&'a [u8], Unread> {
     headers.cut_bytes = 0;
     headers.ip_header_bytes = 0;
-    let payload = match headers.source {
-        Address::Ip(IpAddr::V6(_)) => ip::behind_v6(headers, protocol, payload),
+    let payload = match headers.ends.family {
+        Family::V6 => ip::behind_v6(headers, protocol, payload),
         _ => transport::any(headers, protocol, payload),
     };
     payload.map_err(Unread::Damaged)

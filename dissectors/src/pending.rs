@@ -69,8 +69,11 @@ impl<R: Request> Pending<R> {
     /// Where the oldest request stands that `is_it` accepts. One whose patience has ended is there no more.
     #[inline]
     pub(crate) fn position(&self, now: Timestamp, is_it: impl Fn(&Waiting<R>) -> bool) -> Option<usize> {
-        let all = self.oldest.iter().chain(&self.others);
-        all.into_iter().position(|waiting| is_it(waiting) && !waiting.is_overdue(now))
+        let is_it = |waiting: &Waiting<R>| is_it(waiting) && !waiting.is_overdue(now);
+        if self.oldest.as_ref().is_some_and(is_it) {
+            return Some(0);
+        }
+        self.others.iter().position(is_it).map(|other| other.saturating_add(1))
     }
 
     /// Where the latest request stands that `is_it` accepts.
@@ -93,6 +96,7 @@ impl<R: Request> Pending<R> {
     #[inline]
     pub(crate) fn take(&mut self, at: usize) -> Option<Waiting<R>> {
         match at.checked_sub(1) {
+            None if self.others.is_empty() => self.oldest.take(),
             None => std::mem::replace(&mut self.oldest, self.others.pop_front()),
             Some(other) => self.others.remove(other),
         }
@@ -194,7 +198,7 @@ impl<R: Request> Waiting<R> {
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {
-        now.since(self.heard) >= R::PATIENCE
+        now >= self.heard.after(R::PATIENCE)
     }
 }
 
@@ -237,7 +241,7 @@ mod tests {
     impl Tallies for Story {
         fn serves(&mut self, _server: Side) {}
 
-        fn count(&mut self, count: &Count, place: Place) {
+        fn count(&mut self, count: &Count, place: &Place) {
             self.0.push(format!("{} {:?} since {}", count.operation, count.mark, place.time.nanos() / 1_000_000_000));
         }
 

@@ -207,7 +207,7 @@ impl Tallies for Story {
         self.0.push(format!("{server:?} serves"));
     }
 
-    fn count(&mut self, count: &Count, place: Place) {
+    fn count(&mut self, count: &Count, place: &Place) {
         let Count { sender, direction, operation, child, mark, is_control } = count;
         let child = child.as_ref().map(|child| format!("[{child}]")).unwrap_or_default();
         let mark = match mark {

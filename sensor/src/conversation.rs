@@ -30,7 +30,7 @@ impl Conversation {
     /// Asks for the memory that every packet touches.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        prefetch(self, Self::HOT_LINES);
+        prefetch::<{ Self::HOT_LINES }, _>(self);
     }
 
     /// Nothing was said yet.
@@ -85,6 +85,12 @@ impl Conversation {
     /// How many bytes it holds back.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
+        let is_empty = self.streams.a.is_empty() & self.streams.b.is_empty() & self.talk.is_empty();
+        if is_empty { 0 } else { self.count_waiting() }
+    }
+
+    #[cold]
+    fn count_waiting(&self) -> usize {
         self.streams.a.waiting() + self.streams.b.waiting() + self.talk.waiting()
     }
 

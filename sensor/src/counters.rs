@@ -1,6 +1,6 @@
 //! What a flow counts of its messages between two flushes.
 
-use crate::source::prefetch;
+use crate::source::{prefetch, prefetch_ahead};
 use dissectors::observation::{Child, Operation, Place};
 use dissectors::out::Tallies;
 use dissectors::{Action, Count, Direction, Mark, PackedCount, Side, Timestamp, Words};
@@ -172,11 +172,10 @@ impl Counters {
     #[inline]
     pub(crate) fn prefetch(&self) {
         // Polls repeat in cycles: the next message's row stands where the last one's does, or right behind it.
-        if let Some(next) = self.tallies.get(usize::from(self.hint)..) {
-            prefetch(next, 1);
-        }
+        let hint = usize::from(self.hint) * size_of::<Tally>();
+        prefetch_ahead::<1, _>(self.tallies.as_slice(), hint);
         if let Some(actions) = &self.action_tallies {
-            prefetch(actions.as_ref(), 1);
+            prefetch::<1, _>(actions.as_ref());
         }
     }
 
@@ -212,24 +211,24 @@ impl Counters {
     }
 
     #[cold]
-    fn add(&mut self, key: u64, count: &Count, place: Place) -> Option<usize> {
+    fn add(&mut self, key: u64, count: &Count, place: &Place) -> Option<usize> {
         if self.tallies.len() >= MOST_OPERATIONS {
             self.rest().over_cap += 1;
             return None;
         }
         self.tallies.push(Tally { key, last: place.time, messages: 0, exceptions: 0 });
-        self.rest().operations.push(OperationCount::new(count, place));
+        self.rest().operations.push(OperationCount::new(count, *place));
         self.hint = (self.tallies.len() - 1) as u16;
         self.rows += 1;
         Some(self.tallies.len() - 1)
     }
 
     #[inline]
-    fn tally(&mut self, at: usize, mark: Mark, place: Place) {
+    fn tally(&mut self, at: usize, mark: Mark, place: &Place) {
         if mark == Mark::Unanswered {
             let row = &mut self.rest().operations[at];
             row.unanswered += 1;
-            row.first_unanswered.get_or_insert(place);
+            row.first_unanswered.get_or_insert(*place);
             return;
         }
         let tally = &mut self.tallies[at];
@@ -244,7 +243,7 @@ impl Tallies for Counters {
         self.server = Some(server);
     }
 
-    fn count(&mut self, count: &Count, place: Place) {
+    fn count(&mut self, count: &Count, place: &Place) {
         let is_it = |own: &Self, at: usize| {
             own.tallies[at].key == UNPACKED && own.rest.as_ref().is_some_and(|rest| rest.operations[at].is_of(count))
         };
@@ -255,7 +254,7 @@ impl Tallies for Counters {
     }
 
     #[inline]
-    fn count_packed(&mut self, count: PackedCount, place: Place) {
+    fn count_packed(&mut self, count: PackedCount, place: &Place) {
         let is_it = |own: &Self, at: usize| own.tallies[at].key == count.key;
         let found = self.row_where(is_it).or_else(|| self.add(count.key, &count.count(), place));
         if let Some(at) = found {
@@ -300,9 +299,9 @@ mod tests {
         match count.packed() {
             Some(packed) => {
                 assert_eq!(packed.count(), *count);
-                counters.count_packed(packed, place);
+                counters.count_packed(packed, &place);
             }
-            None => counters.count(count, place),
+            None => counters.count(count, &place),
         }
     }
 

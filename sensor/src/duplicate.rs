@@ -10,9 +10,8 @@
 
 use crate::flow::mix;
 use dissectors::Timestamp;
-use dissectors::observation::{Address, Context, Tag};
-use dissectors::packet::{Headers, Layer};
-use std::net::IpAddr;
+use dissectors::observation::{Context, Tag};
+use dissectors::packet::{Family, Headers, Layer};
 use std::ops::AddAssign;
 
 /// 4 KiB a lane, so that all lanes together stay in the second cache.
@@ -205,7 +204,7 @@ fn hash_of(tag: Tag) -> u64 {
 /// number.
 #[inline]
 fn tells_itself_apart(headers: &Headers, has_payload: bool) -> bool {
-    let is_v4 = matches!(headers.source, Address::Ip(IpAddr::V4(_)));
+    let is_v4 = headers.ends.family == Family::V4;
     let is_tcp = matches!(headers.layer, Layer::Tcp(_));
     is_v4 && (headers.ip_id != 0 || (is_tcp && has_payload))
 }
@@ -228,7 +227,8 @@ mod tests {
     use super::*;
     use crate::flow::{FlowHasher, FlowKey};
     use dissectors::Mac;
-    use dissectors::packet::{Link, TcpFlags, TcpHeader};
+    use dissectors::observation::Address;
+    use dissectors::packet::{Ends, Link, TcpFlags, TcpHeader};
 
     struct Mirror {
         duplicates: Duplicates,
@@ -251,16 +251,16 @@ mod tests {
         }
     }
 
-    fn address(text: &str) -> Address {
-        Address::Ip(text.parse().expect("an address"))
+    fn ends(source: &str, destination: &str) -> Ends {
+        let address = |text: &str| Address::Ip(text.parse().expect("an address"));
+        Ends::between(address(source), address(destination))
     }
 
     fn tcp() -> Headers {
         let header =
             TcpHeader { source: 502, destination: 40_000, sequence: 7, acknowledgement: 9, flags: TcpFlags(0x18) };
         Headers {
-            source: address("10.0.0.1"),
-            destination: address("10.0.0.2"),
+            ends: ends("10.0.0.1", "10.0.0.2"),
             link: Some(Link { source: Mac([0, 1, 2, 3, 4, 5]), destination: Mac([0, 1, 2, 3, 4, 6]) }),
             layer: Layer::Tcp(header),
             ip_id: 17,
@@ -304,7 +304,7 @@ mod tests {
             change(&mut header);
             Layer::Tcp(header)
         };
-        let answer = Headers { source: tcp().destination, destination: tcp().source, ..tcp() };
+        let answer = Headers { ends: ends("10.0.0.2", "10.0.0.1"), ..tcp() };
         for other in [
             Headers { ip_id: 18, ..tcp() },
             Headers { wire_bytes: 61, ..tcp() },
@@ -313,7 +313,7 @@ mod tests {
             Headers { layer: layer(|tcp| tcp.acknowledgement += 1), ..tcp() },
             Headers { layer: layer(|tcp| tcp.source += 1), ..tcp() },
             Headers { layer: layer(|tcp| std::mem::swap(&mut tcp.source, &mut tcp.destination)), ..answer },
-            Headers { destination: address("10.0.0.3"), ..tcp() },
+            Headers { ends: ends("10.0.0.1", "10.0.0.3"), ..tcp() },
         ] {
             let mut mirror = Mirror::new();
             assert_eq!(mirror.shows(&tcp(), 0), None);
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_stacks_repeat_on_purpose_is_no_duplicate_unless_it_took_another_way() {
-        let v6 = Headers { source: address("fe80::1"), destination: address("fe80::2"), ip_id: 0, ..tcp() };
+        let v6 = Headers { ends: ends("fe80::1", "fe80::2"), ip_id: 0, ..tcp() };
         let bare = Headers { ip_id: 0, ..tcp() };
         for (headers, has_payload) in [(udp(0), true), (v6, true), (bare, false)] {
             let mut mirror = Mirror::new();

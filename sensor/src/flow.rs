@@ -1,71 +1,63 @@
 //! A flow: who talks to whom, how much, and the box in which the talk itself stands.
 
 use crate::conversation::Conversation;
+use crate::lane::LANES;
 use crate::talk::{Lent, Life, Talk, is_usual_port};
-use dissectors::observation::{Address, Bus, Context, Host, RolesFrom, Tally, Transport};
-use dissectors::packet::{Headers, Layer, TcpFlags, TcpHeader};
-use dissectors::{Mac, Packet, Place, Scene, Side, Sides, Timestamp};
+use dissectors::observation::{Context, Host, RolesFrom, Tally, Transport};
+use dissectors::packet::{Bits, Ends, Family, Headers, Layer, TcpFlags, TcpHeader};
+use dissectors::{Packet, Place, Scene, Side, Sides, Timestamp};
 use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// One end of a flow, packed so that comparing and hashing it costs a few instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct End {
-    /// The address's bits: an IPv6 address, or an IPv4 or MAC address or a node's number in the lowest bits.
-    high: u64,
-    low: u64,
-}
-
-/// What kind of address the ends have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    V4,
-    V6,
-    Mac,
-    Node(Bus),
-}
-
-impl End {
-    #[inline]
-    fn of(address: &Address) -> (Self, Family) {
-        match address {
-            Address::Ip(IpAddr::V4(ip)) => (Self { high: 0, low: u64::from(ip.to_bits()) }, Family::V4),
-            Address::Ip(IpAddr::V6(ip)) => {
-                let bits = ip.to_bits();
-                (Self { high: (bits >> 64) as u64, low: bits as u64 }, Family::V6)
-            }
-            Address::Mac(Mac(bytes)) => {
-                (Self { high: 0, low: bytes.iter().fold(0, |low, byte| low << 8 | u64::from(*byte)) }, Family::Mac)
-            }
-            Address::Node(bus, number) => (Self { high: 0, low: u64::from(*number) }, Family::Node(*bus)),
-        }
-    }
-
-    fn address(self, family: Family) -> Address {
-        match family {
-            Family::V4 => Address::Ip(IpAddr::V4(Ipv4Addr::from_bits(self.low as u32))),
-            Family::V6 => {
-                Address::Ip(IpAddr::V6(Ipv6Addr::from_bits(u128::from(self.high) << 64 | u128::from(self.low))))
-            }
-            Family::Mac => {
-                let [_, _, bytes @ ..] = self.low.to_be_bytes();
-                Address::Mac(Mac(bytes))
-            }
-            Family::Node(bus) => Address::Node(bus, self.low as u8),
-        }
-    }
-}
-
 /// The two ends of a flow as the first packet named them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FlowKey {
-    a: End,
-    b: End,
+    a: Bits,
+    b: Bits,
     context: Context,
-    pub(crate) ports: Sides<u16>,
-    pub(crate) transport: Transport,
-    family: Family,
+    /// Side A's in the upper half.
+    ports: u32,
+    kind: Kind,
+}
+
+/// What carries a flow between which kind of addresses, in numbers that are compared at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Kind(u32);
+
+const V4: u32 = Family::V4 as u32;
+const V6: u32 = Family::V6 as u32;
+
+impl Kind {
+    const ETHERNET: u32 = 0;
+    const TCP: u32 = 1;
+    const UDP: u32 = 2;
+    const OTHER: u32 = 3;
+
+    #[inline]
+    fn new(transport: Transport, family: Family) -> Self {
+        let transport = match transport {
+            Transport::Tcp => Self::TCP,
+            Transport::Udp => Self::UDP,
+            Transport::Ethernet => Self::ETHERNET,
+            Transport::Other(number) => u32::from(number) << 8 | Self::OTHER,
+        };
+        Self((family as u32) << 16 | transport)
+    }
+
+    #[inline]
+    fn transport(self) -> Transport {
+        match self.0 & 0xff {
+            Self::TCP => Transport::Tcp,
+            Self::UDP => Transport::Udp,
+            Self::ETHERNET => Transport::Ethernet,
+            _ => Transport::Other((self.0 >> 8) as u8),
+        }
+    }
+
+    fn family(self) -> Family {
+        const FAMILIES: [Family; 4] = [Family::V4, Family::V6, Family::Mac, Family::MsTp];
+        FAMILIES.into_iter().find(|family| *family as u32 == self.0 >> 16).unwrap_or(Family::Arcnet)
+    }
 }
 
 /// Seeds of the flow hash, drawn anew for each lane: nobody can prepare packets whose flows collide.
@@ -90,14 +82,14 @@ impl FlowHasher {
     }
 
     #[inline]
-    fn end(self, end: End, port: u16) -> u64 {
-        mix(end.low ^ u64::from(port).rotate_left(40) ^ self.flow, end.high ^ self.ends)
+    fn end(self, end: Bits, port: u32) -> u64 {
+        mix(end.low ^ u64::from(port) << 40 ^ self.flow, end.high ^ self.ends)
     }
 
     /// The same for both directions.
     #[inline]
     pub(crate) fn hash(self, key: &FlowKey) -> u64 {
-        let ends = self.end(key.a, key.ports.a).wrapping_add(self.end(key.b, key.ports.b));
+        let ends = self.end(key.a, key.ports >> 16).wrapping_add(self.end(key.b, key.ports & 0xffff));
         mix(ends ^ self.ends, self.flow)
     }
 }
@@ -106,14 +98,29 @@ impl FlowKey {
     /// The key of the flow that a packet belongs to, its sender being side A.
     #[inline]
     pub(crate) fn of(headers: &Headers) -> Self {
-        let (source, destination) = match headers.layer {
+        let Ends { source, destination, family } = headers.ends;
+        let (a, b) = match headers.layer {
             Layer::Frame(ether_type) => (ether_type, ether_type),
             _ => headers.ports(),
         };
-        let (a, family) = End::of(&headers.source);
-        let (b, _) = End::of(&headers.destination);
-        let ports = Sides::new(source, destination);
-        Self { a, b, context: headers.context, ports, transport: headers.transport(), family }
+        let kind = Kind::new(headers.transport(), family);
+        Self { a: source, b: destination, context: headers.context, ports: ports(a, b), kind }
+    }
+
+    /// The lane that the pair of hosts belongs to: the same for both directions, and for the addresses alone, so that what
+    /// two hosts say on different ports meets in one lane.
+    #[inline]
+    pub(crate) fn lane(&self) -> usize {
+        let end = |bits: Bits| match self.kind.0 >> 16 {
+            V4 => bits.low,
+            V6 => bits.high ^ bits.low.rotate_left(23),
+            family => u64::from(family) << 48 | bits.low,
+        };
+        let mix =
+            |bits: u64| bits.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let pair = mix(end(self.a)).wrapping_add(mix(end(self.b)));
+        const { assert!(LANES == 1 << 6) };
+        (mix(pair) >> 58) as usize
     }
 
     /// Which side of this flow sent the packet that `other` is the key of; `None` if it belongs to another flow.
@@ -125,13 +132,27 @@ impl FlowKey {
     /// The same, whatever the context.
     #[inline]
     pub(crate) fn ends_as(&self, other: &Self) -> Option<Side> {
-        let is_same_kind = self.transport == other.transport && self.family == other.family;
-        let (a, b) = ((self.a, self.ports.a), (self.b, self.ports.b));
-        match is_same_kind {
-            true if a == (other.a, other.ports.a) && b == (other.b, other.ports.b) => Some(Side::A),
-            true if a == (other.b, other.ports.b) && b == (other.a, other.ports.a) => Some(Side::B),
-            _ => None,
+        if self.kind != other.kind {
+            None
+        } else if self.ports == other.ports && self.a == other.a && self.b == other.b {
+            Some(Side::A)
+        } else if self.ports == other.ports.rotate_left(16) && self.a == other.b && self.b == other.a {
+            Some(Side::B)
+        } else {
+            None
         }
+    }
+
+    /// What carries it.
+    #[inline]
+    pub(crate) fn transport(&self) -> Transport {
+        self.kind.transport()
+    }
+
+    /// The ends' ports; 0 where there are none, the EtherType of frames without IP.
+    #[inline]
+    pub(crate) fn ports(&self) -> Sides<u16> {
+        Sides::new((self.ports >> 16) as u16, self.ports as u16)
     }
 
     /// The network in which the ends' addresses hold.
@@ -141,7 +162,7 @@ impl FlowKey {
 
     /// The same flow with its sides exchanged.
     pub(crate) fn crossed(self) -> Self {
-        Self { a: self.b, b: self.a, ports: Sides::new(self.ports.b, self.ports.a), ..self }
+        Self { a: self.b, b: self.a, ports: self.ports.rotate_left(16), ..self }
     }
 
     /// The same flow, read as one of another network.
@@ -152,7 +173,7 @@ impl FlowKey {
     /// A number that tells the sender of this key's packet from its receiver.
     #[inline]
     pub(crate) fn sender(&self) -> u64 {
-        self.a.low ^ self.a.high.rotate_left(31) ^ u64::from(self.ports.a).rotate_left(48)
+        self.a.low ^ self.a.high.rotate_left(31) ^ u64::from(self.ports >> 16) << 48
     }
 
     /// The host on a side.
@@ -161,8 +182,12 @@ impl FlowKey {
             Side::A => self.a,
             Side::B => self.b,
         };
-        Host { context: self.context, address: end.address(self.family) }
+        Host { context: self.context, address: end.address(self.kind.family()) }
     }
+}
+
+fn ports(a: u16, b: u16) -> u32 {
+    u32::from(a) << 16 | u32::from(b)
 }
 
 /// Within this time a datagram the other way round is an answer.
@@ -428,9 +453,9 @@ impl Flow {
     pub(crate) fn scene(&self) -> Scene {
         Scene {
             hosts: Sides::new(self.key.host(Side::A), self.key.host(Side::B)),
-            ports: self.key.ports,
+            ports: self.key.ports(),
             group: Sides::new(false, self.to_group),
-            transport: self.key.transport,
+            transport: self.key.transport(),
             protocol: "",
         }
     }
@@ -444,13 +469,14 @@ impl Flow {
             return (client.other(), RolesFrom::Syn);
         }
         let rank = |port: u16| match port {
-            port if is_usual_port(port, self.key.transport) => 0,
+            port if is_usual_port(port, self.key.transport()) => 0,
             0 => 4,
             1..1024 => 1,
             1024..32768 => 2,
             _ => 3,
         };
-        let server = if rank(self.key.ports.a) < rank(self.key.ports.b) { Side::A } else { Side::B };
+        let Sides { a, b } = self.key.ports();
+        let server = if rank(a) < rank(b) { Side::A } else { Side::B };
         (server, RolesFrom::Port)
     }
 }
@@ -458,13 +484,14 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dissectors::Mac;
+    use dissectors::observation::{Address, Bus};
 
     #[test]
     fn both_directions_are_one_flow_and_nothing_else_is() {
         let host = |text: &str| Address::Ip(text.parse().expect("it is an address"));
         let headers = |source: Address, destination: Address, ports: (u16, u16)| Headers {
-            source,
-            destination,
+            ends: Ends::between(source, destination),
             layer: Layer::Udp { source: ports.0, destination: ports.1 },
             ..Headers::default()
         };
@@ -482,10 +509,10 @@ mod tests {
         let plain = FlowKey::of(&headers(host("10.0.0.1"), host("10.0.0.2"), (1, 2)));
         assert_eq!(plain.side_of(&mapped), None, "an IPv6 address with the bits of an IPv4 address is another");
         let mac = Address::Mac(Mac([2, 3, 4, 5, 6, 7]));
-        let frame = Headers { source: mac, destination: mac, layer: Layer::Frame(0x0806), ..Headers::default() };
+        let frame = Headers { ends: Ends::between(mac, mac), layer: Layer::Frame(0x0806), ..Headers::default() };
         assert_eq!(FlowKey::of(&frame).host(Side::B).address, mac);
         let node = Address::Node(Bus::MsTp, 5);
-        let bus = Headers { source: node, destination: Address::Node(Bus::MsTp, 255), ..Headers::default() };
+        let bus = Headers { ends: Ends::between(node, Address::Node(Bus::MsTp, 255)), ..Headers::default() };
         assert_eq!(FlowKey::of(&bus).host(Side::A).address, node);
     }
 

@@ -249,8 +249,8 @@ impl Fragments {
         self.expire(came.clock);
         let key = Key {
             context: came.headers.context,
-            source: came.headers.source,
-            destination: came.headers.destination,
+            source: came.headers.source(),
+            destination: came.headers.destination(),
             id: came.fragment.id,
             protocol: came.fragment.protocol,
         };
@@ -473,13 +473,14 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dissectors::packet::Ends;
     use proptest::prelude::*;
 
     const EVERYTHING: &[u8] = b"what was sent, byte for byte, and nothing else";
 
     fn headers() -> Headers {
         let address = |text: &str| Address::Ip(text.parse().expect("an address"));
-        Headers { source: address("10.0.0.1"), destination: address("10.0.0.2"), wire_bytes: 100, ..Headers::default() }
+        Headers { ends: Ends::between(address("10.0.0.1"), address("10.0.0.2")), wire_bytes: 100, ..Headers::default() }
     }
 
     fn came<'a>(headers: &'a Headers, fragment: Fragment, payload: &'a [u8], millis: i64) -> Came<'a> {
@@ -501,7 +502,7 @@ mod tests {
         let part = Fragment { id, protocol: 17, offset: u16::try_from(offset).expect("it is near"), more };
         match fragments.take(&came(&headers(), part, bytes, millis)) {
             Taken::Whole(whole) => {
-                assert_eq!((whole.protocol, whole.headers.source), (17, headers().source));
+                assert_eq!((whole.protocol, whole.headers.ends), (17, headers().ends));
                 Some(String::from_utf8(whole.bytes.to_vec()).expect("tests speak ASCII"))
             }
             Taken::Kept => None,

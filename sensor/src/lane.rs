@@ -168,28 +168,10 @@ impl LaneCount {
     }
 }
 
-/// The lane that a packet's host pair belongs to: the same for both directions, and for the addresses alone, so that
-/// what two hosts say on different ports meets in one lane.
-#[inline]
-pub fn lane_of(headers: &Headers) -> usize {
-    let end = |address: &Address| match address {
-        Address::Ip(IpAddr::V4(ip)) => u64::from(ip.to_bits()),
-        Address::Ip(IpAddr::V6(ip)) => {
-            let bits = ip.to_bits();
-            (bits >> 64) as u64 ^ (bits as u64).rotate_left(23)
-        }
-        Address::Mac(mac) => mac.0.iter().fold(1, |bits, byte| bits << 8 | u64::from(*byte)),
-        Address::Node(bus, number) => 1 << 60 | (*bus as u64) << 8 | u64::from(*number),
-    };
-    let mix = |bits: u64| bits.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let pair = mix(end(&headers.source)).wrapping_add(mix(end(&headers.destination)));
-    (mix(pair) >> 58) as usize
-}
-
 /// A packet's flow as it was found before the packet's turn.
 #[derive(Clone, Copy)]
-pub(crate) struct Found {
-    key: FlowKey,
+pub(crate) struct Found<'a> {
+    key: &'a FlowKey,
     hash: u64,
     slot: Option<Slot>,
     /// What the mirror's second showing of the packet would be known by.
@@ -259,29 +241,23 @@ impl Lane {
         }
     }
 
-    /// What a packet's flow is looked up by.
-    #[inline]
-    pub(crate) fn key(&self, headers: &Headers) -> Found {
-        let key = FlowKey::of(headers);
-        let hash = self.hasher.hash(&key);
-        let fingerprint = self.duplicates.fingerprint(headers, hash, key.sender());
-        prefetch(self.duplicates.memory_of(fingerprint), usize::MAX);
-        Found { key, hash, slot: None, fingerprint }
-    }
-
     /// Looks a packet's flow up, some packets before it is their turn, and asks for its memory. That it is the right one
     /// is only checked when the packet is taken.
     #[inline]
-    pub(crate) fn look_up(&self, found: &mut Found) {
-        found.slot = self.flows.guess(found.hash);
-        if let Some(memory) = found.slot.and_then(|slot| self.flows.memory_of(slot)) {
-            prefetch(memory, usize::MAX);
+    pub(crate) fn look_up<'a>(&self, key: &'a FlowKey, headers: &Headers) -> Found<'a> {
+        let hash = self.hasher.hash(key);
+        let fingerprint = self.duplicates.fingerprint(headers, hash, key.sender());
+        prefetch::<1, _>(self.duplicates.memory_of(fingerprint));
+        let slot = self.flows.guess(hash);
+        if let Some(memory) = slot.and_then(|slot| self.flows.memory_of(slot)) {
+            prefetch::<2, _>(memory);
         }
+        Found { key, hash, slot, fingerprint }
     }
 
     /// Asks for the memory of a flow's conversation.
     #[inline]
-    pub(crate) fn prefetch_conversation(&self, found: &Found) {
+    pub(crate) fn prefetch_conversation(&self, found: &Found<'_>) {
         if let Some(conversation) = self.flow(found).and_then(|flow| flow.conversation.as_deref()) {
             conversation.prefetch();
         }
@@ -289,7 +265,7 @@ impl Lane {
 
     /// Asks for the memory of a flow's dissector and counters; its conversation should be here by now.
     #[inline]
-    pub(crate) fn prefetch_talk(&self, found: &Found) {
+    pub(crate) fn prefetch_talk(&self, found: &Found<'_>) {
         if let Some(talk) = self.flow(found).and_then(Flow::talk) {
             talk.prefetch();
         }
@@ -300,7 +276,7 @@ impl Lane {
         self.flows.len()
     }
 
-    fn flow(&self, found: &Found) -> Option<&Flow> {
+    fn flow(&self, found: &Found<'_>) -> Option<&Flow> {
         self.flows.get(found.slot?)
     }
 
@@ -326,7 +302,7 @@ impl Lane {
 
     /// Whether the mirror has shown this packet before: then it is counted, and no more.
     #[inline]
-    fn is_duplicate(&mut self, packet: &Packet<'_>, found: &Found) -> bool {
+    fn is_duplicate(&mut self, packet: &Packet<'_>, found: &Found<'_>) -> bool {
         let headers = packet.headers;
         if !duplicate::can_be_told(headers) {
             return false;
@@ -346,10 +322,10 @@ impl Lane {
     /// A packet was shown in two VLANs: they are one network. Sequence numbers prove it at once, datagrams when it
     /// happens again.
     #[cold]
-    fn shown_in_two_vlans(&mut self, packet: &Packet<'_>, found: &Found) {
+    fn shown_in_two_vlans(&mut self, packet: &Packet<'_>, found: &Found<'_>) {
         let is_elsewhere = |flow: &Flow| {
             let key = &flow.key;
-            key.context() != found.key.context() && key.ends_as(&found.key).is_some()
+            key.context() != found.key.context() && key.ends_as(found.key).is_some()
         };
         let Some(slot) = self.flows.find(found.hash, is_elsewhere) else { return };
         let Some(home) = self.flows.get(slot).map(|flow| flow.key.context()) else { return };
@@ -367,41 +343,41 @@ impl Lane {
         let (source_port, destination_port) = headers.ports();
         let flow = FlowId {
             transport: headers.transport(),
-            source: headers.source,
+            source: headers.source(),
             source_port,
-            destination: headers.destination,
+            destination: headers.destination(),
             destination_port,
         };
         let evidence = Evidence { capture: place.capture, frame: place.frame, time: place.time, protocol: "", flow };
-        let subject = Host { context: home, address: headers.source }.into();
+        let subject = Host { context: home, address: headers.source() }.into();
         let fact = Fact::SameNetwork { other };
         self.told.ready().push(Observation { time: place.time, subject, fact, evidence });
     }
 
     /// The packet's flow in the network that it belongs to, where some are known or tried out to be one.
     #[cold]
-    fn in_its_network(&mut self, packet: &Packet<'_>, found: &Found) -> Found {
-        let (context, proof) = self.networks.weigh(&found.key);
+    fn in_its_network(&mut self, packet: &Packet<'_>, found: &Found<'_>) -> FlowKey {
+        let (context, proof) = self.networks.weigh(found.key);
         self.tell_network(proof, packet);
         let context = self.networks.read_as(context);
         // What began before it was known stays where it is.
         let is_begun = context != found.key.context()
-            && self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some()).is_some();
-        if is_begun { *found } else { Found { key: found.key.within(context), ..*found } }
+            && self.flows.find(found.hash, |flow| flow.key.side_of(found.key).is_some()).is_some();
+        if is_begun { *found.key } else { found.key.within(context) }
     }
 
     /// The flow whose other half begins with this packet, because a mirror tags the directions differently.
     #[cold]
-    fn other_half(&mut self, packet: &Packet<'_>, found: &Found) -> Option<Slot> {
+    fn other_half(&mut self, packet: &Packet<'_>, found: &Found<'_>) -> Option<Slot> {
         let is_half = |flow: &Flow| {
             let key = &flow.key;
             key.context() != found.key.context()
-                && key.ends_as(&found.key) == Some(Side::B)
+                && key.ends_as(found.key) == Some(Side::B)
                 && flow.is_answered_by(packet.headers, packet.place.time)
         };
         let slot = self.flows.find(found.hash, is_half)?;
         let key = self.flows.get(slot)?.key;
-        if !self.networks.may_be_one(&key, &found.key) {
+        if !self.networks.may_be_one(&key, found.key) {
             return None;
         }
         if matches!(packet.headers.layer, Layer::Tcp(_)) {
@@ -495,13 +471,14 @@ impl Lane {
     }
 
     #[inline]
-    fn flow_packet(&mut self, packet: &Packet<'_>, found: &Found) {
+    fn flow_packet(&mut self, packet: &Packet<'_>, found: &Found<'_>) {
         let headers = packet.headers;
-        let moved;
+        let (key, moved);
         let found = if self.networks.is_quiet() {
             found
         } else {
-            moved = self.in_its_network(packet, found);
+            key = self.in_its_network(packet, found);
+            moved = Found { key: &key, ..*found };
             &moved
         };
         let (slot, side) = match self.still(found) {
@@ -568,10 +545,10 @@ impl Lane {
 
     /// The flow that was looked up, if the packets since have not changed it; else it is looked up anew.
     #[inline]
-    fn still(&self, found: &Found) -> Option<(Slot, Side)> {
-        let side_in = |slot: Slot| Some((slot, self.flows.get(slot)?.key.side_of(&found.key)?));
+    fn still(&self, found: &Found<'_>) -> Option<(Slot, Side)> {
+        let side_in = |slot: Slot| Some((slot, self.flows.get(slot)?.key.side_of(found.key)?));
         found.slot.and_then(side_in).or_else(|| {
-            let slot = self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some());
+            let slot = self.flows.find(found.hash, |flow| flow.key.side_of(found.key).is_some());
             slot.and_then(side_in)
         })
     }
@@ -589,7 +566,7 @@ impl Lane {
 
     /// A new flow, in the place of an old one that ends here, if any; or the other half of one.
     #[inline]
-    fn open(&mut self, old: Option<Slot>, found: &Found, packet: &Packet<'_>) -> (Slot, Side) {
+    fn open(&mut self, old: Option<Slot>, found: &Found<'_>, packet: &Packet<'_>) -> (Slot, Side) {
         if self.networks.is_mixed_with(found.key.context())
             && old.is_none()
             && let Some(slot) = self.other_half(packet, found)
@@ -602,7 +579,7 @@ impl Lane {
         let (flow, side) = match &old {
             // A SYN-ACK confirms that the ports of a living flow are used anew: it answers the new one's client.
             Some(old) if is_answer => (old.reopened(found.key.crossed(), capture, time), Side::B),
-            _ => (Flow::new(found.key, packet.headers.is_to_group(), capture, time), Side::A),
+            _ => (Flow::new(*found.key, packet.headers.is_to_group(), capture, time), Side::A),
         };
         if let Some(old) = old {
             self.finish_flow(old, packet.place);
@@ -707,12 +684,12 @@ struct Nothing;
 
 impl dissectors::out::Tallies for Nothing {
     fn serves(&mut self, _server: Side) {}
-    fn count(&mut self, _count: &dissectors::Count, _place: Place) {}
+    fn count(&mut self, _count: &dissectors::Count, _place: &Place) {}
     fn act(&mut self, _action: dissectors::Action) {}
 }
 
 fn patience_with(flow: &Flow) -> Duration {
-    match (flow.life, flow.key.transport) {
+    match (flow.life, flow.key.transport()) {
         (Life::Closed, _) => IDLE_CLOSED,
         (Life::Open, _) if !flow.answered => IDLE_UNANSWERED,
         (Life::Open, Transport::Tcp) => IDLE_TCP,

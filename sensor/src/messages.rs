@@ -180,6 +180,12 @@ impl Messages {
         }
     }
 
+    /// Whether no message waits for its rest.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left.is_none()
+    }
+
     /// How many bytes wait for the rest of their message.
     pub(crate) fn waiting(&self) -> usize {
         self.left.as_ref().map_or(0, |left| left.bytes.len())

@@ -12,8 +12,9 @@
 //! so no queue can fill up and nothing can wait in a circle. With one worker all of it is one thread.
 
 use crate::clock::hour_within;
+use crate::flow::FlowKey;
 use crate::fragments::{self, Came, FragmentCount, Fragments, Taken, Whole};
-use crate::lane::{Caps, Found, LANES, Lane, LaneCount, MOST_HOURS, lane_of};
+use crate::lane::{Caps, Found, LANES, Lane, LaneCount, MOST_HOURS};
 use crate::source::{Account, Bytes, Drops, Fed, Feed, Input, MOST_LINK_TYPES, Meaningless, OTHER_LINKS};
 use arrayvec::ArrayVec;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -349,8 +350,11 @@ const EPOCH_END: u32 = u32::MAX;
 /// an epoch of full Ethernet frames has.
 const EPOCH_BYTES: u64 = 1 << 25;
 
-/// Packets whose flows are looked up together.
-const CHUNK: usize = 32;
+/// Packets that are read and then taken, while all of them are in the cache.
+const CHUNK: usize = 128;
+
+/// Packets between two steps of a look-up: memory comes sooner than they are taken, and a core asks for no more at once.
+const BLOCK: usize = 8;
 
 /// With fewer flows the caches hold them all, and asking for their memory costs more than it gains.
 const FLOWS_IN_CACHE: usize = 1_000;
@@ -359,11 +363,13 @@ const FLOWS_IN_CACHE: usize = 1_000;
 #[derive(Clone, Copy, Default)]
 struct Item {
     headers: Headers,
+    key: FlowKey,
     place: Place,
     clock: Timestamp,
     ordinal: u32,
     lane: u8,
     file: u32,
+    /// Where the transport header stands, or the payload if there is none, and how long both are.
     start: usize,
     length: u32,
     frame_bytes: u32,
@@ -407,17 +413,16 @@ pub fn read(feed: Feed, settings: Settings, witness: &mut dyn Witness, progress:
 fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, progress: &mut dyn FnMut(u64)) -> Totals {
     let mut worker = Worker::new(0, Settings { workers: 1, ..settings });
     let mut books = Books::new(settings);
-    let (mut epoch, mut shares, seats) = (Epoch::default(), [Vec::new()], seats(1));
+    let mut epoch = Epoch::default();
     let (mut observations, mut is_last) = (0, false);
     while !is_last {
         let mut notes = Vec::new();
         let most = feed.walked() + EPOCH_BYTES;
         for start in (0..settings.epoch_packets).step_by(CHUNK) {
             let ordinals = start..settings.epoch_packets.min(start + CHUNK);
-            let filled = fill(&mut feed, ordinals, most, (&mut epoch, &mut shares, &seats), &mut books);
-            worker.take(&epoch, &shares[0], &mut notes);
+            let filled = fill(&mut feed, ordinals, most, (&mut epoch, |_, _| {}), &mut books);
+            worker.take(&epoch.files, epoch.used, |at| &epoch.items[at], &mut notes);
             epoch.clear();
-            shares[0].clear();
             is_last = filled == Filled::ToTheLast;
             if filled != Filled::All {
                 break;
@@ -511,7 +516,10 @@ fn hand_out(
         epoch.clear();
         let mut shares: Vec<Vec<u32>> = workers.iter().map(|_| Vec::with_capacity(epoch.items.len())).collect();
         let most = feed.walked() + EPOCH_BYTES;
-        let filled = fill(&mut feed, 0..settings.epoch_packets, most, (&mut epoch, &mut shares, &seats), &mut books);
+        let hand = |lane: usize, place: usize| {
+            shares[seats[lane].worker].push(u32::try_from(place).expect("an epoch is short"));
+        };
+        let filled = fill(&mut feed, 0..settings.epoch_packets, most, (&mut epoch, hand), &mut books);
         epoch.clock = books.clock;
         let epoch = Arc::new(epoch);
         for (worker, mine) in workers.iter().zip(shares) {
@@ -540,13 +548,13 @@ enum Filled {
     ToTheLast,
 }
 
-/// Fills the packets of these ordinals into an epoch, and their places into shares, one for each worker, until so many
-/// bytes of captures were walked.
+/// Fills the packets of these ordinals into an epoch, until so many bytes of captures were walked. `hand` hears of each
+/// packet's lane and its place in the epoch.
 fn fill(
     feed: &mut Feed,
     ordinals: Range<usize>,
     most: u64,
-    (epoch, shares, seats): (&mut Epoch, &mut [Vec<u32>], &[Seat; LANES]),
+    (epoch, mut hand): (&mut Epoch, impl FnMut(usize, usize)),
     books: &mut Books,
 ) -> Filled {
     let Epoch { files, items, used, .. } = epoch;
@@ -573,20 +581,22 @@ fn fill(
             (whole, range) = told;
             bytes = &whole;
         }
-        let lane = lane_of(&item.headers);
+        item.key = FlowKey::of(&item.headers);
+        let lane = item.key.lane();
         item.place = place_of(&next);
         item.clock = next.clock;
         item.ordinal = u32::try_from(ordinal).expect("an epoch is short");
         item.lane = u8::try_from(lane).expect("lanes are few");
-        item.start = range.0;
-        item.length = u32::try_from(range.1).expect("a record's length has 32 bits");
+        let header = usize::from(item.headers.transport_bytes);
+        item.start = range.0 - header;
+        item.length = u32::try_from(range.1 + header).expect("a record's length has 32 bits");
         item.frame_bytes = next.frame.wire_length;
         let is_same = files.last().is_some_and(|last| Arc::ptr_eq(last, bytes));
         if !is_same {
             files.push(Arc::clone(bytes));
         }
         item.file = u32::try_from(files.len() - 1).expect("an epoch is short");
-        shares[seats[lane].worker].push(u32::try_from(*used).expect("an epoch is short"));
+        hand(lane, *used);
         *used += 1;
     }
     Filled::All
@@ -648,6 +658,15 @@ fn seats(workers: usize) -> [Seat; LANES] {
     std::array::from_fn(|lane| Seat { worker: lane % workers, place: lane / workers })
 }
 
+/// A packet that was looked up and waits for its turn.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    item: &'a Item,
+    /// The place of its lane among those of the worker.
+    at: usize,
+    found: Found<'a>,
+}
+
 /// A worker and its lanes.
 struct Worker {
     index: usize,
@@ -671,7 +690,7 @@ impl Worker {
         for Batch { epoch, mine } in batches {
             clock = epoch.clock;
             let mut notes = Vec::new();
-            self.take(&epoch, &mine, &mut notes);
+            self.take(&epoch.files, mine.len(), |at| &epoch.items[mine[at] as usize], &mut notes);
             drop(epoch);
             self.end_epoch(clock, &mut notes);
             if closed.send(Closed { notes, clock: Some(clock), counts: BTreeMap::new() }).is_err() {
@@ -683,41 +702,54 @@ impl Worker {
         let _ = closed.send(Closed { notes, clock: None, counts });
     }
 
-    /// Takes packets, some at a time: their flows are looked up together, so that the memory that each look-up waits
-    /// for comes while the others wait.
-    fn take(&mut self, epoch: &Epoch, mine: &[u32], notes: &mut Vec<Note>) {
-        for chunk in mine.chunks(CHUNK) {
-            let items: ArrayVec<&Item, CHUNK> = chunk.iter().map(|place| &epoch.items[*place as usize]).collect();
-            let mut found: ArrayVec<Found, CHUNK> =
-                items.iter().map(|item| self.lane(item).key(&item.headers)).collect();
-            items.iter().zip(&mut found).for_each(|(item, found)| self.lane(item).look_up(found));
-            if self.flows > FLOWS_IN_CACHE {
-                let both = || items.iter().zip(&found);
-                both().for_each(|(item, found)| self.lane(item).prefetch_conversation(found));
-                both().for_each(|(item, found)| self.lane(item).prefetch_talk(found));
+    /// Takes so many packets. Each is looked up some packets before its turn, in steps, so that the memory that a step
+    /// waits for comes while others are taken.
+    #[inline]
+    fn take<'a>(
+        &mut self,
+        files: &[Arc<Bytes>],
+        count: usize,
+        item: impl Fn(usize) -> &'a Item,
+        notes: &mut Vec<Note>,
+    ) {
+        let is_large = self.flows > FLOWS_IN_CACHE;
+        // Those that are looked up now, and those of the last three rounds.
+        let mut blocks: [ArrayVec<Turn<'_>, BLOCK>; 4] = Default::default();
+        for round in 0..count.div_ceil(BLOCK) + blocks.len() - 1 {
+            let latest = &mut blocks[round % 4];
+            latest.clear();
+            for number in round * BLOCK..count.min((round + 1) * BLOCK) {
+                let item = item(number);
+                let at = self.seats[usize::from(item.lane)].place;
+                let found = self.lanes[at].look_up(&item.key, &item.headers);
+                latest.push(Turn { item, at, found });
             }
-            for (item, found) in items.iter().zip(&found) {
-                let frame_bytes = item.frame_bytes;
-                let front = item.start.saturating_sub(usize::from(item.headers.transport_bytes));
-                let segment = &epoch.files[item.file as usize][front..item.start + item.length as usize];
-                let payload = &segment[item.start - front..];
-                let packet = Packet { place: item.place, headers: &item.headers, payload, segment, frame_bytes };
-                let number = usize::from(item.lane);
-                let lane = &mut self.lanes[self.seats[number].place];
-                lane.packet(&packet, found, item.clock);
-                take_notes(lane, number, item.ordinal, notes);
+            if is_large {
+                blocks[(round + 3) % 4].iter().for_each(|turn| self.lanes[turn.at].prefetch_conversation(&turn.found));
+                blocks[(round + 2) % 4].iter().for_each(|turn| self.lanes[turn.at].prefetch_talk(&turn.found));
+            }
+            for turn in &blocks[(round + 1) % 4] {
+                self.take_turn(files, turn, notes);
             }
         }
     }
 
-    fn lane(&self, item: &Item) -> &Lane {
-        &self.lanes[self.seats[usize::from(item.lane)].place]
+    #[inline]
+    fn take_turn(&mut self, files: &[Arc<Bytes>], turn: &Turn<'_>, notes: &mut Vec<Note>) {
+        let Turn { item, at, found } = turn;
+        let segment = &files[item.file as usize][item.start..][..item.length as usize];
+        let payload = &segment[usize::from(item.headers.transport_bytes)..];
+        let (place, frame_bytes) = (item.place, item.frame_bytes);
+        let packet = Packet { place, headers: &item.headers, payload, segment, frame_bytes };
+        let lane = &mut self.lanes[*at];
+        lane.packet(&packet, found, item.clock);
+        take_notes(lane, item.lane, item.ordinal, notes);
     }
 
     fn end_epoch(&mut self, clock: Timestamp, notes: &mut Vec<Note>) {
         for (place, lane) in self.lanes.iter_mut().enumerate() {
             lane.end_epoch(clock);
-            take_notes(lane, place * self.workers + self.index, EPOCH_END, notes);
+            take_notes(lane, number(place, self.workers, self.index), EPOCH_END, notes);
         }
         self.flows = self.lanes.iter().map(Lane::flows).sum();
     }
@@ -726,7 +758,7 @@ impl Worker {
         let (mut notes, mut totals) = (Vec::new(), Totals::default());
         for (place, lane) in self.lanes.iter_mut().enumerate() {
             lane.finish(clock);
-            take_notes(lane, place * self.workers + self.index, EPOCH_END, &mut notes);
+            take_notes(lane, number(place, self.workers, self.index), EPOCH_END, &mut notes);
             totals.add_lanes(&lane.counts());
         }
         (notes, totals.hours.into_iter().map(|(hour, counted)| (hour, counted.lanes)).collect())
@@ -755,13 +787,17 @@ fn hand_over(notes: &mut Vec<Note>, witness: &mut dyn Witness) -> u64 {
 }
 
 #[inline]
-fn take_notes(lane: &mut Lane, number: usize, ordinal: u32, notes: &mut Vec<Note>) {
+fn take_notes(lane: &mut Lane, number: u8, ordinal: u32, notes: &mut Vec<Note>) {
     let ready = lane.ready();
     if ready.is_empty() {
         return;
     }
-    let lane = u8::try_from(number).expect("lanes are few");
-    notes.extend(ready.drain(..).map(|observation| Note { ordinal, lane, observation }));
+    notes.extend(ready.drain(..).map(|observation| Note { ordinal, lane: number, observation }));
+}
+
+/// The number of a worker's lane.
+fn number(place: usize, workers: usize, index: usize) -> u8 {
+    u8::try_from(place * workers + index).expect("lanes are few")
 }
 
 fn place_of(fed: &Fed) -> Place {
@@ -769,7 +805,8 @@ fn place_of(fed: &Fed) -> Place {
 }
 
 /// Decodes a frame's headers; what cannot be decoded is counted.
-#[inline]
+#[expect(clippy::inline_always, reason = "else a frame is moved through memory once more")]
+#[inline(always)]
 fn decode<'a>(headers: &mut Headers, fed: &Fed, bytes: &'a [u8], books: &mut Books) -> Option<&'a [u8]> {
     books.turn_to(fed.clock);
     let hour = &mut books.hour;

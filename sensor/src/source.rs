@@ -16,7 +16,7 @@ pub(crate) use feed::MOST_LINK_TYPES;
 pub use feed::{Account, Fed, Feed, OTHER_LINKS, link_words};
 pub use filter::{FilterError, Meaningless};
 pub use map::Bytes;
-pub(crate) use prefetch::prefetch;
+pub(crate) use prefetch::{prefetch, prefetch_ahead};
 pub use silence::{Silence, Silences};
 
 use outputs::visible;

@@ -139,6 +139,12 @@ impl Stream {
         }
     }
 
+    /// Whether nothing waits for its turn.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_none()
+    }
+
     /// How many bytes wait for their turn.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| {

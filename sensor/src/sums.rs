@@ -111,7 +111,7 @@ impl Sums {
     }
 
     fn attempt(&mut self, flow: &Flow, window: Timestamp) {
-        let (source, transport) = (flow.key.host(Side::A), flow.key.transport);
+        let (source, transport) = (flow.key.host(Side::A), flow.key.transport());
         let fresh = || Sum {
             row: Attempts {
                 window,
@@ -141,7 +141,7 @@ impl Sums {
             server: flow.key.host(server),
             server_port: port_of(flow, server),
             client: flow.key.host(client),
-            transport: flow.key.transport,
+            transport: flow.key.transport(),
             protocol: talk.and_then(Talk::protocol),
             window,
         };
@@ -214,7 +214,7 @@ impl Sums {
             server: Subject { host: flow.key.host(server), child: count.child.clone() },
             server_port: port_of(flow, server),
             client: flow.key.host(client),
-            transport: flow.key.transport,
+            transport: flow.key.transport(),
             protocol,
             operation: count.operation.clone(),
             direction: count.direction,
@@ -271,7 +271,7 @@ impl Sums {
             server: Subject { host: flow.key.host(server), child: action.child.clone() },
             server_port: port_of(flow, server),
             client: flow.key.host(action.sender),
-            transport: flow.key.transport,
+            transport: flow.key.transport(),
             protocol,
             operation: action.operation.clone(),
             target: action.target.text(),
@@ -348,7 +348,7 @@ fn is_attempt(flow: &Flow) -> bool {
     if flow.answered || flow.to_group || is_named {
         return false;
     }
-    match flow.key.transport {
+    match flow.key.transport() {
         Transport::Tcp => flow.conversation.is_none(),
         Transport::Ethernet => false,
         _ => flow.packets.a < FEW && !flow.counted,
@@ -357,19 +357,19 @@ fn is_attempt(flow: &Flow) -> bool {
 
 /// The server's port as the tables tell it: frames without IP have none.
 fn port_of(flow: &Flow, server: Side) -> u16 {
-    match flow.key.transport {
+    match flow.key.transport() {
         Transport::Ethernet => 0,
-        _ => *flow.key.ports.of(server),
+        _ => *flow.key.ports().of(server),
     }
 }
 
 /// The flow as a packet of `sender` shows it.
 fn flow_of(flow: &Flow, sender: Side) -> FlowId {
     let receiver = sender.other();
-    let ports = [*flow.key.ports.of(sender), *flow.key.ports.of(receiver)];
-    let [source_port, destination_port] = if flow.key.transport.is_icmp() { [FlowId::UNTOLD; 2] } else { ports };
+    let ports = [*flow.key.ports().of(sender), *flow.key.ports().of(receiver)];
+    let [source_port, destination_port] = if flow.key.transport().is_icmp() { [FlowId::UNTOLD; 2] } else { ports };
     FlowId {
-        transport: flow.key.transport,
+        transport: flow.key.transport(),
         source: flow.key.host(sender).address,
         source_port,
         destination: flow.key.host(receiver).address,

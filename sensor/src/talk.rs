@@ -142,7 +142,7 @@ impl Talk {
     #[inline]
     pub(crate) fn prefetch(&self) {
         if let Stage::Speaking(_, dissector) = &self.stage {
-            prefetch(dissector.as_ref(), 3);
+            prefetch::<3, _>(dissector.as_ref());
             self.counters.prefetch();
         }
     }
@@ -195,6 +195,13 @@ impl Talk {
         self.lost = 0;
         self.lost_at = None;
         self.unknown = 0;
+    }
+
+    /// Whether it holds nothing back.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        let is_probing = matches!(self.stage, Stage::Probing(_));
+        !is_probing & self.messages.a.is_empty() & self.messages.b.is_empty()
     }
 
     /// How many bytes it holds back.

@@ -1,6 +1,6 @@
 //! Field buses whose frames captures hold: BACnet MS/TP and ARCNET.
 
-use super::{Headers, ends_in, frame, length_of, llc, part};
+use super::{Ends, Headers, ends_in, frame, length_of, llc, part};
 use crate::observation::{Address, Bus};
 use crate::reader::{Reader, Stop};
 
@@ -75,8 +75,7 @@ pub(super) fn arcnet<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Re
 }
 
 fn between(headers: &mut Headers, bus: Bus, source: u8, destination: u8) {
-    headers.source = Address::Node(bus, source);
-    headers.destination = Address::Node(bus, destination);
+    headers.ends = Ends::between(Address::Node(bus, source), Address::Node(bus, destination));
 }
 
 /// ASHRAE 135-2020, annex G.1.

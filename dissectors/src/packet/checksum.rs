@@ -3,9 +3,7 @@
 //! Nothing is refused because of it: a network card that computes checksums by itself gets packets without one, and a
 //! capture on that machine shows them so. What does not hold is told apart and counted.
 
-use super::{Headers, Layer};
-use crate::observation::Address;
-use std::net::IpAddr;
+use super::{Ends, Family, Headers, Layer};
 
 /// What a checksum says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +23,7 @@ pub fn of_ipv4(header: &[u8]) -> Checksum {
     const AT: usize = 10;
     match header.get(AT..).and_then(<[u8]>::first_chunk) {
         None => Checksum::Untold,
-        Some(_) if folded(sum(header)) == ALL_ONES => Checksum::Good,
+        Some(_) if is_ones(sum(header)) => Checksum::Good,
         Some([0, 0]) => Checksum::Offloaded,
         Some(_) => Checksum::Bad,
     }
@@ -45,42 +43,54 @@ pub fn of_transport(headers: &Headers, segment: &[u8]) -> Checksum {
     }
     let ends = ends(headers).wrapping_add(protocol);
     let pseudo = ends.wrapping_add(u64::try_from(segment.len()).unwrap_or(u64::MAX));
-    if folded(pseudo.wrapping_add(sum(segment))) == ALL_ONES {
-        return Checksum::Good;
-    }
+    if is_ones(pseudo.wrapping_add(sum(segment))) { Checksum::Good } else { of_others(headers, [pseudo, ends]) }
+}
+
+/// What does not hold.
+#[cold]
+fn of_others(headers: &Headers, prepared: [u64; 2]) -> Checksum {
     // The card expects the pseudo-header's sum in the field; for a segment that it cuts up too, some leave out the length.
-    let is_prepared = [pseudo, ends].into_iter().any(|prepared| folded(prepared) == headers.checksum);
+    let is_prepared = prepared.into_iter().any(|prepared| folded(prepared) == headers.checksum);
     if is_prepared { Checksum::Offloaded } else { Checksum::Bad }
 }
 
 const ALL_ONES: u16 = 0xffff;
 
 /// The addresses of the pseudo-header.
+#[inline]
 fn ends(headers: &Headers) -> u64 {
-    let words = |address: &Address| match address {
-        Address::Ip(IpAddr::V4(ip)) => u64::from(ip.to_bits()),
-        Address::Ip(IpAddr::V6(ip)) => sum(&ip.octets()),
-        Address::Mac(_) | Address::Node(..) => 0,
-    };
-    words(&headers.source).wrapping_add(words(&headers.destination))
+    let Ends { source, destination, family } = headers.ends;
+    match family {
+        Family::V4 => source.low.wrapping_add(destination.low),
+        Family::V6 => [source, destination]
+            .iter()
+            .fold(0, |sum, bits| halves(bits.high).wrapping_add(halves(bits.low)).wrapping_add(sum)),
+        Family::Mac | Family::MsTp | Family::Arcnet => 0,
+    }
 }
 
-/// A sum of 16-bit words in network order. Words of any size in any byte order fold to the same sum but for a swap
-/// (RFC 1071, section 2), so eight lanes add 32 bits each; no branch hangs on what the bytes are.
+/// A number that leaves the same remainder by 65,535 as the sum of the 16-bit words in network order, below 2^42. Words of
+/// any size fold to the same sum, and in the other byte order to 256 times of it (RFC 1071, section 2): so 64 bits are
+/// added at a time, and their carries kept above them.
 #[inline]
 fn sum(bytes: &[u8]) -> u64 {
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut lanes = [0u64; 8];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
-            *lane = lane.wrapping_add(u64::from(u32::from_le_bytes(*word)));
-        }
-    }
-    let halves = |word: u64| (word >> 32).wrapping_add(word & 0xffff_ffff);
-    let (words, rest) = rest.as_chunks::<8>();
-    let whole = words.iter().map(|word| halves(u64::from_le_bytes(*word)));
-    let all = lanes.into_iter().chain(whole).fold(halves(tail(bytes, rest)), u64::wrapping_add);
-    u64::from(folded(all).swap_bytes())
+    let (words, rest) = bytes.as_chunks::<8>();
+    let start = u128::from(tail(bytes, rest));
+    let all = words.iter().fold(start, |sum, word| sum.wrapping_add(u128::from(u64::from_le_bytes(*word))));
+    let [low, high] = [all & u128::from(u64::MAX), all >> 64].map(|half| u64::try_from(half).unwrap_or(u64::MAX));
+    halves(low).wrapping_add(high).wrapping_mul(256)
+}
+
+/// Words of twice 32 bits, added.
+#[inline]
+fn halves(word: u64) -> u64 {
+    (word >> 32).wrapping_add(word & 0xffff_ffff)
+}
+
+/// Whether words that are not all 0 fold to ones alone.
+#[inline]
+fn is_ones(sum: u64) -> bool {
+    sum != 0 && sum.is_multiple_of(ALL_ONES.into())
 }
 
 /// The fewer than eight bytes at the end, with zeros behind them. Where eight bytes are at hand, those before them are

@@ -1,9 +1,9 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with its extension headers.
 
-use super::{Fragment, Headers, Layer, ends_in, length_of, transport};
+use super::{Ends, Fragment, Headers, Layer, ends_in, length_of, transport};
 use crate::observation::Address;
 use crate::reader::{Reader, Stop};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 const IPV4_HEADER: u16 = 20;
 /// More fragments follow; and where this one begins, in units of 8 bytes.
@@ -100,8 +100,8 @@ fn v4<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8],
     let Some(payload_bytes) = wire_bytes.checked_sub(u32::from(header_bytes)) else {
         return Err(ends_in("the IPv4 length is shorter than its header"));
     };
-    headers.source = Address::Ip(IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])));
-    headers.destination = Address::Ip(IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])));
+    headers.ends =
+        Ends::of_v4([header[12], header[13], header[14], header[15]], [header[16], header[17], header[18], header[19]]);
     headers.wire_bytes = wire_bytes;
     headers.ip_id = u16::from_be_bytes([header[4], header[5]]);
     headers.ttl = header[8];
@@ -123,8 +123,8 @@ fn v6<'a>(headers: &mut Headers, packet: &'a [u8], cut: u32) -> Result<&'a [u8],
     headers.ttl = reader.u8()?;
     headers.ip_id = 0;
     headers.ip_header_bytes = 0;
-    headers.source = Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?)));
-    headers.destination = Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?)));
+    let mut address = || Ok::<_, Stop>(Address::Ip(IpAddr::V6(Ipv6Addr::from(reader.array::<16>()?))));
+    headers.ends = Ends::between(address()?, address()?);
     // RFC 2675: a jumbogram has length 0; so have packets that offloading has not cut yet.
     let whole = to_the_end(packet, cut).saturating_sub(IPV6_HEADER);
     let payload_bytes = if length == 0 { whole } else { length.min(whole) };

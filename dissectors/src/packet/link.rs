@@ -1,6 +1,6 @@
 //! How frames begin: Ethernet, Linux cooked captures, loopback, PPP.
 
-use super::{Headers, Link, bus, ends_in, frame, ip, length_of};
+use super::{Ends, Headers, Link, bus, ends_in, frame, ip, length_of};
 use crate::observation::{Address, Mac};
 use crate::reader::{Reader, Stop};
 use std::fmt;
@@ -92,8 +92,7 @@ pub(super) fn ethernet<'a>(headers: &mut Headers, frame: &'a [u8]) -> Result<(u1
     let ether_type = u16::from_be_bytes([front[12], front[13]]);
     headers.link = Some(Link { source, destination });
     if !frame::is_ip(ether_type) {
-        headers.source = Address::Mac(source);
-        headers.destination = Address::Mac(destination);
+        headers.ends = Ends::between(Address::Mac(source), Address::Mac(destination));
     }
     Ok((ether_type, rest))
 }
@@ -106,8 +105,7 @@ pub(super) fn uncommon<'a>(
     bytes: &'a [u8],
     cut: u32,
 ) -> Result<&'a [u8], Stop> {
-    headers.source = Address::default();
-    headers.destination = Address::default();
+    headers.ends = Ends::default();
     headers.wire_bytes = length_of(bytes).saturating_add(cut);
     match link_type {
         LinkType::Null | LinkType::Loop => loopback(headers, bytes, cut),
@@ -167,8 +165,7 @@ fn sent(headers: &mut Headers, direction: u16, length: u16, address: [u8; 8]) {
         _ => [0; 6],
     });
     headers.link = (source.0 != [0; 6]).then_some(Link { source, destination });
-    headers.source = Address::Mac(source);
-    headers.destination = Address::Mac(destination);
+    headers.ends = Ends::between(Address::Mac(source), Address::Mac(destination));
 }
 
 fn cooked_frame<'a>(headers: &mut Headers, protocol: u16, rest: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {

@@ -259,7 +259,8 @@ impl CaptureFile {
     }
 
     /// The next frame, or why there is none. Behind damage it may go on.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "else a frame is moved through memory twice")]
+    #[inline(always)]
     pub fn step(&mut self) -> Step {
         match self.walk.frame(&self.bytes) {
             Some(frame) => Step::Frame(frame),
@@ -267,6 +268,7 @@ impl CaptureFile {
         }
     }
 
+    #[cold]
     fn step_slowly(&mut self) -> Step {
         match self.walk.step(&self.bytes) {
             Step::Frame(frame) => Step::Frame(frame),

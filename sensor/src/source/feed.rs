@@ -6,7 +6,7 @@
 use super::capture_file::{CaptureFile, Damage, Drops, Frame, Step};
 use super::filter::{Filter, FilterError, Meaningless};
 use super::map::Bytes;
-use super::{Input, Silence, Silences, SourceError, prefetch};
+use super::{Input, Silence, Silences, SourceError, prefetch_ahead};
 use crate::clock::Clock;
 use dissectors::Timestamp;
 use dissectors::packet::LinkType;
@@ -135,7 +135,8 @@ impl Feed {
 
     /// The next frame of all captures; its bytes stand in [`Feed::bytes`] until the next call. A capture that cannot be
     /// opened any more when it is due is damaged at its first byte.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "else a frame is moved through memory twice")]
+    #[inline(always)]
     pub fn next_frame(&mut self) -> Option<Fed> {
         loop {
             let Some((capture, open)) = &mut self.current else {
@@ -263,7 +264,8 @@ const KEPT_OPEN: usize = 64;
 
 impl Open {
     /// The next frame; `None` at the end, which is noted.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "else a frame is moved through memory twice")]
+    #[inline(always)]
     fn step(&mut self) -> Option<Frame> {
         if self.due.is_some() {
             return self.due.take();
@@ -273,11 +275,9 @@ impl Open {
                 Step::Frame(frame) => {
                     // The next record's header and its frame's, and what follows some small packets further: they come
                     // while this packet is read.
-                    for ahead in [0, PREFETCH_AHEAD] {
-                        if let Some(next) = self.file.bytes.get(frame.bytes.end + ahead..) {
-                            prefetch(next, 2);
-                        }
-                    }
+                    let end = frame.bytes.end;
+                    prefetch_ahead::<2, _>(&self.file.bytes, end);
+                    prefetch_ahead::<2, _>(&self.file.bytes, end + PREFETCH_AHEAD);
                     return Some(frame);
                 }
                 Step::Damaged(damage) => self.account.damaged(damage),

@@ -334,8 +334,8 @@ fn seen_by_us(input: &Input) -> Vec<Option<Innermost>> {
             seen.push(None);
             continue;
         }
-        let is_ip = matches!(headers.source, Address::Ip(_)) && !matches!(headers.layer, Layer::Frame(_));
-        let ends = is_ip.then(|| (headers.source.to_string(), headers.destination.to_string()));
+        let is_ip = matches!(headers.source(), Address::Ip(_)) && !matches!(headers.layer, Layer::Frame(_));
+        let ends = is_ip.then(|| (headers.source().to_string(), headers.destination().to_string()));
         let has_ports = matches!(headers.layer, Layer::Tcp(_) | Layer::Udp { .. });
         let (source, destination) = headers.ports();
         seen.push(Some(Innermost { ends, ports: has_ports.then(|| (source.to_string(), destination.to_string())) }));

@@ -542,7 +542,7 @@ impl Tallies for Lines {
         self.0.push(format!("{server:?} serves"));
     }
 
-    fn count(&mut self, count: &Count, _place: Place) {
+    fn count(&mut self, count: &Count, _place: &Place) {
         let Count { sender, direction, operation, mark, .. } = count;
         let mark = match mark {
             Mark::Plain => "",

@@ -10,6 +10,20 @@ use crate::reader::{Reader, Stop};
 #[expect(clippy::inline_always, reason = "measured; too long for the compiler to see it")]
 #[inline(always)]
 pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Adu<'a>, Stop> {
+    let rest = reader.rest();
+    if let Some(([one, two, 0, 0, high, low, unit, code], _)) = rest.split_first_chunk::<8>()
+        && let length @ 2..=MAX_LENGTH = u16::from_be_bytes([*high, *low])
+        && let Some(data) = rest.get(8..usize::from(length).saturating_add(6))
+    {
+        reader.skip(data.len().saturating_add(8))?;
+        return Ok(Adu { transaction: u16::from_be_bytes([*one, *two]), unit: *unit, pdu: Pdu::new(*code, data) });
+    }
+    read_any(reader)
+}
+
+/// The same of what is not all here, or not in its order.
+#[cold]
+fn read_any<'a>(reader: &mut Reader<'a>) -> Result<Adu<'a>, Stop> {
     let transaction = reader.u16()?;
     if reader.u16()? != 0 {
         return Err(reader.malformed("the protocol id is not 0"));

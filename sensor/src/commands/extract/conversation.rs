@@ -17,7 +17,7 @@ impl Conversation {
             Layer::Frame(ether_type) => (ether_type, ether_type),
             _ => headers.ports(),
         };
-        let mut ends = [(headers.source, ports.0), (headers.destination, ports.1)];
+        let mut ends = [(headers.source(), ports.0), (headers.destination(), ports.1)];
         ends.sort();
         Self { transport: headers.transport(), ends }
     }
@@ -67,11 +67,11 @@ fn is_fragment(headers: &Headers) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dissectors::packet::Fragment;
+    use dissectors::packet::{Ends, Fragment};
 
     fn headers(source: &str, destination: &str, layer: Layer) -> Headers {
         let ip = |text: &str| Address::Ip(text.parse().expect("it is an address"));
-        Headers { source: ip(source), destination: ip(destination), layer, ..Headers::default() }
+        Headers { ends: Ends::between(ip(source), ip(destination)), layer, ..Headers::default() }
     }
 
     const A: &str = "10.0.0.1";
