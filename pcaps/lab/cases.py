@@ -30,9 +30,9 @@ def objects(maker, code, revision, url="", product="", model="", application="",
     return {n: text for n, text in basic.items() if text} | {int(n[1:], 16): text for n, text in private.items()}
 
 
-def modbus_server(host, units, port=502, missing="exception"):
-    host.serve("modbus_server.py", json.dumps({"port": port, "missing": missing, "units": units}))
-    host.wait_for(port)
+def modbus_server(host, units, port=502, missing="exception", **carrier):
+    host.serve("modbus_server.py", json.dumps({"port": port, "missing": missing, "units": units} | carrier))
+    host.wait_for(port, carrier.get("transport", "tcp"))
 
 
 M340 = objects("Schneider Electric", "BMX P34 2020", "v2.70", "http://www.se.com", "Modicon M340", "BMX P34 2020",
@@ -97,6 +97,48 @@ def gateway(stem):
                          "holding,4,0,8")
             panel.python("modbus_client.py", "10.20.0.21", "write_register,3,2,77", "write_register,4,2,77")
     return [path]
+
+
+def carried(stem, port, *options, **carrier):
+    """Three meters on a serial line behind a server of it, or one PLC with the same units, asked the same each time."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        moxa = lab.host("moxa", "00:90:e8:4c:10:22", "10.20.0.22")
+        scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50")
+        modbus_server(moxa, METERS, port=port, missing="silent", **carrier)
+        with lab.capture(path):
+            scada.python(
+                "modbus_client.py", *options, f"10.20.0.22:{port}", "report,1", "identification,2,1,0", "status,1",
+                "event_counter,17", "event_log,17", "echo,1,42330", "holding,1,5000,10", "write_register,2,1,1200",
+                "write_coil,17,3,1", "to_all,5,7", "pause,0.2", "holding,9,0,2", "mask_write,1,4,242,37",
+                "read_write,1,0,4,10,1,2", "repeat,3", "holding,1,0,2", "registers,2,0,60", "coils,17,0,16", "inputs,1,0,12",
+                "write_registers,2,20,10,20,30", "write_coils,17,8,1,0,1,1", "pause,0.1")
+    return [path]
+
+
+@case("modbus/rtu_tcp")
+def rtu_tcp(stem):
+    return carried(stem, 4001, "--framer=rtu", framer="rtu")
+
+
+@case("modbus/rtu_udp")
+def rtu_udp(stem):
+    return carried(stem, 4001, "--framer=rtu", "--udp", framer="rtu", transport="udp")
+
+
+@case("modbus/ascii_tcp")
+def ascii_tcp(stem):
+    return carried(stem, 4002, "--framer=ascii", framer="ascii")
+
+
+@case("modbus/udp")
+def udp(stem):
+    return carried(stem, 502, "--udp", transport="udp")
+
+
+@case("modbus/udp_other_port")
+def udp_other_port(stem):
+    return carried(stem, 1502, "--udp", transport="udp")
 
 
 @case("modbus/mbpoll")

@@ -12,6 +12,15 @@ HERE = Path(__file__).resolve().parent
 PREFIX = "otolab-"
 
 
+def decode_options(path):
+    """What tshark has to be told to decode a capture on another port."""
+    for line in (HERE / "decode.tsv").read_text(encoding="ascii").splitlines():
+        name, options = line.split("\t")
+        if path.resolve() == (HERE.parent / name).resolve():
+            return options.split()
+    return []
+
+
 def call(command, **options):
     return subprocess.run(command.split(), check=True, **options)
 

@@ -1,6 +1,6 @@
-"""A Modbus TCP client (pymodbus) that works off a list of steps.
+"""A Modbus client (pymodbus) that works off a list of steps, over TCP with an MBAP header unless told otherwise.
 
-    modbus_client.py HOST[:PORT] STEP...
+    modbus_client.py [--udp] [--framer=rtu|ascii] HOST[:PORT] STEP...
 
 A step is NAME,UNIT[,NUMBER...]: `coils,1,0,8` reads eight coils of unit 1 from address 0. `pause,0.2` waits,
 `repeat,3` repeats everything after it.
@@ -9,7 +9,8 @@ A step is NAME,UNIT[,NUMBER...]: `coils,1,0,8` reads eight coils of unit 1 from 
 import sys
 import time
 
-from pymodbus.client import ModbusTcpClient
+from pymodbus import FramerType
+from pymodbus.client import ModbusTcpClient, ModbusUdpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
@@ -51,6 +52,10 @@ STEPS = {
         read_address=read, read_count=count, write_address=write, values=list(values), device_id=unit),
     "echo": lambda c, unit, word: c.diag_query_data(msg=word.to_bytes(2, "big"), device_id=unit),
     "report": lambda c, unit: c.report_device_id(device_id=unit),
+    "status": lambda c, unit: c.read_exception_status(device_id=unit),
+    "event_counter": lambda c, unit: c.diag_get_comm_event_counter(device_id=unit),
+    "event_log": lambda c, unit: c.diag_get_comm_event_log(device_id=unit),
+    "to_all": lambda c, address, value: c.write_register(address, value, device_id=0, no_response_expected=True),
     "identification": identification,
     "user_defined": lambda c, unit: c.execute(False, UserDefined(dev_id=unit)),
     "unknown_function": lambda c, unit: c.execute(False, Unknown(dev_id=unit)),
@@ -74,6 +79,10 @@ def work(client, steps):
             print(f"{step}: {problem}", file=sys.stderr)
 
 
-host, _, port = sys.argv[1].partition(":")
-with ModbusTcpClient(host, port=int(port or 502), timeout=1, retries=0) as client:
-    work(client, sys.argv[2:])
+options = [argument for argument in sys.argv[1:] if argument.startswith("--")]
+target, *plan = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+framers = [option.partition("=")[2] for option in options if option.startswith("--framer=")]
+host, _, port = target.partition(":")
+connect = ModbusUdpClient if "--udp" in options else ModbusTcpClient
+with connect(host, port=int(port or 502), framer=FramerType(*framers or ["socket"]), timeout=1, retries=0) as client:
+    work(client, plan)

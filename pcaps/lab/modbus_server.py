@@ -1,9 +1,9 @@
-"""A Modbus TCP server (pymodbus) with an identity per unit.
+"""A Modbus server (pymodbus) with an identity per unit, over TCP with an MBAP header unless told otherwise.
 
     modbus_server.py '{"port": 502, "missing": "silent", "units": {"1": {"0": "Maker", "1": "Code", ...}}}'
 
 `units` maps a unit id to its identification objects by number; `missing` tells what an absent unit gives: `exception`
-(0x0B, as a gateway answers for a dead slave) or `silent`.
+(0x0B, as a gateway answers for a dead slave) or `silent`; `framer` may be `rtu` or `ascii`, `transport` may be `udp`.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ import json
 import logging
 import sys
 
+from pymodbus import FramerType
 from pymodbus.constants import DeviceInformation, ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInformationResponse
 from pymodbus.pdu.other_message import ReportDeviceIdRequest, ReportDeviceIdResponse
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusTcpServer, ModbusUdpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 CONFIG = json.loads(sys.argv[1])
@@ -74,8 +75,10 @@ async def main():
     DecodePDU.add_sub_pdu(Identification, ReadDeviceInformationResponse)
     DecodePDU.add_pdu(ReportServerId, ReportDeviceIdResponse)
     DecodePDU.add_pdu(Refused, Refused)
-    server = ModbusTcpServer(
+    serve = ModbusUdpServer if CONFIG.get("transport") == "udp" else ModbusTcpServer
+    server = serve(
         [device(unit) for unit in UNITS], address=("0.0.0.0", CONFIG.get("port", 502)),
+        framer=FramerType(CONFIG.get("framer", "socket")), broadcast_enable="framer" in CONFIG,
         ignore_missing_devices=CONFIG.get("missing") == "silent")
     for name in ("async_getValues", "async_setValues"):
         def only_known(unit, *arguments, inner=getattr(server.context, name)):
