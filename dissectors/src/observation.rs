@@ -414,6 +414,9 @@ pub enum Operation {
     Verb(&'static str),
     /// Any other word: see [`Operation::word`].
     Word(CompactString),
+    /// A code of a protocol that the conversation's own one carries: UMAS `0x31` within Modbus. Its rows bear that
+    /// protocol's name.
+    Within(&'static str, u8),
 }
 
 impl Operation {
@@ -423,6 +426,14 @@ impl Operation {
     /// A word from the wire, its front if it is too long; what is no UTF-8 becomes U+FFFD.
     pub fn word(bytes: &[u8]) -> Self {
         Self::Word(clipped(bytes, Self::LONGEST))
+    }
+
+    /// The protocol that it is of, where that is not the conversation's own.
+    pub fn protocol(&self) -> Option<&'static str> {
+        match self {
+            Self::Within(protocol, _) => Some(protocol),
+            Self::Code(_) | Self::Kind(..) | Self::Verb(_) | Self::Word(_) => None,
+        }
     }
 }
 
@@ -442,6 +453,7 @@ impl fmt::Display for Operation {
             Self::Kind(kind, code) => write!(f, "{kind}{code}"),
             Self::Verb(verb) => f.write_str(verb),
             Self::Word(word) => word.fmt(f),
+            Self::Within(_, code) => write!(f, "{code:#04X}"),
         }
     }
 }
@@ -776,6 +788,8 @@ pub struct Control {
     pub window: Timestamp,
     /// Who acts.
     pub client: Host,
+    /// The host name that the client gave itself.
+    pub client_host: Option<Box<str>>,
     /// The server's port.
     pub server_port: u16,
     /// Which protocol.

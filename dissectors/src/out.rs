@@ -171,6 +171,8 @@ impl From<CompactString> for Words {
 pub struct Action {
     /// Who acts.
     pub sender: Side,
+    /// The host name that the client gave itself.
+    pub client_host: Option<Box<str>>,
     /// On which child.
     pub child: Option<Child>,
     /// Which operation.

@@ -24,6 +24,11 @@ pub(crate) trait Request {
     fn command(&self) -> Option<Command> {
         None
     }
+
+    /// The host name that who asks gave itself.
+    fn client_host(&self) -> Option<Box<str>> {
+        None
+    }
 }
 
 /// What a control request does, in the words of the operations table.
@@ -194,7 +199,9 @@ impl<R: Request> Waiting<R> {
     fn act(&self, outcome: Outcome, out: &mut Out<'_>) {
         let Some(Command { category, target, value }) = self.request.command() else { return };
         let Count { sender, child, operation, .. } = self.request.count();
-        out.act(Action { sender, child, operation, category, target, value, outcome, image: None, place: self.place });
+        let client_host = self.request.client_host();
+        let place = self.place;
+        out.act(Action { sender, client_host, child, operation, category, target, value, outcome, image: None, place });
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {

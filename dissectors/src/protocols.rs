@@ -10,9 +10,17 @@ mod modbus;
 /// Every protocol, in the order in which they are asked when no port hints at one: the strictest structure first.
 pub static ALL: &[&Protocol] = &[&arp::ARP, &bacnet::BACNET, &modbus::MODBUS, &http::HTTP];
 
+/// What messages of a protocol carry and what is told as a protocol of its own: the carrier's name, then theirs.
+pub static CARRIED: &[(&str, &str)] = &[("modbus", modbus::UMAS), ("modbus", modbus::UMAS_SIGNED)];
+
 /// The protocol of this name.
 pub fn named(name: &str) -> Option<&'static Protocol> {
     ALL.iter().copied().find(|protocol| protocol.name == name)
+}
+
+/// Whether a row may bear this name: a protocol's, or that of one that is carried.
+pub fn is_told(name: &str) -> bool {
+    named(name).is_some() || CARRIED.iter().any(|(_, carried)| *carried == name)
 }
 
 /// Every field that any protocol fills, in the table's order.
@@ -38,7 +46,9 @@ mod tests {
             assert!(names.insert(protocol.name), "{} stands twice", protocol.name);
             for field in protocol.fields {
                 assert!(names.insert(field.name), "{} stands twice", field.name);
-                assert!(field.name.starts_with(&format!("{}.", protocol.name)), "{}", field.name);
+                let carried = CARRIED.iter().filter(|(carrier, _)| *carrier == protocol.name).map(|(_, name)| *name);
+                let mut bearers = carried.chain([protocol.name]);
+                assert!(bearers.any(|bearer| field.name.starts_with(&format!("{bearer}."))), "{}", field.name);
                 assert!(!field.doc.is_empty(), "{} has no doc", field.name);
             }
         }

@@ -284,11 +284,12 @@ impl Inventory {
             return;
         }
         if activity.direction == Direction::Response {
-            self.answers(server, activity.protocol, seen);
+            self.answers(server, evidence.protocol, seen);
         } else {
             self.meet(server.host, Standing::Rumour, seen);
         }
-        let key = dealing_key(server, activity.client, activity.protocol, activity.server_port);
+        let key =
+            dealing_key(key_of(server, evidence.protocol), activity.client, activity.protocol, activity.server_port);
         if self.dealings.see(key, activity, &evidence) {
             self.pin(server.host, activity.client, seen);
         }
@@ -314,7 +315,7 @@ impl Inventory {
             return;
         }
         let seen = Seen::once(sums::at(evidence, control.first));
-        let key = dealing_key(server, control.client, control.protocol, control.server_port);
+        let key = dealing_key(key_of(server, evidence.protocol), control.client, control.protocol, control.server_port);
         self.dealings.act(key, control, &evidence);
         self.pin(server.host, control.client, seen);
     }
@@ -499,8 +500,8 @@ fn key_of(subject: &Subject, protocol: &'static str) -> Key {
     Key { host: subject.host, child: subject.child.clone().map(|child| (protocol, child)) }
 }
 
-fn dealing_key(server: &Subject, client: Host, protocol: &'static str, port: u16) -> DealingKey {
-    DealingKey { server: key_of(server, protocol), client, protocol, port }
+fn dealing_key(server: Key, client: Host, protocol: &'static str, port: u16) -> DealingKey {
+    DealingKey { server, client, protocol, port }
 }
 
 /// The subject, which has said something; a child brings its host along.

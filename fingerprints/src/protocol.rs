@@ -68,7 +68,7 @@ mod tests {
     fn every_fact_has_its_protocol() {
         let protocols = Protocols::builtin();
         for name in protocols.facts.keys() {
-            assert!(dissectors::protocols::named(name).is_some(), "{name} is no protocol");
+            assert!(dissectors::protocols::is_told(name), "{name} is no protocol");
         }
         for facts in protocols.facts.values().filter(|facts| facts.industrial) {
             assert!(facts.server.is_some() && facts.client.is_some());

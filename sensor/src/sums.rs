@@ -29,7 +29,8 @@ struct ActivityKey {
     server_port: u16,
     client: Host,
     transport: Transport,
-    protocol: &'static str,
+    /// The conversation's protocol. The operation may be of one that it carries.
+    carrier: &'static str,
     operation: Operation,
     direction: Direction,
     is_control: bool,
@@ -42,7 +43,8 @@ struct ControlKey {
     server_port: u16,
     client: Host,
     transport: Transport,
-    protocol: &'static str,
+    /// As in [`ActivityKey`].
+    carrier: &'static str,
     operation: Operation,
     target: CompactString,
     outcome: Outcome,
@@ -215,7 +217,7 @@ impl Sums {
             server_port: port_of(flow, server),
             client: flow.key.host(client),
             transport: flow.key.transport(),
-            protocol,
+            carrier: protocol,
             operation: count.operation.clone(),
             direction: count.direction,
             is_control: count.is_control,
@@ -227,7 +229,7 @@ impl Sums {
                 client: key.client,
                 server_is_group: flow.is_group(server),
                 server_port: key.server_port,
-                protocol,
+                protocol: key.operation.protocol().unwrap_or(protocol),
                 operation: key.operation.clone(),
                 direction: key.direction,
                 is_control: key.is_control,
@@ -272,7 +274,7 @@ impl Sums {
             server_port: port_of(flow, server),
             client: flow.key.host(action.sender),
             transport: flow.key.transport(),
-            protocol,
+            carrier: protocol,
             operation: action.operation.clone(),
             target: action.target.text(),
             outcome,
@@ -283,8 +285,9 @@ impl Sums {
             row: Control {
                 window,
                 client: key.client,
+                client_host: action.client_host.clone(),
                 server_port: key.server_port,
-                protocol,
+                protocol: key.operation.protocol().unwrap_or(protocol),
                 operation: key.operation.clone(),
                 category: action.category,
                 target: key.target.clone(),
@@ -302,6 +305,7 @@ impl Sums {
         if action.place < sum.row.first {
             sum.row.first = action.place;
             sum.row.value = action.value.as_ref().map(Words::text);
+            sum.row.client_host.clone_from(&action.client_host);
             sum.flow = flow_of(flow, action.sender);
         }
     }
@@ -315,11 +319,11 @@ impl Sums {
         }
         for (key, sum) in std::mem::take(&mut self.activity) {
             let place = sum.row.first;
-            into.push(observation(key.server, Fact::Activity(Box::new(sum.row)), place, key.protocol, sum.flow));
+            into.push(observation(key.server, Fact::Activity(Box::new(sum.row)), place, key.carrier, sum.flow));
         }
         for (key, sum) in std::mem::take(&mut self.controls) {
             let place = sum.row.first;
-            into.push(observation(key.server, Fact::Control(Box::new(sum.row)), place, key.protocol, sum.flow));
+            into.push(observation(key.server, Fact::Control(Box::new(sum.row)), place, key.carrier, sum.flow));
         }
         for ((source, _), sum) in std::mem::take(&mut self.attempts) {
             let place = Place { capture: sum.capture, frame: None, time: sum.row.first_seen };

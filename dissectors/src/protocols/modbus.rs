@@ -27,6 +27,7 @@ use files::Files;
 use pdu::{Fits, Pdu};
 use pending::Asked;
 use sunspec::{Maps, Registers};
+pub(crate) use umas::{UMAS, UMAS_SIGNED};
 
 mod ascii;
 mod control;
@@ -40,6 +41,7 @@ mod records;
 mod rtu;
 mod serial;
 mod sunspec;
+mod umas;
 mod write;
 
 pub(crate) static MODBUS: Protocol = Protocol {
@@ -82,6 +84,22 @@ pub(crate) static MODBUS: Protocol = Protocol {
         &sunspec::SERIAL,
         &sunspec::ADDRESS,
         &sunspec::MODELS,
+        &umas::identity::MODEL,
+        &umas::identity::FIRMWARE,
+        &umas::identity::FIRMWARE_PATCH,
+        &umas::identity::FAMILY,
+        &umas::identity::KIND,
+        &umas::identity::CONTROLLER_ID,
+        &umas::identity::HARDWARE_ID,
+        &umas::identity::MEMORY_CARD,
+        &umas::identity::OPERATING_STATE,
+        &umas::identity::PROJECT_NAME,
+        &umas::identity::PROJECT_VERSION,
+        &umas::identity::PROJECT_REBUILT,
+        &umas::identity::PROJECT_BUILT,
+        &umas::identity::PROJECT_FILE,
+        &umas::reservation::OWNER,
+        &umas::reservation::CLIENT_HOST,
     ],
     probe,
     max_message: 1030, // the header and the longest of function 90; RTU has 256, ASCII 513
@@ -108,6 +126,8 @@ struct Conversation {
     told: Sides<Option<Box<Units>>>,
     files: Option<Box<Files>>,
     maps: Option<Box<Maps>>,
+    /// What function 90 carries.
+    umas: Option<Box<umas::Talk>>,
 }
 
 impl Dissector for Conversation {
@@ -122,6 +142,7 @@ impl Dissector for Conversation {
     /// Answers may have been among what was lost: nobody can say that they did not come.
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
         self.pending.excuse(side);
+        self.umas.iter_mut().for_each(|umas| umas.lose(side));
         Footing::Segment
     }
 
@@ -130,6 +151,7 @@ impl Dissector for Conversation {
         if let Some(files) = &mut self.files {
             files.tick(now, out);
         }
+        self.umas.iter_mut().for_each(|umas| umas.give_up(now, out));
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
@@ -137,6 +159,7 @@ impl Dissector for Conversation {
         if let Some(files) = &mut self.files {
             files.finish(out);
         }
+        self.umas.iter_mut().for_each(|umas| umas.finish(ending, out));
     }
 }
 
@@ -277,7 +300,9 @@ impl Conversation {
         }
         let is_owed_an_answer = adu.unit != BROADCAST && !adu.pdu.silences() && !out.is_group(side.other());
         out.count(request.count());
-        self.pending.push(request, is_owed_an_answer, out);
+        // What UMAS asks in vain is counted as its own.
+        let is_umas = request.function == pdu::UMAS && self.umas_request(side, adu, is_owed_an_answer, out);
+        self.pending.push(request, is_owed_an_answer && !is_umas, out);
     }
 
     fn response(&mut self, side: Side, adu: &Adu<'_>, grounds: Grounds, pair: Option<usize>, out: &mut Out<'_>) {
@@ -301,6 +326,28 @@ impl Conversation {
             self.learn(side, out);
             self.tell(side, adu, answered.as_ref().map(|waiting| waiting.request.front), out);
         }
+        let asked = answered.map_or(adu.pdu.function, |waiting| waiting.request.function);
+        if asked == pdu::UMAS {
+            self.umas_response(side, adu, out);
+        }
+    }
+
+    #[cold]
+    fn umas_request(&mut self, side: Side, adu: &Adu<'_>, is_owed_an_answer: bool, out: &mut Out<'_>) -> bool {
+        let carried = self.carried(side, adu);
+        self.umas.get_or_insert_default().request(&carried, is_owed_an_answer, out)
+    }
+
+    #[cold]
+    fn umas_response(&mut self, side: Side, adu: &Adu<'_>, out: &mut Out<'_>) {
+        let refused = adu.pdu.exception().map(|code| outcome(Some(code)));
+        let carried = self.carried(side, adu);
+        self.umas.get_or_insert_default().response(&carried, refused, out);
+    }
+
+    fn carried<'a>(&self, sender: Side, adu: &Adu<'a>) -> umas::Carried<'a> {
+        let has_transactions = self.framing == Some(Framing::Mbap);
+        umas::Carried { sender, has_transactions, transaction: adu.transaction, unit: adu.unit, data: adu.pdu.data }
     }
 
     /// Whether an answer is a part of a file, which is told when all of it came.
@@ -840,7 +887,7 @@ mod tests {
         let mut rig = modbus();
         assert_eq!(rig.segment(Side::A, &long[..200]), 200);
         assert_eq!(rig.segment(Side::A, &long), 0);
-        assert_eq!(rig.story(), ["A request[0] 90"]);
+        assert_eq!(rig.story(), ["A request[0] 90", "A request[0] 0x0A"]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Findings {
 
     /// The finding that a control action belongs to.
     pub(super) fn of_deed(&self, assets: &Assets<'_>, deed: &DeedKey) -> Option<Shared> {
-        let server = Key { host: deed.server, child: deed.child.clone().map(|child| (deed.protocol, child)) };
+        let server = Key { host: deed.server, child: deed.child.clone().map(|child| (deed.carrier, child)) };
         let between = Between {
             asset: assets.place(&server)?,
             peer: assets.place(&Key::host(deed.client)),

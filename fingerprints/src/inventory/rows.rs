@@ -389,6 +389,7 @@ pub(super) fn operations(
             operation_name,
             category: deed.category,
             target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
+            client_host_claimed: deed.client_host.as_ref().map(ToString::to_string),
             value: deed.value.as_ref().map(ToString::to_string),
             outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name()),
             count: int(deed.count),

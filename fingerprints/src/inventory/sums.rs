@@ -276,6 +276,8 @@ pub(super) struct DeedKey {
     pub(super) target: CompactString,
     pub(super) outcome: Outcome,
     pub(super) image: Option<Image>,
+    /// The conversation's protocol, of which the child is. The action may be of one that it carries.
+    pub(super) carrier: &'static str,
 }
 
 /// The action itself: the first one keeps its value and its place.
@@ -283,6 +285,7 @@ pub(super) struct DeedKey {
 pub(super) struct Deed {
     pub(super) category: &'static str,
     pub(super) value: Option<CompactString>,
+    pub(super) client_host: Option<Box<str>>,
     pub(super) count: u64,
     pub(super) first: Place,
     pub(super) evidence: Evidence,
@@ -304,13 +307,15 @@ impl DeedKey {
 impl Deed {
     /// About what a row costs, here and as it is written.
     pub(super) fn weight(key: &DeedKey, deed: &Self) -> usize {
-        let texts = 2 * key.target.len() + 2 * deed.value.as_ref().map_or(0, CompactString::len);
+        let own =
+            deed.value.as_ref().map_or(0, CompactString::len) + deed.client_host.as_ref().map_or(0, |host| host.len());
+        let texts = 2 * (key.target.len() + own);
         size_of::<(DeedKey, Self)>() + size_of::<OperationRow>() + 240 + texts + heap(&key.operation)
     }
 
     /// As a part of the row of all that found no room: the first one's value is no value of all.
     pub(super) fn of_the_rest(self) -> Self {
-        Self { value: None, ..self }
+        Self { value: None, client_host: None, ..self }
     }
 
     pub(super) fn of(control: &Control, server: &Subject, evidence: Evidence) -> (DeedKey, Self) {
@@ -325,10 +330,12 @@ impl Deed {
             target: control.target.clone(),
             outcome: control.outcome,
             image: control.image,
+            carrier: evidence.protocol,
         };
         let deed = Self {
             category: control.category.name(),
             value: control.value.clone(),
+            client_host: control.client_host.clone(),
             count: control.count,
             first: control.first,
             evidence: at(evidence, control.first),
@@ -340,6 +347,7 @@ impl Deed {
         self.count = self.count.saturating_add(other.count);
         if other.first < self.first {
             (self.value, self.first, self.evidence) = (other.value.clone(), other.first, other.evidence);
+            self.client_host.clone_from(&other.client_host);
         }
     }
 }

@@ -67,8 +67,10 @@ impl World {
     /// A server, or a device behind it, says something of itself.
     pub(crate) fn says(&mut self, server: Host, child: Option<Child>, field: &str, value: &str) {
         let field = protocols::fields().find(|known| known.name == field).expect("a field of a dissector");
-        let protocol =
-            protocols::ALL.iter().find(|protocol| field.name.starts_with(protocol.name)).expect("a protocol");
+        let protocol = protocols::ALL
+            .iter()
+            .find(|protocol| protocol.fields.iter().any(|own| own.name == field.name))
+            .expect("a protocol");
         let evidence = self.evidence(server, host("10.9.9.9"), 502, protocol.name);
         let fact = Fact::Attribute { field, value: Value::Text(value.into()) };
         self.told(Subject { host: server, child }, fact, evidence);
@@ -170,6 +172,7 @@ impl World {
         let control = Control {
             window: evidence.time.hour(),
             client,
+            client_host: None,
             server_port: 502,
             protocol: "modbus",
             operation: Operation::Code(6),

@@ -1,16 +1,13 @@
 //! What a human sees in the public captures of Modbus and BACnet, by the table beside them, is told with its frame.
 
 use super::support::{public_captures, records_of};
-use fingerprints::record::{AssetRow, ClaimRow, OperationRow, Record};
+use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record};
 use sensor::pipeline::Settings;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Rows that are not read yet: the capture, the attribute, the frame, and what would read them.
-const NOT_YET: [(&str, &str, i64, &str); 6] = [
-    ("modbus/iti-modicon_test.pcap", "model", 6, "UMAS"),
-    ("modbus/iti-modicon_test.pcap", "firmware", 6, "UMAS"),
-    ("modbus/iti-modicon_test.pcap", "name", 12, "UMAS"),
+const NOT_YET: [(&str, &str, i64, &str); 3] = [
     ("bacnet/malcolm-BACnet_device_control.pcap", "vendor", 12, "the contents of ReadPropertyMultiple"),
     ("bacnet/malcolm-BACnet_device_control.pcap", "model", 12, "the contents of ReadPropertyMultiple"),
     ("bacnet/malcolm-BACnet_device_control.pcap", "firmware", 12, "the contents of ReadPropertyMultiple"),
@@ -69,6 +66,39 @@ fn every_fact_is_told_or_known_to_be_missing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Who programs the Quantum of this capture, and what it does: its program is read, whole, by a client that gives a name.
+#[test]
+fn who_reads_a_program_is_told_with_its_hash() {
+    let Some(folder) = public_captures() else { return };
+    let told = Told::of(&folder.join("modbus/iti-modicon_test.pcap"));
+    let row = |row: &OperationRow| {
+        let OperationRow { operation, category, client_host_claimed, outcome, frame, image_bytes, .. } = row;
+        let host = client_host_claimed.clone().unwrap_or_default();
+        (operation.to_string(), *category, host, outcome.unwrap_or_default(), frame.unwrap_or(0), *image_bytes)
+    };
+    let host = || "USER-714E74F21B".to_owned();
+    let rows: Vec<_> = told.operations().filter(|row| row.protocol == "umas").map(row).collect();
+    assert_eq!(
+        rows,
+        [
+            ("0x10".to_owned(), "user", host(), "accepted", 49, None),
+            ("0x33".to_owned(), "backup", host(), "accepted", 76, Some(12_343)),
+        ]
+    );
+    // By tshark's `modbus.data` of the 53 answers to 0x34, their headers taken away, and sha256sum.
+    let hash = "223dfe4cb8497b9a16b23f20a369a1483f83903a85b749deb8c84f878186c5c1";
+    assert_eq!(told.operations().find_map(|row| row.image_sha256.as_deref()), Some(hash));
+    let client = told.assets().find(|asset| asset.ips == ["192.168.63.100"]).expect("the client");
+    assert_eq!(
+        (client.hostname.as_deref(), client.role.as_deref()),
+        (Some("USER-714E74F21B"), Some("engineering_workstation"))
+    );
+    // Each message counts twice: as function 90, and as its own function.
+    let sum =
+        |protocol: &str| told.activity().filter(|row| row.protocol == protocol).map(|row| row.messages).sum::<i64>();
+    assert_eq!((sum("modbus"), sum("umas")), (180, 180));
+}
+
 /// What a capture told.
 struct Told(Vec<Record>);
 
@@ -85,6 +115,10 @@ impl Told {
         let claims =
             self.0.iter().filter_map(|record| if let Record::Claims(row) = record { Some(row.as_ref()) } else { None });
         claims.filter(|claim| claim.asset_id == asset.asset_id)
+    }
+
+    fn activity(&self) -> impl Iterator<Item = &ActivityRow> {
+        self.0.iter().filter_map(|record| if let Record::Activity(row) = record { Some(row.as_ref()) } else { None })
     }
 
     fn operations(&self) -> impl Iterator<Item = &OperationRow> {
@@ -124,6 +158,11 @@ impl Told {
                     Some(claim) => Err(format!("an identity came of it: {claim:?}")),
                     None => Ok(()),
                 }
+            }
+            ("modbus", "model") if shown(&asset.model) => self.claimed(asset, "umas.model", names, seen),
+            ("modbus", "firmware") if shown(&asset.firmware) => self.claimed(asset, "umas.firmware", names, seen),
+            ("modbus", "name") if seen.words.contains("UMAS") && shown(&asset.name) => {
+                self.claimed(asset, "umas.project_name", names, seen)
             }
             // What a server says of itself in free text is shown as its model, with little confidence.
             ("modbus", "name") => self.claimed(asset, "modbus.server_id_text", names, seen),

@@ -138,7 +138,7 @@ fn planted() -> Planted {
             number += 1;
             let word = Operation::word(&text(stranger, &format!("zq{place}")));
             texts.entry(format!("{} operation", protocol.name)).or_default().push(word.to_string());
-            let [target, value] = ["target", "value"].map(|what| {
+            let [target, value, claimed] = ["target", "value", "client host"].map(|what| {
                 let value = Value::text(&text(stranger, &format!("zq{number}{what}"))).to_compact_string();
                 texts.entry(format!("{} {what}", protocol.name)).or_default().push(value.to_string());
                 value
@@ -147,6 +147,7 @@ fn planted() -> Planted {
                 Fact::Control(Box::new(Control {
                     window: first.time.hour(),
                     client: host(0xff_ffff),
+                    client_host: Some(claimed.as_str().into()),
                     server_port: 502,
                     protocol: protocol.name,
                     operation: word.clone(),

@@ -154,6 +154,7 @@ impl Transfer {
         };
         out.act(Action {
             sender: client,
+            client_host: None,
             child: Some(child(unit)),
             operation: operation(function),
             category,

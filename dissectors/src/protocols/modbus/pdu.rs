@@ -1,7 +1,7 @@
 //! The protocol data unit: a function code and its data, and what its structure says by itself (Application Protocol
 //! V1.1b3, section 6).
 
-use super::{identity, records};
+use super::{identity, records, umas};
 
 /// A function code and its data.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,7 @@ impl<'a> Pdu<'a> {
             ENCAPSULATED if identity::is_identification(data) => {
                 Fits::of(data.len() == 3, identity::is_whole_answer(data))
             }
+            UMAS if umas::is_response(data) => Fits::Response,
             _ => Fits::Anything,
         }
     }
