@@ -2,7 +2,7 @@
 //!
 //! Each workload is a cast of actors (a Modbus connection, a camera, a BACnet device) that a schedule calls in
 //! the order of time, so conversations are as interleaved as on a mirror port. TCP has handshakes and true sequence
-//! numbers; checksums are 0, as offloading leaves them.
+//! numbers; TCP and UDP carry their checksums, as what a switch mirrors does.
 
 mod bacnet;
 mod http;

@@ -52,7 +52,9 @@ impl Command {
 pub(crate) struct Pending<R> {
     /// Nearly always the only one: it stands here without an allocation. Without it there are no others.
     oldest: Option<Waiting<R>>,
-    others: VecDeque<Waiting<R>>,
+    others: Option<Box<VecDeque<Waiting<R>>>>,
+    /// How many others there are: asked of every message, so it does not stand in their box.
+    count: u8,
 }
 
 /// A request that waits.
@@ -66,7 +68,7 @@ pub(crate) struct Waiting<R> {
 
 impl<R> Default for Pending<R> {
     fn default() -> Self {
-        Self { oldest: None, others: VecDeque::new() }
+        Self { oldest: None, others: None, count: 0 }
     }
 }
 
@@ -78,12 +80,12 @@ impl<R: Request> Pending<R> {
         if self.oldest.as_ref().is_some_and(is_it) {
             return Some(0);
         }
-        self.others.iter().position(is_it).map(|other| other.saturating_add(1))
+        self.others().position(is_it).map(|other| other.saturating_add(1))
     }
 
     /// Where the latest request stands that `is_it` accepts.
     pub(crate) fn latest(&self, now: Timestamp, is_it: impl Fn(&Waiting<R>) -> bool) -> Option<usize> {
-        let all = (0_usize..).zip(self.oldest.iter().chain(&self.others));
+        let all = (0_usize..).zip(self.oldest.iter().chain(self.others()));
         all.filter(|(_, waiting)| is_it(waiting) && !waiting.is_overdue(now)).map(|(at, _)| at).last()
     }
 
@@ -92,7 +94,7 @@ impl<R: Request> Pending<R> {
     pub(crate) fn get(&self, at: usize) -> Option<&R> {
         let waiting = match at.checked_sub(1) {
             None => self.oldest.as_ref(),
-            Some(other) => self.others.get(other),
+            Some(other) => self.others.as_ref()?.get(other),
         };
         waiting.map(|waiting| &waiting.request)
     }
@@ -101,10 +103,29 @@ impl<R: Request> Pending<R> {
     #[inline]
     pub(crate) fn take(&mut self, at: usize) -> Option<Waiting<R>> {
         match at.checked_sub(1) {
-            None if self.others.is_empty() => self.oldest.take(),
-            None => std::mem::replace(&mut self.oldest, self.others.pop_front()),
-            Some(other) => self.others.remove(other),
+            None => {
+                let oldest = self.oldest.take();
+                if self.count > 0 {
+                    self.oldest = self.take_other(0);
+                }
+                oldest
+            }
+            Some(other) => self.take_other(other),
         }
+    }
+
+    #[cold]
+    fn take_other(&mut self, at: usize) -> Option<Waiting<R>> {
+        let other = self.others.as_mut()?.remove(at)?;
+        self.count = self.count.saturating_sub(1);
+        Some(other)
+    }
+
+    /// Those behind the oldest.
+    #[inline]
+    fn others(&self) -> impl Iterator<Item = &Waiting<R>> {
+        let others = if self.count > 0 { self.others.as_deref() } else { None };
+        others.into_iter().flatten()
     }
 
     /// A request was sent, in the message that `out` is for. Those whose patience has ended are given up first; when
@@ -112,7 +133,7 @@ impl<R: Request> Pending<R> {
     pub(crate) fn push(&mut self, request: R, is_owed_an_answer: bool, out: &mut Out<'_>) {
         let place = out.place();
         self.give_up(place.time, out);
-        if self.others.len() >= MOST_OTHERS
+        if self.count >= MOST_OTHERS
             && let Some(oldest) = self.take(0)
         {
             oldest.in_vain(out);
@@ -129,7 +150,8 @@ impl<R: Request> Pending<R> {
 
     /// The latest request is under way still.
     pub(crate) fn hear_latest(&mut self, now: Timestamp) {
-        if let Some(latest) = self.others.back_mut().or(self.oldest.as_mut()) {
+        let others = self.others.as_mut();
+        if let Some(latest) = others.and_then(|others| others.back_mut()).or(self.oldest.as_mut()) {
             latest.heard = now;
         }
     }
@@ -144,7 +166,7 @@ impl<R: Request> Pending<R> {
 
     /// Bytes of `server` were lost: nobody can say any more that it did not answer what was asked so far.
     pub(crate) fn excuse(&mut self, server: Side) {
-        let all = self.oldest.iter_mut().chain(&mut self.others);
+        let all = self.oldest.iter_mut().chain(self.others.iter_mut().flat_map(|others| others.iter_mut()));
         for waiting in all.filter(|waiting| waiting.request.count().sender != server) {
             waiting.is_owed_an_answer = false;
         }
@@ -163,7 +185,10 @@ impl<R: Request> Pending<R> {
     fn put(&mut self, waiting: Waiting<R>) {
         match self.oldest {
             None => self.oldest = Some(waiting),
-            Some(_) => self.others.push_back(waiting),
+            Some(_) => {
+                self.others.get_or_insert_default().push_back(waiting);
+                self.count = self.count.saturating_add(1);
+            }
         }
     }
 }
@@ -210,7 +235,7 @@ impl<R: Request> Waiting<R> {
 }
 
 /// 64 in all: more than a client asks at once of whom it hears nothing.
-const MOST_OTHERS: usize = 63;
+const MOST_OTHERS: u8 = 63;
 
 #[cfg(test)]
 mod tests {

@@ -171,11 +171,12 @@ impl Counters {
     /// Asks for the memory of the rows that are likely to be counted in next.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        // Polls repeat in cycles: the next message's row stands where the last one's does, or right behind it.
-        let hint = usize::from(self.hint) * size_of::<Tally>();
-        prefetch_ahead::<1, _>(self.tallies.as_slice(), hint);
+        // Few operations: all their rows. Many: polls repeat in cycles, so the next message's row stands where the last
+        // one's does, or near behind it.
+        let from = if self.rows <= 8 { 0 } else { usize::from(self.hint) * size_of::<Tally>() };
+        prefetch_ahead::<3, _>(self.tallies.as_slice(), from);
         if let Some(actions) = &self.action_tallies {
-            prefetch::<1, _>(actions.as_ref());
+            prefetch::<2, _>(actions.as_ref());
         }
     }
 

@@ -788,11 +788,14 @@ fn hand_over(notes: &mut Vec<Note>, witness: &mut dyn Witness) -> u64 {
 
 #[inline]
 fn take_notes(lane: &mut Lane, number: u8, ordinal: u32, notes: &mut Vec<Note>) {
-    let ready = lane.ready();
-    if ready.is_empty() {
-        return;
+    if !lane.ready().is_empty() {
+        note_down(lane, number, ordinal, notes);
     }
-    notes.extend(ready.drain(..).map(|observation| Note { ordinal, lane: number, observation }));
+}
+
+#[cold]
+fn note_down(lane: &mut Lane, number: u8, ordinal: u32, notes: &mut Vec<Note>) {
+    notes.extend(lane.ready().drain(..).map(|observation| Note { ordinal, lane: number, observation }));
 }
 
 /// The number of a worker's lane.

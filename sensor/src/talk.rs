@@ -142,7 +142,7 @@ impl Talk {
     #[inline]
     pub(crate) fn prefetch(&self) {
         if let Stage::Speaking(_, dissector) = &self.stage {
-            prefetch::<3, _>(dissector.as_ref());
+            prefetch::<2, _>(dissector.as_ref());
             self.counters.prefetch();
         }
     }

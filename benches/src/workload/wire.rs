@@ -49,6 +49,13 @@ impl Wire {
         frame.extend_from_slice(&to.ip.octets());
         frame.extend_from_slice(header);
         frame.extend_from_slice(payload);
+        let transport = ETHERNET_HEADER + IPV4_HEADER;
+        // The pseudo-header: both addresses, the protocol, the segment's length.
+        let pseudo = [u32::from(protocol), u32::from(length) - IPV4_HEADER as u32];
+        let field = transport + if protocol == TCP { 16 } else { 6 };
+        let checksum = checksum(&frame[transport - 8..], pseudo);
+        // A checksum of 0 would be none (RFC 768).
+        frame[field..field + 2].copy_from_slice(&if checksum == 0 { [0xff; 2] } else { checksum.to_be_bytes() });
         if frame.len() < SHORTEST_FRAME {
             frame.resize(SHORTEST_FRAME, 0);
         }
@@ -190,6 +197,14 @@ impl Datagrams {
     }
 }
 
+/// The Internet checksum (RFC 1071) of some bytes and a few words more.
+fn checksum(bytes: &[u8], more: [u32; 2]) -> u16 {
+    let words = bytes.chunks(2).map(|word| u32::from(word[0]) << 8 | word.get(1).map_or(0, |low| u32::from(*low)));
+    let sum: u32 = words.chain(more).sum();
+    let fold = |sum: u32| (sum >> 16) + (sum & 0xffff);
+    !(fold(fold(sum)) as u16)
+}
+
 fn next_id(id: &mut u16) -> u16 {
     *id = id.wrapping_add(1);
     *id
@@ -203,6 +218,7 @@ pub(super) const FIRST_CLIENT_PORT: u16 = 49_152;
 pub(super) const SEGMENT: usize = 1_460;
 
 const SHORTEST_FRAME: usize = 60;
+const ETHERNET_HEADER: usize = 14;
 const IPV4_HEADER: usize = 20;
 const TIME_TO_LIVE: u8 = 64;
 const TCP: u8 = 6;
