@@ -52,6 +52,10 @@ impl Command {
 pub(crate) struct Pending<R> {
     /// Nearly always the only one: it stands here without an allocation. Without it there are no others.
     oldest: Option<Waiting<R>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "few conversations have any, and each conversation would hold its front"
+    )]
     others: Option<Box<VecDeque<Waiting<R>>>>,
     /// How many others there are: asked of every message, so it does not stand in their box.
     count: u8,
@@ -183,12 +187,11 @@ impl<R: Request> Pending<R> {
     }
 
     fn put(&mut self, waiting: Waiting<R>) {
-        match self.oldest {
-            None => self.oldest = Some(waiting),
-            Some(_) => {
-                self.others.get_or_insert_default().push_back(waiting);
-                self.count = self.count.saturating_add(1);
-            }
+        if self.oldest.is_none() {
+            self.oldest = Some(waiting);
+        } else {
+            self.others.get_or_insert_default().push_back(waiting);
+            self.count = self.count.saturating_add(1);
         }
     }
 }
