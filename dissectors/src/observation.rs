@@ -729,13 +729,18 @@ pub enum Category {
     User,
     /// Its certificates or keys are changed.
     Certificate,
-    /// Its state is saved.
+    /// What it holds is copied from it: its program, its configuration, a file.
     Backup,
     /// Its clock is set.
     Time,
 }
 
 impl Category {
+    /// Whether it changes the process or the device: a copy of what it holds does not.
+    pub const fn is_command(self) -> bool {
+        !matches!(self, Self::Backup)
+    }
+
     /// As the tables write it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 mod world;
 
-use dissectors::observation::{Binding, ChildProof, Outcome, Transport};
+use dissectors::observation::{Binding, Category, ChildProof, Outcome, Transport};
 use dissectors::{Direction, Mac, Timestamp};
 use fingerprints::Settings;
 use fingerprints::record::Record;
@@ -325,6 +325,20 @@ fn control_without_authentication_is_found_once_per_client_and_server() {
     assert_eq!(operations.len(), 2);
     assert!(operations.iter().all(|row| row.finding_id.as_deref() == Some(finding.finding_id.as_str())));
     assert_eq!((operations[0].child_key.as_deref(), operations[0].category), (Some("1"), "write"));
+}
+
+#[test]
+fn a_copy_of_what_a_device_holds_is_an_operation_and_no_command() {
+    let mut world = World::new();
+    a_plc_is_polled(&mut world);
+    let backup = (Category::Backup, "file 4 records 0-299");
+    world.acts(host(SCADA), host(PLC), Some(unit(1)), backup, Outcome::Accepted);
+    let rows = world.finish();
+    assert!(rows.findings("protocol.unauthenticated_control").is_empty());
+    let operations =
+        rows.0.iter().filter_map(|record| if let Record::Operations(row) = record { Some(row) } else { None });
+    let told: Vec<_> = operations.map(|row| (row.category, row.target.as_deref(), row.finding_id.is_some())).collect();
+    assert_eq!(told, [("backup", Some("file 4 records 0-299"), false)]);
 }
 
 #[test]

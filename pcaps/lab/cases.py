@@ -64,6 +64,56 @@ def polling(stem):
     return [path]
 
 
+PROGRAM = "".join(f"{10 * line} LD I{line} ST Q{line};" for line in range(24)).ljust(600)
+
+
+@case("modbus/maintenance")
+def maintenance(stem):
+    """What an engineer asks of a controller: states, counters, logs, files; then restarts and silences its port."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        plc = lab.host("plc", "00:80:f4:12:34:57", "10.20.0.11")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        modbus_server(plc, {1: M340}, files={1: {4: PROGRAM}})
+        with lab.capture(path):
+            laptop.python(
+                "modbus_client.py", "10.20.0.11", "diagnostics,1", "read_file,1,4,300,110", "read_file,1,9,4,4",
+                "write_file,1,5,1,2,3,4,5,6,7,8,9,10", "queue,1,40", "mask_write,1,4,242,37", "read_write,1,0,4,10,1,2",
+                "delimiter,1,59", "clear_overruns,1", "clear_counters,1", "restart,1,1", "diagnostics,1", "listen_only,1")
+    return [path]
+
+
+def common(maker, model, options, version, serial, address):
+    """SunSpec's model 1."""
+    texts = [maker, 16], [model, 16], [options, 8], [version, 8], [serial, 16]
+    return 1, [*texts, address]
+
+
+@case("modbus/sunspec")
+def sunspec(stem):
+    """A logger walks the maps of an inverter, of a meter behind it, and of a weather station, in pieces."""
+    path = stem.with_suffix(".pcap")
+    inverter = [common("SolarEdge", "SE25K-RW00IBNM4", "", "0004.0018.0518", "7E13C5A2", 1), (103, [0] * 50)]
+    meter = [common("Carlo Gavazzi", "EM24DINAV93XISX", "Export", "1.7", "BN3830017002A", 2), (203, [0] * 105)]
+    weather = [common("Lufft", "WS503-UMB", "", "2.1", "060.0711.0801.024", 1), (307, [0] * 11), (302, [0] * 5)]
+    with Lab() as lab:
+        solar = lab.host("solar", "84:d6:c5:21:10:41", "10.20.0.41")
+        station = lab.host("station", "00:90:e8:4c:10:42", "10.20.0.42")
+        logger = lab.host("logger", "00:14:22:aa:10:51", "10.20.0.51")
+        modbus_server(solar, {1: {}, 2: {}}, sunspec={1: inverter, 2: meter})
+        modbus_server(station, {1: {}}, sunspec={1: weather})
+        with lab.capture(path):
+            logger.python("modbus_client.py", "10.20.0.41",
+                          # A header at a time, as most libraries walk it.
+                          "holding,1,40000,2", "holding,1,40002,2", "holding,1,40002,67", "holding,1,40069,2",
+                          "holding,1,40069,52", "holding,1,40121,2",
+                          # From behind, and cut within texts.
+                          "holding,2,40060,11", "holding,2,40040,20", "holding,2,40010,30", "holding,2,40000,10",
+                          "repeat,3", "holding,1,40071,50", "holding,2,40071,105")
+            logger.python("modbus_client.py", "10.20.0.42", "holding,1,40000,91", "repeat,3", "holding,1,40071,11")
+    return [path]
+
+
 @case("modbus/unknown_function")
 def unknown_function(stem):
     path = stem.with_suffix(".pcap")

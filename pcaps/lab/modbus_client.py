@@ -13,6 +13,7 @@ from pymodbus import FramerType
 from pymodbus.client import ModbusTcpClient, ModbusUdpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.file_message import FileRecord
 
 
 class UserDefined(ModbusPDU):
@@ -37,6 +38,33 @@ def identification(client, unit, code, number):
         number = answer.next_object_id
 
 
+def read_file(client, unit, file, records, size):
+    """Reads the front of a file, `size` records a request."""
+    for first in range(0, records, size):
+        count = min(size, records - first)
+        client.read_file_record([FileRecord(file, first, record_length=2 * count)], device_id=unit)
+
+
+def write_file(client, unit, file, *words):
+    """Writes records, four a request."""
+    for first in range(0, len(words), 4):
+        octets = b"".join(word.to_bytes(2, "big") for word in words[first:first + 4])
+        client.write_file_record([FileRecord(file, first, octets)], device_id=unit)
+
+
+COUNTERS = ("read_diagnostic_register", "read_bus_message_count", "read_bus_comm_error_count",
+            "read_bus_exception_error_count", "read_device_message_count", "read_device_no_response_count",
+            "read_device_nak_count", "read_device_busy_count", "read_bus_char_overrun_count", "get_comm_event_counter",
+            "get_comm_event_log")
+
+
+def diagnostics(client, unit):
+    """Everything that can be asked without a change."""
+    client.read_exception_status(device_id=unit)
+    for counter in COUNTERS:
+        getattr(client, f"diag_{counter}")(device_id=unit)
+
+
 STEPS = {
     "coils": lambda c, unit, address, count: c.read_coils(address, count=count, device_id=unit),
     "inputs": lambda c, unit, address, count: c.read_discrete_inputs(address, count=count, device_id=unit),
@@ -57,6 +85,16 @@ STEPS = {
     "event_log": lambda c, unit: c.diag_get_comm_event_log(device_id=unit),
     "to_all": lambda c, address, value: c.write_register(address, value, device_id=0, no_response_expected=True),
     "identification": identification,
+    "diagnostics": diagnostics,
+    "restart": lambda c, unit, clear: c.diag_restart_communication(bool(clear), device_id=unit),
+    # The letter is the upper octet of the data; pymodbus leaves that to its caller.
+    "delimiter": lambda c, unit, letter: c.diag_change_ascii_input_delimeter(delimiter=letter << 8, device_id=unit),
+    "clear_counters": lambda c, unit: c.diag_clear_counters(device_id=unit),
+    "clear_overruns": lambda c, unit: c.diag_clear_overrun_counter(device_id=unit),
+    "listen_only": lambda c, unit: c.diag_force_listen_only(device_id=unit, no_response_expected=True),
+    "read_file": read_file,
+    "write_file": write_file,
+    "queue": lambda c, unit, address: c.read_fifo_queue(address=address, device_id=unit),
     "user_defined": lambda c, unit: c.execute(False, UserDefined(dev_id=unit)),
     "unknown_function": lambda c, unit: c.execute(False, Unknown(dev_id=unit)),
 }

@@ -4,6 +4,8 @@
 
 `units` maps a unit id to its identification objects by number; `missing` tells what an absent unit gives: `exception`
 (0x0B, as a gateway answers for a dead slave) or `silent`; `framer` may be `rtu` or `ascii`, `transport` may be `udp`.
+`sunspec` maps a unit id to its SunSpec models, each a number and a list of texts (padded to the words given) and words;
+`files` to texts by the file's number.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ import json
 import logging
 import sys
 
+import modbus_files
 from pymodbus import FramerType
 from pymodbus.constants import DeviceInformation, ExcCodes
 from pymodbus.exceptions import NoSuchIdException
@@ -64,9 +67,23 @@ class Refused(ModbusPDU):
         return ExceptionResponse(self.function_code, ExcCodes.ILLEGAL_FUNCTION)
 
 
+def sunspec(models):
+    """Registers of a SunSpec map: each model's number, its length, and what it holds."""
+    octets = b"SunS"
+    for number, content in models:
+        values = b"".join(value[0].encode().ljust(2 * value[1], b"\0") if isinstance(value, list)
+                          else value.to_bytes(2, "big") for value in content)
+        octets += number.to_bytes(2, "big") + (len(values) // 2).to_bytes(2, "big") + values
+    octets += b"\xff\xff\0\0"
+    return [int.from_bytes(octets[at:at + 2], "big") for at in range(0, len(octets), 2)]
+
+
 def device(unit):
     bits = [SimData(0, values=[False, True, True, False] * 16, datatype=DataType.BITS)]
     words = [SimData(0, values=[unit * 256 + n for n in range(100)], datatype=DataType.REGISTERS)]
+    maps = CONFIG.get("sunspec", {})
+    if models := maps.get(str(unit)):
+        words = [*words, SimData(40000, values=sunspec(models), datatype=DataType.REGISTERS)]
     return SimDevice(unit, simdata=(bits, bits, words, words))
 
 
@@ -75,6 +92,7 @@ async def main():
     DecodePDU.add_sub_pdu(Identification, ReadDeviceInformationResponse)
     DecodePDU.add_pdu(ReportServerId, ReportDeviceIdResponse)
     DecodePDU.add_pdu(Refused, Refused)
+    modbus_files.serve(CONFIG.get("files", {}))
     serve = ModbusUdpServer if CONFIG.get("transport") == "udp" else ModbusTcpServer
     server = serve(
         [device(unit) for unit in UNITS], address=("0.0.0.0", CONFIG.get("port", 502)),

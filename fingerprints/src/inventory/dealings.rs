@@ -161,8 +161,11 @@ impl Dealings {
         activity.unanswered > 0 || activity.is_control
     }
 
-    /// Takes in a control action.
+    /// Takes in a control action, if it commands anything.
     pub(super) fn act(&mut self, key: DealingKey, control: &Control, evidence: &Evidence) {
+        if !control.category.is_command() {
+            return;
+        }
         let Some(dealing) = self.of(key) else { return };
         dealing.deeds.add(control);
         dealing.control.widen((control.first.time, control.first.time));

@@ -387,7 +387,7 @@ pub(super) fn operations(
             protocol: key.protocol,
             operation,
             operation_name,
-            category: deed.category,
+            category: deed.category.name(),
             target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
             client_host_claimed: deed.client_host.as_ref().map(ToString::to_string),
             value: deed.value.as_ref().map(ToString::to_string),
@@ -396,7 +396,7 @@ pub(super) fn operations(
             image_sha256: key.image.map(|image| image.to_string()),
             image_bytes: key.image.map(|image| int(image.bytes)),
             community_id: community::id(&deed.evidence.flow).filter(|_| is_one),
-            finding_id: finding(key),
+            finding_id: finding(key).filter(|_| deed.category.is_command()),
             capture: path_of(deed.first.capture, captures),
             frame: frame(deed.first.frame),
             ..OperationRow::default()

@@ -5,8 +5,8 @@
 use crate::record::{ActivityRow, OperationRow, ServiceRow};
 use compact_str::CompactString;
 use dissectors::observation::{
-    Activity, Address, Attempts, Child, Context, Control, Evidence, Host, Operation, Outcome, RolesFrom, Subject,
-    Tally, Traffic, Transport,
+    Activity, Address, Attempts, Category, Child, Context, Control, Evidence, Host, Operation, Outcome, RolesFrom,
+    Subject, Tally, Traffic, Transport,
 };
 use dissectors::{Direction, Image, Place, Timestamp};
 use foldhash::fast::RandomState;
@@ -283,7 +283,7 @@ pub(super) struct DeedKey {
 /// The action itself: the first one keeps its value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Deed {
-    pub(super) category: &'static str,
+    pub(super) category: Category,
     pub(super) value: Option<CompactString>,
     pub(super) client_host: Option<Box<str>>,
     pub(super) count: u64,
@@ -333,7 +333,7 @@ impl Deed {
             carrier: evidence.protocol,
         };
         let deed = Self {
-            category: control.category.name(),
+            category: control.category,
             value: control.value.clone(),
             client_host: control.client_host.clone(),
             count: control.count,

@@ -168,6 +168,17 @@ impl World {
     }
 
     pub(crate) fn writes(&mut self, client: Host, server: Host, child: Option<Child>, target: &str, outcome: Outcome) {
+        self.acts(client, server, child, (Category::Write, target), outcome);
+    }
+
+    pub(crate) fn acts(
+        &mut self,
+        client: Host,
+        server: Host,
+        child: Option<Child>,
+        (category, target): (Category, &str),
+        outcome: Outcome,
+    ) {
         let evidence = self.evidence(client, server, 502, "modbus");
         let control = Control {
             window: evidence.time.hour(),
@@ -176,7 +187,7 @@ impl World {
             server_port: 502,
             protocol: "modbus",
             operation: Operation::Code(6),
-            category: Category::Write,
+            category,
             target: target.into(),
             value: Some("17".into()),
             outcome,

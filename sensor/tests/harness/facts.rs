@@ -1,6 +1,6 @@
 //! What a human sees in the public captures of Modbus and BACnet, by the table beside them, is told with its frame.
 
-use super::support::{public_captures, records_of};
+use super::support::{otoscope, public_captures, records_of};
 use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record};
 use sensor::pipeline::Settings;
 use std::collections::BTreeMap;
@@ -97,6 +97,36 @@ fn who_reads_a_program_is_told_with_its_hash() {
     let sum =
         |protocol: &str| told.activity().filter(|row| row.protocol == protocol).map(|row| row.messages).sum::<i64>();
     assert_eq!((sum("modbus"), sum("umas")), (180, 180));
+}
+
+#[test]
+fn every_modbus_fact_is_shown_with_its_frame() {
+    let Some(folder) = public_captures() else { return };
+    let table = std::fs::read_to_string(folder.join("FACTS.md")).expect("the facts stand beside the captures");
+    let all: Vec<Seen> = table.lines().filter_map(Seen::of).collect();
+    let is_shown = |seen: &&Seen| seen.capture.starts_with("modbus/") && !NOT_YET.iter().any(|of| seen.is_not_yet(of));
+    let mut shown = 0;
+    for seen in all.iter().filter(is_shown) {
+        let capture = folder.join(seen.capture);
+        // Units 0 and 255 are the host, and so is a sole one.
+        let behind = format!("{}/{}", seen.subject, seen.child);
+        let output = [behind.as_str(), seen.subject].map(|asset| {
+            let output = otoscope().args(["asset", asset, "--why"]).arg(&capture).output().expect("it runs");
+            String::from_utf8(output.stdout).expect("it prints text")
+        });
+        let [of_child, of_host] = &output;
+        let why = if of_child.is_empty() { of_host } else { of_child };
+        if seen.words.ends_with("no identity may come of it") {
+            assert!(!why.is_empty() && !why.contains("modbus."), "{seen:?}\n{why}");
+        } else {
+            // In this frame, or in an earlier one that said the same.
+            let frame = |line: &str| line.rsplit_once("frame ")?.1.strip_suffix(')')?.parse::<i64>().ok();
+            let is_shown = |line: &str| line.contains(seen.value) && frame(line).is_some_and(|at| at <= seen.frame);
+            assert!(why.lines().any(is_shown), "{seen:?}\n{why}");
+        }
+        shown += 1;
+    }
+    assert!(shown >= 2, "{shown} facts");
 }
 
 /// What a capture told.
