@@ -24,7 +24,7 @@ pub static FIELDS: &[&Field] = &[
     &Field::new(ASKS, "A protocol and an operation that the host asked of others, `bacnet 12`."),
     &Field::new(
         CHILDREN,
-        "A protocol and how devices behind the host are known, `modbus answered` or `bacnet routed`.",
+        "A protocol and how devices behind the host are known: `modbus answered`, `modbus differ` (in model), `bacnet routed`.",
     ),
 ];
 

@@ -67,6 +67,32 @@ fn a_second_unit_makes_rows_of_both_and_a_gateway_of_the_host() {
 }
 
 #[test]
+fn units_of_different_models_prove_a_gateway_and_a_server_that_answers_for_any_unit_does_not() {
+    let sure_of_gateway = |words: &[(u32, &str, &str)]| {
+        let mut world = World::new();
+        for (number, field, value) in words {
+            world.child(host(PLC), unit(*number), ChildProof::Answered);
+            world.says(host(PLC), Some(unit(*number)), field, value);
+        }
+        let rows = world.finish();
+        let gateway = rows.asset(PLC);
+        let of_gateway = |claim: &&fingerprints::record::ClaimRow| {
+            claim.asset_id == gateway.asset_id && claim.attribute == "role" && claim.chosen
+        };
+        let role = rows.claims().into_iter().find(of_gateway).expect("a role");
+        (role.value.clone(), role.rule.clone().unwrap_or_default())
+    };
+    let sure = sure_of_gateway(&[(1, "modbus.product_code", "PM5110"), (2, "modbus.product_code", "EM24")]);
+    assert_eq!(sure, ("gateway".to_owned(), "different-children".to_owned()));
+    for alike in [
+        [(1, "modbus.product_code", "PM5110"), (2, "modbus.product_code", "PM5110")],
+        [(1, "modbus.product_code", "BMX P34 2020"), (2, "modbus.product_name", "Modicon M340")],
+    ] {
+        assert_eq!(sure_of_gateway(&alike).1, "several-modbus-units", "{alike:?}");
+    }
+}
+
+#[test]
 fn a_gateway_s_own_word_gives_its_sole_child_a_row_and_unit_255_is_itself() {
     let mut world = World::new();
     a_plc_is_polled(&mut world);

@@ -123,18 +123,60 @@ impl<'a> Assets<'a> {
     }
 }
 
-/// The protocols in which a host's children have rows of their own, with the strongest proof.
-fn children(registry: &Registry, groups: &[Group]) -> BTreeMap<(Host, &'static str), (ChildProof, Seen)> {
-    let mut children: BTreeMap<(Host, &'static str), (ChildProof, Seen)> = BTreeMap::new();
+/// Children of one protocol that have rows of their own.
+struct Children<'k> {
+    /// The strongest proof that they are devices, and where it was seen first.
+    proof: ChildProof,
+    seen: Seen,
+    /// What the first of them call themselves, by field, and where another calls itself otherwise.
+    called: Vec<(&'static str, &'k str)>,
+    differ: Option<Seen>,
+}
+
+type ChildrenByHost<'k> = BTreeMap<(Host, &'static str), Children<'k>>;
+
+/// The protocols in which a host's children have rows of their own.
+fn children<'k>(registry: &'k Registry, groups: &[Group]) -> ChildrenByHost<'k> {
+    let mut children = ChildrenByHost::new();
     let homes = groups.iter().flat_map(|group| &group.homes).filter_map(|slot| registry.get(*slot));
     for known in homes {
         let (Some((protocol, _)), Some((proof, seen))) = (&known.key.child, known.proof) else { continue };
-        let entry = children.entry((known.key.host, protocol)).or_insert((proof, seen));
-        if proof > entry.0 || (proof == entry.0 && seen.first < entry.1.first) {
-            *entry = (proof, seen);
+        let fresh = Children { proof, seen, called: Vec::new(), differ: None };
+        let entry = children.entry((known.key.host, protocol)).or_insert(fresh);
+        if proof > entry.proof || (proof == entry.proof && seen.first < entry.seen.first) {
+            (entry.proof, entry.seen) = (proof, seen);
         }
+        entry.call(known);
     }
     children
+}
+
+impl<'k> Children<'k> {
+    /// One of them may say which model it is. Only what one field says is compared: another may hold another word for it.
+    fn call(&mut self, known: &'k Known) {
+        let models = known.claims.iter().filter(|claim| claim.stands && claim.told.attribute == Attribute::Model);
+        for model in models {
+            let told = (model.told.field, model.told.value.as_str());
+            let called = self.called.iter().find(|(field, _)| *field == told.0);
+            let is_earliest = self.differ.is_none_or(|seen| model.first_seen < seen.first);
+            match called {
+                None => self.called.push(told),
+                Some(called) if *called != told && is_earliest => {
+                    self.differ = Some(Seen::between(model.first_seen, model.last_seen, model.evidence));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// How they are known, in the words of [`rules::CHILDREN`].
+    fn facts(&self) -> impl Iterator<Item = (&'static str, Seen)> {
+        let (how, differ) = match self.proof {
+            ChildProof::Routed => ("routed", None),
+            ChildProof::Answered => ("answered", self.differ.map(|seen| ("differ", seen))),
+        };
+        [Some((how, self.seen)), differ].into_iter().flatten()
+    }
 }
 
 impl<'a> Asset<'a> {
@@ -209,7 +251,7 @@ impl<'a> Asset<'a> {
     }
 
     /// What follows from addresses and conduct, then which claims win.
-    fn conclude(&mut self, rules: &Rules, children: &BTreeMap<(Host, &'static str), (ChildProof, Seen)>) {
+    fn conclude(&mut self, rules: &Rules, children: &ChildrenByHost<'_>) {
         let facts = self.facts(children);
         let values = Everything::of(&facts, &self.members);
         for (field, value, seen, sure) in &facts {
@@ -240,10 +282,7 @@ impl<'a> Asset<'a> {
     }
 
     /// The inventory's own fields of this asset, each with how sure it is.
-    fn facts(
-        &self,
-        children: &BTreeMap<(Host, &'static str), (ChildProof, Seen)>,
-    ) -> Vec<(&'static str, CompactString, Seen, u8)> {
+    fn facts(&self, children: &ChildrenByHost<'_>) -> Vec<(&'static str, CompactString, Seen, u8)> {
         let macs = self.macs.iter();
         let macs = macs.map(|carried| (rules::MAC, carried.mac.to_compact_string(), carried.seen, carried.sure));
         let mut facts: Vec<_> = macs.collect();
@@ -263,9 +302,11 @@ impl<'a> Asset<'a> {
             if known.key.child.is_some() {
                 continue;
             }
-            for ((_, protocol), (proof, seen)) in of_host(children, known.key.host) {
-                let how = if *proof == ChildProof::Routed { "routed" } else { "answered" };
-                facts.push((rules::CHILDREN, compact_str::format_compact!("{protocol} {how}"), *seen, SURE));
+            for ((_, protocol), of_protocol) in of_host(children, known.key.host) {
+                let hows = of_protocol.facts();
+                facts.extend(hows.map(|(how, seen)| {
+                    (rules::CHILDREN, compact_str::format_compact!("{protocol} {how}"), seen, SURE)
+                }));
             }
         }
         facts
