@@ -22,6 +22,8 @@ pub(crate) enum Fate {
     On,
     /// It has told what it can.
     Enough,
+    /// It goes on, and something in it made no sense.
+    Doubtful,
     /// Its first bytes were not what the protocol says.
     Malformed,
 }
@@ -80,6 +82,8 @@ pub(crate) struct Messages {
     pub(crate) whole: u32,
     /// Messages that were malformed; saturates.
     pub(crate) malformed: u32,
+    /// Segments at which no message could be found since the footing was lost; saturates.
+    pub(crate) strays: u16,
     pending: Pending,
     standing: Standing,
 }
@@ -94,7 +98,8 @@ impl Messages {
         desk: &mut Desk<'_, T>,
     ) -> Fate {
         if self.standing == Standing::Seeking && !self.regain(bytes, protocol, desk.scene) {
-            return Fate::On;
+            self.strays = self.strays.saturating_add(1);
+            return Fate::Doubtful;
         }
         if self.left.is_some() {
             return self.feed_left(side, bytes, (protocol, dissector), desk);
@@ -139,6 +144,7 @@ impl Messages {
         desk: &mut Desk<'_, T>,
     ) -> Fate {
         let mut rest = bytes;
+        let mut fate = Fate::On;
         while !rest.is_empty() {
             let mut reader = Reader::closed(rest);
             match self.message(side, &mut reader, dissector, desk) {
@@ -152,16 +158,17 @@ impl Messages {
                 }
                 Err(Stop::Bad { length, .. }) if length > 0 && !self.is_hopeless() => {
                     self.malformed = self.malformed.saturating_add(1);
+                    fate = Fate::Doubtful;
                     rest = rest.get(length..).unwrap_or_default();
                 }
                 Err(_) => {
                     self.malformed = self.malformed.saturating_add(1);
                     debug_assert!(rest.len() <= bytes.len(), "{}", protocol.name);
-                    return if self.whole == 0 { Fate::Malformed } else { Fate::On };
+                    return if self.whole == 0 { Fate::Malformed } else { Fate::Doubtful };
                 }
             }
         }
-        Fate::On
+        fate
     }
 
     /// Bytes of this direction were lost in capture.
@@ -218,17 +225,18 @@ impl Messages {
     ) -> Halt {
         let at = |used, fate| Halt { used, fate, wish: Wish::default() };
         let mut used = 0;
+        let mut fate = Fate::On;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             if self.pending != Pending::Message {
                 used += self.pass_body(side, rest, dissector, desk);
                 if self.pending != Pending::Message {
-                    return at(used, Fate::On);
+                    return at(used, fate);
                 }
                 continue;
             }
             if rest.is_empty() {
-                return at(used, Fate::On);
+                return at(used, fate);
             }
             let mut reader = Reader::open(rest, searched);
             match self.message(side, &mut reader, dissector, desk) {
@@ -246,11 +254,12 @@ impl Messages {
                         searched: u32::try_from(reader.searched()).unwrap_or(0),
                         wanted: u32::try_from(rest.len() + missing.max(1)).unwrap_or(u32::MAX),
                     };
-                    return Halt { used, fate: Fate::On, wish };
+                    return Halt { used, fate, wish };
                 }
                 Err(Stop::Bad { length, .. }) if length > 0 && !self.is_hopeless() => {
                     self.malformed = self.malformed.saturating_add(1);
                     searched = 0;
+                    fate = Fate::Doubtful;
                     self.expect(Next::Skip(length as u64));
                 }
                 Err(_) => return at(bytes.len(), self.stumble()),
@@ -268,7 +277,7 @@ impl Messages {
     fn stumble(&mut self) -> Fate {
         self.malformed = self.malformed.saturating_add(1);
         self.lose_footing();
-        if self.whole == 0 { Fate::Malformed } else { Fate::On }
+        if self.whole == 0 { Fate::Malformed } else { Fate::Doubtful }
     }
 
     fn message<T: Tallies>(

@@ -15,6 +15,11 @@ const MOST_KEPT: usize = 1024;
 const MOST_TRIES: u32 = 16;
 /// Malformed messages in a row of a named flow, without a whole one between them, before it goes quiet.
 const MOST_STUMBLES: u64 = 64;
+/// A name that rests on fewer bits is taken back when what follows makes no sense: so much of it, and so many times what
+/// does.
+const CERTAIN_BITS: u32 = 64;
+const MUCH_NONSENSE: u64 = 8;
+const NONSENSE_TO_SENSE: u64 = 4;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +76,7 @@ impl Likely {
 
 /// What the candidates make of a front.
 enum Assessment {
-    Named(&'static Protocol),
+    Named(&'static Protocol, u32),
     Likely(&'static Protocol, Option<Part>),
     More,
     Nobody,
@@ -103,6 +108,8 @@ pub(crate) struct Talk {
     pub(crate) begun_at: Option<Place>,
     /// Protocols that this flow is not, one bit each by their place in the table.
     excluded: u64,
+    /// Whether its name rests on so few bits that chance may have set them.
+    is_guess: bool,
 }
 
 impl Talk {
@@ -119,6 +126,7 @@ impl Talk {
             messages: Sides::default(),
             excluded: 0,
             stumbles: 0,
+            is_guess: false,
         }
     }
 
@@ -281,12 +289,13 @@ impl Talk {
 
     fn settle(&mut self, fate: Fate) {
         match fate {
-            Fate::On => {}
+            Fate::Doubtful if self.is_misnamed() => self.take_back(),
+            Fate::On | Fate::Doubtful => {}
             Fate::Enough => self.quiet(),
             Fate::Malformed => {
                 self.stumbles += 1;
-                let named_in_vain = Side::BOTH.iter().all(|side| self.messages.of(*side).whole == 0);
-                if named_in_vain {
+                let nothing_is_whole = Side::BOTH.iter().all(|side| self.messages.of(*side).whole == 0);
+                if nothing_is_whole || self.is_misnamed() {
                     self.take_back();
                 } else if self.stumbles > MOST_STUMBLES {
                     self.quiet();
@@ -295,13 +304,25 @@ impl Talk {
         }
     }
 
-    /// Not one message was whole: the flow was named wrongly, and nothing of it was told.
+    /// Whether next to nothing of what was heard made sense, and nothing was lost that would explain it: the first
+    /// message was one by chance.
+    #[cold]
+    fn is_misnamed(&self) -> bool {
+        let sum =
+            |count: fn(&Messages) -> u64| Side::BOTH.iter().map(|side| count(self.messages.of(*side))).sum::<u64>();
+        let sense = sum(|messages| u64::from(messages.whole));
+        let nonsense = sum(|messages| u64::from(messages.malformed) + u64::from(messages.strays));
+        self.is_guess && self.lost == 0 && nonsense >= MUCH_NONSENSE && nonsense > sense * NONSENSE_TO_SENSE
+    }
+
+    /// The flow was named wrongly: nothing of it counts.
     fn take_back(&mut self) {
         if let Stage::Speaking(protocol, _) = &self.stage {
             self.excluded |= bit_of(protocol);
             self.scene.protocol = "";
             self.unknown += (self.messages.a.waiting() + self.messages.b.waiting()) as u64;
             self.messages = Sides::default();
+            self.counters = Counters::default();
             self.stage = Stage::Probing(Box::default());
         }
     }
@@ -334,13 +355,17 @@ impl Talk {
             assess(front, &self.scene, self.excluded)
         };
         match assessment {
-            Assessment::Named(protocol) => self.name(protocol, side, bytes, place, lent),
+            Assessment::Named(protocol, bits) => {
+                self.is_guess = bits < CERTAIN_BITS;
+                self.name(protocol, side, bytes, place, lent);
+            }
             Assessment::Likely(protocol, part)
                 if probing
                     .likely
                     .as_ref()
                     .is_some_and(|likely| likely.is_confirmed_by(protocol, side, part, &self.scene)) =>
             {
+                self.is_guess = true;
                 self.name(protocol, side, bytes, place, lent);
             }
             Assessment::Likely(protocol, part) => {
@@ -418,7 +443,7 @@ fn assess(front: &[u8], scene: &Scene, excluded: u64) -> Assessment {
                 continue;
             }
             match (protocol.probe)(front, scene.transport) {
-                Verdict::Bits(bits) if bits >= NAMING_BITS => return Assessment::Named(protocol),
+                Verdict::Bits(bits) if bits >= NAMING_BITS => return Assessment::Named(protocol, bits),
                 Verdict::Bits(_) => likely = likely.or(Some((*protocol, None))),
                 Verdict::Part(part) => likely = likely.or(Some((*protocol, Some(part)))),
                 Verdict::More => more = true,
@@ -450,3 +475,6 @@ pub(crate) fn is_usual_port(port: u16, transport: Transport) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,16 +250,15 @@ impl Conversation {
         }
         let pair = self.pair(side, adu, out.place().time);
         let serves = self.likely_server(out).map(|server| server == side);
+        let asks = || serves.map_or(self.first.is_none_or(|first| first == side), |serves| !serves);
         match fits {
             Fits::Response | Fits::Either | Fits::Anything if pair.is_some() => {
                 Some(Reading::Response(Grounds::Proof, pair))
             }
             Fits::Response if serves != Some(false) => Some(Reading::Response(Grounds::Proof, None)),
-            Fits::Either | Fits::Anything => {
-                let asks = serves.map_or(self.first.is_none_or(|first| first == side), |serves| !serves);
-                Some(if asks { Reading::Request(Grounds::Roles) } else { Reading::Response(Grounds::Roles, None) })
-            }
-            _ if serves == Some(false) && !adu.pdu.is_exception => Some(Reading::Request(Grounds::Broken)),
+            Fits::Either | Fits::Anything if asks() => Some(Reading::Request(Grounds::Roles)),
+            Fits::Either | Fits::Anything => Some(Reading::Response(Grounds::Roles, None)),
+            _ if !adu.pdu.is_exception && asks() => Some(Reading::Request(Grounds::Broken)),
             _ if serves == Some(true) && adu.pdu.exception().is_some() => {
                 Some(Reading::Response(Grounds::Broken, pair))
             }
@@ -327,8 +326,12 @@ impl Conversation {
             waiting.answered(outcome(exception), out);
         }
         if grounds == Grounds::Proof {
+            // The first message of a flow on another port, when nobody was seen to ask, may be one by chance.
+            let is_certain = answered.is_some() || self.likely_server(out).is_some();
             self.learn(side, out);
-            self.tell(side, adu, answered.as_ref().map(|waiting| waiting.request.front), out);
+            if is_certain {
+                self.tell(side, adu, answered.as_ref().map(|waiting| waiting.request.front), out);
+            }
         }
         let asked = answered.map_or(adu.pdu.function, |waiting| waiting.request.function);
         if asked == pdu::UMAS {
@@ -585,10 +588,10 @@ mod tests {
             [
                 "A serves",
                 "A response[1] 3",
-                "10.0.0.1[1] exists (Answered)",
                 "B request[1] 6 control",
                 "A response[1] 6",
                 "B write[1] by 6: register 5 = 1500, accepted (frame 2)",
+                "10.0.0.1[1] exists (Answered)",
             ]
         );
     }
