@@ -5,15 +5,16 @@
 //!
 //! Read: every function, counted by unit, of which only requests carry `is_control`; writes, of files too, by the
 //! addresses in the PDU, which count from zero, restarts and silences of the port and cleared counters, with their
-//! outcome; device identification, server id, SunSpec's common model; states, counters and event logs. Units 0 and 255
-//! often mean the server itself (Guide, 4.4.2.3) and are told as they stand.
+//! outcome; device identification, server id, SunSpec's common model; states, counters and event logs; UMAS, which
+//! function 90 carries; that Modicon's functions of old program a controller. Units 0 and 255 often mean the server itself
+//! (Guide, 4.4.2.3) and are told as they stand.
 //!
 //! Who asks comes from the messages: their structure first, then the pairing of answers with requests, then what is
 //! known already, then the port, then who spoke first. A request that breaks its function's structure is counted all
 //! the same, because a server answers it (exception 3); a response that does is malformed.
 //!
-//! Skipped on purpose: the values that are read; what function 43/13 and the functions of makers hold (they are taken by
-//! their length); and Modbus over TLS (port 802).
+//! Skipped on purpose: the values that are read; what function 43/13 and the other functions of makers hold (they are taken
+//! by their length); and Modbus over TLS (port 802).
 
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Verdict};
 use crate::observation::{Child, ChildProof, Operation, Outcome, Place, Transport};
@@ -573,7 +574,7 @@ mod tests {
                 assert!(story.contains(&format!("A request[1] {function}")), "{story:?}");
             }
         }
-        assert_eq!(control, [5, 6, 8, 15, 16, 21, 22, 23]);
+        assert_eq!(control, [5, 6, 8, 9, 13, 15, 16, 18, 19, 21, 22, 23, 40, 125, 126]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What a control request does, in the words of the operations table.
 
 use super::pdu::{
-    CHANGE_ASCII_DELIMITER, CLEAR_COUNTERS, CLEAR_OVERRUN_COUNTER, DIAGNOSTICS, FORCE_LISTEN_ONLY, Pdu,
+    CHANGE_ASCII_DELIMITER, CLEAR_COUNTERS, CLEAR_OVERRUN_COUNTER, DIAGNOSTICS, FIRMWARE_REPLACEMENT,
+    FORCE_LISTEN_ONLY, PROGRAM_484, PROGRAM_584, PROGRAM_584_AGAIN, PROGRAM_884, PROGRAM_CONCEPT, Pdu, RESET_LINK_884,
     RESTART_COMMUNICATIONS, WRITE_FILE_RECORD,
 };
 use super::records::{self, Group};
@@ -28,6 +29,12 @@ pub(super) enum Control {
     ClearOverruns,
     /// Diagnostics 3 (6.8.1): what ends a message in ASCII mode.
     Delimiter(u8),
+    /// Modicon's functions 9, 13, 18, 40 and 126.
+    Program,
+    /// Modicon's function 19.
+    ResetLink,
+    /// Modicon's function 125.
+    Firmware,
 }
 
 /// The first group of records that a request writes.
@@ -52,6 +59,9 @@ impl Control {
             (DIAGNOSTICS, [0, CLEAR_COUNTERS, ..]) => Some(Self::ClearCounters),
             (DIAGNOSTICS, [0, CLEAR_OVERRUN_COUNTER, ..]) => Some(Self::ClearOverruns),
             (DIAGNOSTICS, [0, CHANGE_ASCII_DELIMITER, delimiter, ..]) => Some(Self::Delimiter(*delimiter)),
+            (PROGRAM_484 | PROGRAM_584 | PROGRAM_884 | PROGRAM_CONCEPT | PROGRAM_584_AGAIN, _) => Some(Self::Program),
+            (RESET_LINK_884, _) => Some(Self::ResetLink),
+            (FIRMWARE_REPLACEMENT, _) => Some(Self::Firmware),
             (WRITE_FILE_RECORD, data) => Records::of(data).map(Self::File),
             _ => Write::of(request).map(Self::Write),
         }
@@ -70,6 +80,9 @@ impl Control {
                 (Category::Config, "counters and diagnostic register".into(), Some("cleared".into()))
             }
             Self::ClearOverruns => (Category::Config, "overrun counter".into(), Some("cleared".into())),
+            Self::Program => (Category::Program, "program".into(), None),
+            Self::ResetLink => (Category::Restart, "communication link".into(), None),
+            Self::Firmware => (Category::Firmware, "firmware".into(), None),
             Self::Delimiter(delimiter) => (Category::Config, "ASCII delimiter".into(), Some(Words::number(*delimiter))),
         };
         Command { category, target, value }
@@ -131,6 +144,22 @@ mod tests {
             "0001 0000 0003 01 15 00",
         ] {
             assert_eq!(act(broken, refused), "", "{broken}");
+        }
+    }
+
+    /// What these hold is not public: the byte is made up.
+    #[test]
+    fn programming_in_the_old_ways_is_told_with_its_outcome() {
+        let told = |function: &str, answer: &str| act(&format!("0001 0000 0003 01 {function} 00"), answer);
+        let accepted = |function: &str| told(function, &format!("0001 0000 0003 01 {function} 00"));
+        assert_eq!(accepted("7d"), "A firmware[1] by 125: firmware, accepted (frame 1)");
+        assert_eq!(told("7d", "0001 0000 0003 01 fd 01"), "A firmware[1] by 125: firmware, rejected (frame 1)");
+        assert_eq!(accepted("13"), "A restart[1] by 19: communication link, accepted (frame 1)");
+        for (function, number) in [("09", 9), ("0d", 13), ("12", 18), ("28", 40), ("7e", 126)] {
+            assert_eq!(accepted(function), format!("A program[1] by {number}: program, accepted (frame 1)"));
+        }
+        for function in ["5b", "64", "7f"] {
+            assert_eq!(accepted(function), "", "nothing is changed");
         }
     }
 

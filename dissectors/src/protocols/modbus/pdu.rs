@@ -112,7 +112,14 @@ impl<'a> Pdu<'a> {
             | WRITE_MULTIPLE_REGISTERS
             | WRITE_FILE_RECORD
             | MASK_WRITE_REGISTER
-            | READ_WRITE_REGISTERS => true,
+            | READ_WRITE_REGISTERS
+            | PROGRAM_484
+            | PROGRAM_584
+            | PROGRAM_884
+            | RESET_LINK_884
+            | PROGRAM_CONCEPT
+            | FIRMWARE_REPLACEMENT
+            | PROGRAM_584_AGAIN => true,
             DIAGNOSTICS => matches!(
                 self.data,
                 [
@@ -192,6 +199,15 @@ const READ_FIFO_QUEUE: u8 = 24;
 pub(super) const ENCAPSULATED: u8 = 43;
 /// Schneider Electric's.
 pub(super) const UMAS: u8 = 90;
+/// Modicon's, which the standard reserves without a word on what they hold (annex A): by them its controllers were
+/// programmed, their links reset and their firmware replaced (names by Zeek's constants).
+pub(super) const PROGRAM_484: u8 = 9;
+pub(super) const PROGRAM_584: u8 = 13;
+pub(super) const PROGRAM_884: u8 = 18;
+pub(super) const RESET_LINK_884: u8 = 19;
+pub(super) const PROGRAM_CONCEPT: u8 = 40;
+pub(super) const FIRMWARE_REPLACEMENT: u8 = 125;
+pub(super) const PROGRAM_584_AGAIN: u8 = 126;
 
 /// Sub-functions of Diagnostics.
 pub(super) const RESTART_COMMUNICATIONS: u8 = 1;
