@@ -43,6 +43,8 @@ pub enum Attribute {
     ServerApplication,
     /// The program with which it uses others.
     ClientApplication,
+    /// The user's own program that it runs: its name, version and time of build, as far as it tells them.
+    Program,
 }
 
 impl Attribute {
@@ -63,6 +65,7 @@ impl Attribute {
         (Self::Identity, "identity"),
         (Self::ServerApplication, "server_application"),
         (Self::ClientApplication, "client_application"),
+        (Self::Program, "program"),
     ];
 
     /// As the tables write it.

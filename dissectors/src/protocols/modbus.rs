@@ -98,6 +98,7 @@ pub(crate) static MODBUS: Protocol = Protocol {
         &umas::identity::PROJECT_VERSION,
         &umas::identity::PROJECT_REBUILT,
         &umas::identity::PROJECT_BUILT,
+        &umas::identity::PROJECT,
         &umas::identity::PROJECT_FILE,
         &umas::reservation::OWNER,
         &umas::reservation::CLIENT_HOST,

@@ -38,6 +38,8 @@ pub(in super::super) static PROJECT_BUILT: Field = Field::new(
     "umas.project_built",
     "function 0x03: when some of the project was built last, by the programmer's clock",
 );
+pub(in super::super) static PROJECT: Field =
+    Field::new("umas.project", "function 0x03: name, version and last time of build of the project in one");
 pub(in super::super) static PROJECT_FILE: Field = Field::new(
     "umas.project_file",
     "function 0x20: the programmer's file, from the memory block that describes the project",
@@ -140,6 +142,10 @@ fn tell_project(side: Side, child: &Child, data: &[u8], out: &mut Out<'_>) {
     out.text(side, Some(child), &PROJECT_NAME, project.name);
     let version = format_compact!("{major}.{minor}.{build}");
     out.text(side, Some(child), &PROJECT_VERSION, version.as_bytes());
+    let built = project.some_built.as_ref().or(project.all_built.as_ref());
+    let built = built.map(|date| format_compact!(", built {date}")).unwrap_or_default();
+    let whole = [project.name, b" ", version.as_bytes(), built.as_bytes()].concat();
+    out.text(side, Some(child), &PROJECT, &whole);
     for (field, date) in [(&PROJECT_REBUILT, &project.all_built), (&PROJECT_BUILT, &project.some_built)] {
         out.text(side, Some(child), field, date.as_deref().unwrap_or_default().as_bytes());
     }

@@ -142,6 +142,7 @@ fn a_project_has_a_name_a_version_and_times_of_build() {
         [
             "project_name = Project",
             "project_version = 0.0.8",
+            "project = Project 0.0.8, built 2014-01-14 12:59:12",
             "project_rebuilt = 2014-01-14 12:59:12",
             "project_built = 2014-01-14 12:59:12",
         ]
@@ -169,7 +170,10 @@ fn what_does_not_fit_its_layout_says_nothing() {
         assert_eq!(told(&[(request, response)])[2..], [""; 0], "{response}");
     }
     let never_built = "00 fe 020500009888010000020500009888010000 0000000000000000 0000000000000000 0000 00 00 02 4100";
-    assert_eq!(told(&[("00 03 00", never_built)])[2..], ["project_name = A", "project_version = 0.0.0"]);
+    assert_eq!(
+        told(&[("00 03 00", never_built)])[2..],
+        ["project_name = A", "project_version = 0.0.0", "project = A 0.0.0"]
+    );
 }
 
 #[test]
