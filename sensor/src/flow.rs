@@ -328,17 +328,20 @@ impl Flow {
 
     /// Whether a packet of side B, whom nobody has heard yet, is an answer to what side A has sent.
     pub(crate) fn is_answered_by(&self, headers: &Headers, now: Timestamp) -> bool {
-        if self.answered || self.to_group || self.life == Life::Closed {
-            return false;
-        }
+        let is_open = !self.answered && !self.to_group && self.life != Life::Closed;
+        is_open && self.fits_as_answer(headers, now).unwrap_or(false)
+    }
+
+    /// Whether a packet of side B answers what side A has sent; nothing where it does not say.
+    pub(crate) fn fits_as_answer(&self, headers: &Headers, now: Timestamp) -> Option<bool> {
         match headers.layer {
             Layer::Tcp(tcp) if tcp.flags.ack() => {
                 let opens = self.opening().is_some_and(|opening| opening.wrapping_add(1) == tcp.acknowledgement);
                 let sent = self.conversation.as_ref().and_then(|conversation| conversation.sent(Side::A));
-                opens || sent.is_some_and(|next| is_near(next, tcp.acknowledgement))
+                Some(opens || sent.is_some_and(|next| is_near(next, tcp.acknowledgement)))
             }
-            Layer::Udp { .. } => now.since(self.last) <= ANSWER && self.last.since(now) <= ANSWER,
-            _ => false,
+            Layer::Udp { .. } => (now.since(self.last) <= ANSWER && self.last.since(now) <= ANSWER).then_some(true),
+            _ => None,
         }
     }
 

@@ -9,7 +9,7 @@
 //! fragments of two datagrams may fit each other (RFC 4963): what does not have the checksum that it names is not told.
 //! UDP may be sent without one; then nothing tells.
 
-use crate::clock::hour_within;
+use crate::pipeline::HourNumber;
 use crate::source::Bytes;
 use dissectors::Timestamp;
 use dissectors::observation::{Address, Context, Tally};
@@ -69,8 +69,9 @@ pub(crate) struct Came<'a> {
     pub(crate) frame_bytes: u32,
     /// Its own time.
     pub(crate) time: Timestamp,
-    /// The timeline's.
+    /// The timeline's, and the hour in which it is counted.
     pub(crate) clock: Timestamp,
+    pub(crate) hour: HourNumber,
 }
 
 impl Came<'_> {
@@ -158,7 +159,7 @@ struct Datagram {
     /// When the last came, in fragments.
     touched: u64,
     /// Those that wait for the others, by the hour in which they came: one, or two around a full hour.
-    waiting: SmallVec<[(Timestamp, Tally); 1]>,
+    waiting: SmallVec<[(HourNumber, Tally); 1]>,
     /// What it costs.
     bytes: usize,
     state: State,
@@ -166,10 +167,9 @@ struct Datagram {
 
 impl Datagram {
     fn wait(&mut self, came: &Came<'_>) {
-        let hour = came.clock.hour();
-        match self.waiting.last_mut().filter(|(known, _)| *known == hour) {
+        match self.waiting.last_mut().filter(|(known, _)| *known == came.hour) {
             Some((_, tally)) => tally.count(came.frame_bytes),
-            None => self.waiting.push((hour, Tally { packets: 1, bytes: came.frame_bytes.into() })),
+            None => self.waiting.push((came.hour, Tally { packets: 1, bytes: came.frame_bytes.into() })),
         }
     }
 }
@@ -223,9 +223,7 @@ pub(crate) struct Fragments {
     bytes: usize,
     /// Fragments that came.
     came: u64,
-    counts: BTreeMap<Timestamp, FragmentCount>,
-    /// The last hour that is counted apart, once it is known.
-    pub(crate) last_hour: Option<Timestamp>,
+    counts: BTreeMap<HourNumber, FragmentCount>,
 }
 
 impl Fragments {
@@ -238,7 +236,6 @@ impl Fragments {
             bytes: 0,
             came: 0,
             counts: BTreeMap::new(),
-            last_hour: None,
         }
     }
 
@@ -268,7 +265,7 @@ impl Fragments {
         let Some(datagram) = self.all.get_mut(&key) else { return Taken::Kept };
         let State::Open(open) = &mut datagram.state else {
             // What comes for a datagram that was given up is lost as well.
-            self.count(came.clock).lost.count(came.frame_bytes);
+            self.count(came.hour).lost.count(came.frame_bytes);
             return Taken::Kept;
         };
         let before = open.cost();
@@ -277,7 +274,7 @@ impl Fragments {
             Ok(Added::New) => {}
             Err(flaw) => {
                 datagram.wait(came);
-                self.give_up(&key, &flaw, came.clock);
+                self.give_up(&key, &flaw, came.hour);
                 return Taken::Kept;
             }
         }
@@ -287,7 +284,7 @@ impl Fragments {
         if let Some(whole) = open.whole(came.fragment.protocol) {
             if whole.is_mixed() {
                 datagram.wait(came);
-                self.count(came.clock).checksums_bad += 1;
+                self.count(came.hour).checksums_bad += 1;
                 // Whatever comes now is of another datagram.
                 self.remove(&key);
                 return Taken::Kept;
@@ -299,26 +296,26 @@ impl Fragments {
         while self.bytes > self.caps.bytes || self.all.len() > self.caps.datagrams {
             let Some((_, oldest)) = self.by_touch.pop_first() else { break };
             self.remove(&oldest);
-            self.count(came.clock).evicted += 1;
+            self.count(came.hour).evicted += 1;
         }
         Taken::Kept
     }
 
     fn again(&mut self, came: &Came<'_>) -> Taken {
-        self.count(came.clock).duplicates.count(came.frame_bytes);
+        self.count(came.hour).duplicates.count(came.frame_bytes);
         Taken::Kept
     }
 
     /// No more packets come: what waits is lost. What was counted, by the hour in which datagrams began.
-    pub(crate) fn finish(&mut self) -> BTreeMap<Timestamp, FragmentCount> {
+    pub(crate) fn finish(&mut self) -> BTreeMap<HourNumber, FragmentCount> {
         while let Some((_, key)) = self.by_deadline.pop_first() {
             self.remove(&key);
         }
         std::mem::take(&mut self.counts)
     }
 
-    fn count(&mut self, at: Timestamp) -> &mut FragmentCount {
-        self.counts.entry(hour_within(at, self.last_hour)).or_default()
+    fn count(&mut self, hour: HourNumber) -> &mut FragmentCount {
+        self.counts.entry(hour).or_default()
     }
 
     /// Gives up what has waited too long.
@@ -359,7 +356,7 @@ impl Fragments {
     }
 
     /// Nothing will come of a datagram; it is remembered, so that later fragments are not read as another one's.
-    fn give_up(&mut self, key: &Key, flaw: &Flaw, clock: Timestamp) {
+    fn give_up(&mut self, key: &Key, flaw: &Flaw, now: HourNumber) {
         let Some(datagram) = self.all.get_mut(key) else { return };
         datagram.state = State::GivenUp;
         self.bytes -= datagram.bytes - DATAGRAM_OVERHEAD;
@@ -367,12 +364,12 @@ impl Fragments {
         for (hour, waiting) in std::mem::take(&mut datagram.waiting) {
             self.count(hour).lost.add(waiting);
         }
-        self.count(clock).contradicting += u64::from(matches!(flaw, Flaw::Contradiction));
+        self.count(now).contradicting += u64::from(matches!(flaw, Flaw::Contradiction));
     }
 
     /// A datagram is whole: it is remembered for a moment.
     fn tell(&mut self, key: &Key, whole: &Whole, came: &Came<'_>) {
-        self.count(came.clock).whole += 1;
+        self.count(came.hour).whole += 1;
         let Some(datagram) = self.all.get_mut(key) else { return };
         let State::Open(open) = &datagram.state else { return };
         let pieces = open.pieces.iter().map(|piece| (piece.start..piece.end(), piece.time)).collect();
@@ -485,7 +482,7 @@ mod tests {
 
     fn came<'a>(headers: &'a Headers, fragment: Fragment, payload: &'a [u8], millis: i64) -> Came<'a> {
         let time = Timestamp::from_micros(millis * 1_000);
-        Came { headers, fragment, payload, frame_bytes: 114, time, clock: time }
+        Came { headers, fragment, payload, frame_bytes: 114, time, clock: time, hour: 0 }
     }
 
     fn take(fragments: &mut Fragments, id: u32, range: Range<usize>, millis: i64) -> Option<String> {

@@ -6,7 +6,7 @@
 use crate::duplicate::{self, DuplicateCount, Duplicates, Way};
 use crate::flow::{Flow, FlowHasher, FlowKey};
 use crate::network::{Networks, Proof};
-use crate::pipeline::Vlans;
+use crate::pipeline::{HourNumber, LaneHours, Vlans};
 use crate::source::prefetch;
 use crate::sums::Sums;
 use crate::talk::{Lent, Life, Talk};
@@ -17,9 +17,10 @@ use dissectors::packet::{Headers, Layer};
 use dissectors::{Mac, Observation, Out, Packet, Place, Side, Sides, Timestamp, Told, protocols};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
-/// As many hours are counted apart, of two years; what comes later is added to the last of them.
+/// As many hours are counted apart, of two years; the others are added to the last of them.
 pub(crate) const MOST_HOURS: usize = 24 * 366 * 2;
 /// As many kinds of frames without IP a lane counts apart within an hour: two stations speak few.
 const MOST_FRAME_TYPES: usize = 64;
@@ -128,6 +129,8 @@ pub struct LaneCount {
     pub checksums_offloaded: u64,
     /// Pairs of VLANs that are one network, and were too many to be kept.
     pub networks_over_cap: u64,
+    /// Pairs of VLANs that may be one network, and of which it was forgotten what speaks for it or against it.
+    pub network_trials_forgotten: u64,
     /// Flows at the end.
     pub flows_active: u64,
 }
@@ -157,6 +160,7 @@ impl LaneCount {
         self.checksums_bad += other.checksums_bad;
         self.checksums_offloaded += other.checksums_offloaded;
         self.networks_over_cap += other.networks_over_cap;
+        self.network_trials_forgotten += other.network_trials_forgotten;
         self.frame_types_over_cap += other.frame_types_over_cap;
         self.flows_active += other.flows_active;
         for (number, count) in &other.other_frames {
@@ -185,6 +189,7 @@ struct Past {
     known_forgotten: u64,
     flaps: u64,
     networks_over_cap: u64,
+    network_trials_forgotten: u64,
 }
 
 /// One of the lanes.
@@ -197,7 +202,7 @@ pub struct Lane {
     sums: Sums,
     caps: Caps,
     count: LaneCount,
-    counts: BTreeMap<Timestamp, LaneCount>,
+    counts: LaneHours,
     past: Past,
     bound: Bound,
     waiting_bytes: usize,
@@ -205,12 +210,12 @@ pub struct Lane {
     rows: usize,
     /// Flows in which something was said.
     conversations: usize,
-    /// The hour that is counted; none before the first packet.
-    window: Option<Timestamp>,
+    /// The hour that it is, and as which one it is counted; none before the first packet.
+    window: Option<(Timestamp, HourNumber)>,
     last_round: Option<Timestamp>,
     next_round: Timestamp,
-    /// When the hour ends or the next round is.
-    due: Timestamp,
+    /// From when until when nothing is due: until the hour ends or the next round is. Time may go back, too.
+    quiet: Range<Timestamp>,
     last_place: Place,
 }
 
@@ -227,7 +232,7 @@ impl Lane {
             sums: Sums::new(caps.sums),
             caps,
             count: LaneCount::default(),
-            counts: BTreeMap::new(),
+            counts: LaneHours::new(),
             past: Past::default(),
             bound: Bound::default(),
             waiting_bytes: 0,
@@ -236,7 +241,7 @@ impl Lane {
             window: None,
             last_round: None,
             next_round: Timestamp::MIN,
-            due: Timestamp::MIN,
+            quiet: Timestamp::MIN..Timestamp::MIN,
             last_place,
         }
     }
@@ -280,11 +285,11 @@ impl Lane {
         self.flows.get(found.slot?)
     }
 
-    /// Takes a packet, whose flow was looked up; `clock` is the timeline's time.
+    /// Takes a packet, whose flow was looked up; `clock` is the timeline's time, `hour` says as which one it is counted.
     #[inline]
-    pub(crate) fn packet(&mut self, packet: &Packet<'_>, found: &Found, clock: Timestamp) {
-        if clock >= self.due {
-            self.keep_time(clock);
+    pub(crate) fn packet(&mut self, packet: &Packet<'_>, found: &Found, clock: Timestamp, hour: HourNumber) {
+        if !self.quiet.contains(&clock) {
+            self.keep_time(clock, hour);
         }
         self.last_place = packet.place;
         self.count.nested_deeper += u64::from(packet.headers.deeper_tags != 0);
@@ -319,8 +324,7 @@ impl Lane {
         true
     }
 
-    /// A packet was shown in two VLANs: they are one network. Sequence numbers prove it at once, datagrams when it
-    /// happens again.
+    /// A packet was shown in two VLANs: they are one network, if it happens again.
     #[cold]
     fn shown_in_two_vlans(&mut self, packet: &Packet<'_>, found: &Found<'_>) {
         let is_elsewhere = |flow: &Flow| {
@@ -329,10 +333,8 @@ impl Lane {
         };
         let Some(slot) = self.flows.find(found.hash, is_elsewhere) else { return };
         let Some(home) = self.flows.get(slot).map(|flow| flow.key.context()) else { return };
-        let proof = match packet.headers.layer {
-            Layer::Tcp(_) => self.networks.prove(home, found.key.context()),
-            _ => self.networks.show_twice(home, found.key.context()),
-        };
+        let (other, transport) = (found.key.context(), packet.headers.transport());
+        let proof = self.networks.show_twice(home, other, found.fingerprint, transport);
         self.tell_network(proof, packet);
     }
 
@@ -357,7 +359,11 @@ impl Lane {
     /// The packet's flow in the network that it belongs to, where some are known or tried out to be one.
     #[cold]
     fn in_its_network(&mut self, packet: &Packet<'_>, found: &Found<'_>) -> FlowKey {
-        let (context, proof) = self.networks.weigh(found.key);
+        let Self { networks, flows, .. } = self;
+        let (context, proof) = networks.weigh(found.key, |home| {
+            let slot = flows.find(found.hash, |flow| flow.key == *home)?;
+            flows.get(slot)?.fits_as_answer(packet.headers, packet.place.time)
+        });
         self.tell_network(proof, packet);
         let context = self.networks.read_as(context);
         // What began before it was known stays where it is.
@@ -380,19 +386,14 @@ impl Lane {
         if !self.networks.may_be_one(&key, found.key) {
             return None;
         }
-        if matches!(packet.headers.layer, Layer::Tcp(_)) {
-            let proof = self.networks.prove(key.context(), found.key.context())?;
-            self.tell_network(Some(proof), packet);
-        } else if !self.networks.try_out(key, found.key.context()) {
-            return None;
-        }
+        self.networks.try_out(key, found.key.context());
         Some(slot)
     }
 
     /// The end of an epoch: what packet time brings about.
-    pub fn end_epoch(&mut self, clock: Timestamp) {
-        if clock >= self.due && self.window.is_some() {
-            self.keep_time(clock);
+    pub(crate) fn end_epoch(&mut self, clock: Timestamp, hour: HourNumber) {
+        if !self.quiet.contains(&clock) && self.window.is_some() {
+            self.keep_time(clock, hour);
         }
         if self.sums.are_full() {
             self.sums.tell(self.told.ready());
@@ -401,17 +402,20 @@ impl Lane {
 
     /// Something is due: an hour has ended, or the flows have to be looked at.
     #[cold]
-    fn keep_time(&mut self, clock: Timestamp) {
-        if self.window != Some(clock.hour()) {
-            self.begin_window(clock.hour());
+    fn keep_time(&mut self, clock: Timestamp, hour: HourNumber) {
+        let begin = clock.hour();
+        if self.window.is_none_or(|(window, _)| window != begin) {
+            self.begin_window(clock, hour);
         }
-        // At the end of time the next round is always due; nothing passes between two of them.
-        if clock >= self.next_round && self.last_round != Some(clock) {
+        // At the end of time the next round is always due; nothing passes between two of them. Where time went back, the
+        // next round was of another time.
+        let is_back = self.last_round.is_some_and(|last| clock < last);
+        if is_back || (clock >= self.next_round && self.last_round != Some(clock)) {
             self.last_round = Some(clock);
             self.next_round = clock.after(ROUND);
             self.go_round(clock);
         }
-        self.due = self.next_round.min(clock.hour().after(Duration::from_hours(1)));
+        self.quiet = begin..self.next_round.min(begin.after(Duration::from_hours(1)));
     }
 
     /// The end of all packets: everything is told.
@@ -433,15 +437,15 @@ impl Lane {
         self.told.ready()
     }
 
-    /// What was counted, by the hour of packet time; to be asked after [`Lane::finish`].
-    pub fn counts(&mut self) -> BTreeMap<Timestamp, LaneCount> {
+    /// What was counted, by the hours of the packets; to be asked after [`Lane::finish`].
+    pub(crate) fn counts(&mut self) -> LaneHours {
         self.close_count();
         std::mem::take(&mut self.counts)
     }
 
     /// Ends the count of this window, if one has begun.
     fn close_count(&mut self) {
-        let Some(window) = self.window else { return };
+        let Some((_, hour)) = self.window else { return };
         let mut count = std::mem::take(&mut self.count);
         let since = |all: u64, past: &mut u64| all - std::mem::replace(past, all);
         let past = &mut self.past;
@@ -449,25 +453,25 @@ impl Lane {
         count.known_forgotten = since(self.told.forgotten(), &mut past.known_forgotten);
         count.flaps = since(self.told.flaps(), &mut past.flaps);
         count.networks_over_cap = since(self.networks.over_cap, &mut past.networks_over_cap);
-        // The reader's last hour is no later than this lane's, so that all of it is added to that one.
-        let is_full = self.counts.len() >= MOST_HOURS;
-        let last = self.counts.last_key_value().filter(|_| is_full).map_or(window, |(last, _)| *last);
-        self.counts.entry(window.min(last)).or_default().add(&count);
+        count.network_trials_forgotten = since(self.networks.forgotten, &mut past.network_trials_forgotten);
+        self.counts.entry(hour).or_default().add(&count);
     }
 
     /// Tells the sums of the hour that has passed, and begins another.
-    fn begin_window(&mut self, window: Timestamp) {
-        if let Some(past) = self.window {
+    fn begin_window(&mut self, clock: Timestamp, hour: HourNumber) {
+        if let Some((past, _)) = self.window {
             let (sums, count) = (&mut self.sums, &mut self.count);
             for flow in self.flows.iter_mut() {
                 settle(flow, past, sums, count);
+                // Later only where time went back.
+                flow.last = flow.last.min(clock);
             }
             self.rows = 0;
             self.sums.tell(self.told.ready());
             self.told.tell_repeats();
         }
         self.close_count();
-        self.window = Some(window);
+        self.window = Some((clock.hour(), hour));
     }
 
     #[inline]
@@ -523,7 +527,7 @@ impl Lane {
             *rows += rows_now - rows_before;
             if rows_now > caps.flow_rows || *rows > caps.rows {
                 // Nothing is lost: sums of one window add up.
-                settle(flow, window.unwrap_or_default(), sums, count);
+                settle(flow, window.map_or_else(Timestamp::default, |(window, _)| window), sums, count);
                 count.summed_early += 1;
                 *rows = rows.saturating_sub(rows_now);
             }
@@ -621,7 +625,8 @@ impl Lane {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(conversation.waiting());
             conversation.finish(flow.life, place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
         }
-        settle(&mut flow, self.window.unwrap_or_default(), &mut self.sums, &mut self.count);
+        let window = self.window.map_or_else(Timestamp::default, |(window, _)| window);
+        settle(&mut flow, window, &mut self.sums, &mut self.count);
     }
 }
 

@@ -3,20 +3,26 @@
 //! A VLAN is a network of its own until packets prove otherwise: a mirror that tags the two directions differently shows
 //! one half of a connection in each, and one that listens in two VLANs shows the same packet in both. What is proven is
 //! told to the inventory; from then on the lane reads the one as the other. Tunnels always separate.
+//!
+//! One packet proves nothing, for anybody can send it: two of TCP have to fit by their numbers, three datagrams by their
+//! ends, and each vote is another packet.
 
 use crate::flow::FlowKey;
 use crate::pipeline::Vlans;
 use dissectors::Side;
-use dissectors::observation::{Context, Host};
+use dissectors::observation::{Context, Host, Transport};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 
-/// As many proofs, trials and refutations are kept; what is beyond is counted.
+/// As many proofs, trials and refutations are kept. Another proof is refused, of all else the oldest makes room; both are
+/// counted.
 const MOST: usize = 64;
 /// Host pairs of which it is kept that one network showed both directions.
 const PAIRS: usize = 128;
-/// Datagrams carry no sequence numbers: so many have to fit before they prove anything.
-const ENOUGH: u8 = 3;
+/// So many packets have to fit before they prove anything.
+fn enough(transport: Transport) -> u8 {
+    if transport == Transport::Tcp { 2 } else { 3 }
+}
 
 /// Two contexts that are one network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +54,30 @@ pub(crate) struct Networks {
     proven: Vec<Proof>,
     trials: Vec<Trial>,
     refuted: Vec<Proof>,
-    /// Pairs of contexts that showed the same datagram, and how often.
-    shown_twice: Vec<(Proof, u8)>,
+    shown_twice: Vec<Shown>,
     both_ways: Box<[u64; PAIRS]>,
     /// Proofs that found no room.
     pub(crate) over_cap: u64,
+    /// Trials, refutations and votes that had to make room.
+    pub(crate) forgotten: u64,
+}
+
+/// Two contexts that showed the same packets: how many, and which one last.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    proof: Proof,
+    votes: u8,
+    fingerprint: u64,
+}
+
+/// Puts something into a list of [`MOST`], from which the oldest goes; tells how many went.
+fn keep<T>(list: &mut Vec<T>, item: T) -> u64 {
+    let is_full = list.len() >= MOST;
+    if is_full {
+        list.remove(0);
+    }
+    list.push(item);
+    u64::from(is_full)
 }
 
 impl Networks {
@@ -67,6 +92,7 @@ impl Networks {
             shown_twice: Vec::new(),
             both_ways: Box::new([0; PAIRS]),
             over_cap: 0,
+            forgotten: 0,
         }
     }
 
@@ -124,30 +150,37 @@ impl Networks {
         Some(proof)
     }
 
-    /// A datagram was shown in two contexts.
-    pub(crate) fn show_twice(&mut self, home: Context, other: Context) -> Option<Proof> {
-        let Some(at) = self.shown_twice.iter().position(|(proof, _)| proof.is_of(home, other)) else {
-            if self.shown_twice.len() < MOST {
-                self.shown_twice.push((Proof { home, other }, 1));
-            }
+    /// A packet that is known by this fingerprint was shown in two contexts.
+    pub(crate) fn show_twice(
+        &mut self,
+        home: Context,
+        other: Context,
+        fingerprint: u64,
+        transport: Transport,
+    ) -> Option<Proof> {
+        let Some(shown) = self.shown_twice.iter_mut().find(|shown| shown.proof.is_of(home, other)) else {
+            let proof = Proof { home, other };
+            self.forgotten += keep(&mut self.shown_twice, Shown { proof, votes: 1, fingerprint });
             return None;
         };
-        let (_, count) = &mut self.shown_twice[at];
-        *count = count.saturating_add(1);
-        if *count >= ENOUGH { self.prove(home, other) } else { None }
-    }
-
-    /// The other half of a flow of datagrams seems to have come in `other`.
-    pub(crate) fn try_out(&mut self, key: FlowKey, other: Context) -> bool {
-        let has_room = self.trials.len() < MOST;
-        if has_room {
-            self.trials.push(Trial { key, other, votes: 1 });
+        if shown.fingerprint != fingerprint {
+            (shown.votes, shown.fingerprint) = (shown.votes.saturating_add(1), fingerprint);
         }
-        has_room
+        if shown.votes >= enough(transport) { self.prove(home, other) } else { None }
     }
 
-    /// A packet of a flow on trial, or of none: which context it is read as, and what it proves.
-    pub(crate) fn weigh(&mut self, key: &FlowKey) -> (Context, Option<Proof>) {
+    /// The other half of a flow seems to have come in `other`.
+    pub(crate) fn try_out(&mut self, key: FlowKey, other: Context) {
+        self.forgotten += keep(&mut self.trials, Trial { key, other, votes: 1 });
+    }
+
+    /// A packet of a flow on trial, or of none: which context it is read as, and what it proves. `fits` tells whether its
+    /// numbers are those of an answer in the flow of this key, if they say anything.
+    pub(crate) fn weigh(
+        &mut self,
+        key: &FlowKey,
+        fits: impl FnOnce(&FlowKey) -> Option<bool>,
+    ) -> (Context, Option<Proof>) {
         let context = key.context();
         let of_flow = |trial: &Trial| {
             let side = trial.key.ends_as(key)?;
@@ -159,19 +192,22 @@ impl Networks {
         };
         let Trial { key: flow, other, votes } = self.trials[at];
         let home = flow.context();
-        match (side, context == home) {
-            (Side::A, true) => (home, None),
-            (Side::B, false) if votes + 1 < ENOUGH => {
+        let fits = match (side, context == home) {
+            (Side::A, true) => return (home, None),
+            (Side::B, false) => fits(&flow),
+            // One of them shows both directions after all.
+            (Side::A, false) | (Side::B, true) => Some(false),
+        };
+        match fits {
+            None => (home, None),
+            Some(true) if votes + 1 < enough(flow.transport()) => {
                 self.trials[at].votes += 1;
                 (home, None)
             }
-            (Side::B, false) => (home, self.prove(home, other)),
-            // One of them shows both directions after all.
-            (Side::A, false) | (Side::B, true) => {
-                self.trials.swap_remove(at);
-                if self.refuted.len() < MOST {
-                    self.refuted.push(Proof { home, other });
-                }
+            Some(true) => (home, self.prove(home, other)),
+            Some(false) => {
+                self.trials.remove(at);
+                self.forgotten += keep(&mut self.refuted, Proof { home, other });
                 (context, None)
             }
         }

@@ -11,7 +11,6 @@
 //! all workers have closed it, in the order of the packets. At most [`Settings::epochs_in_flight`] epochs are under way,
 //! so no queue can fill up and nothing can wait in a circle. With one worker all of it is one thread.
 
-use crate::clock::hour_within;
 use crate::flow::FlowKey;
 use crate::fragments::{self, Came, FragmentCount, Fragments, Taken, Whole};
 use crate::lane::{Caps, Found, LANES, Lane, LaneCount, MOST_HOURS};
@@ -110,7 +109,7 @@ pub struct Totals {
     pub accounts: Vec<Account>,
     /// The captures, in the order in which evidence counts them.
     pub inputs: Vec<Input>,
-    /// The last hour that is counted apart, if there were too many: later ones are added to it.
+    /// The hour that all further ones are added to, if there were too many to count each apart.
     pub last_hour: Option<Timestamp>,
     /// The first frame of each link type that is not read.
     pub first_unread: BTreeMap<u32, Place>,
@@ -138,6 +137,8 @@ pub struct Hour {
     pub fragments: FragmentCount,
     /// What captures that ended in it say that was dropped before it reached them.
     pub drops: Drops,
+    /// How often another hour began that is counted here, because too many are counted apart.
+    pub over_cap: u64,
     /// What the lanes counted.
     pub lanes: LaneCount,
 }
@@ -165,7 +166,8 @@ impl Hour {
     /// Every place where a frame can end, with what ended there; together they are all frames. Whoever lets frames end
     /// elsewhere adds a line.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, Tally)> {
-        let Self { filtered, damaged, unread_links, fragments, lanes, packets: _, bytes: _, drops: _ } = self;
+        let Self { filtered, damaged, unread_links, fragments, lanes, packets: _, bytes: _, drops: _, over_cap: _ } =
+            self;
         let fixed = [
             (Entry::Used, lanes.used),
             (Entry::Used, fragments.joined),
@@ -212,6 +214,7 @@ impl Hour {
         }
         self.fragments.add(&other.fragments);
         self.drops.add(other.drops);
+        self.over_cap += other.over_cap;
         self.lanes.add(&other.lanes);
     }
 
@@ -233,15 +236,11 @@ impl Totals {
         })
     }
 
-    fn add_lanes(&mut self, counts: &BTreeMap<Timestamp, LaneCount>) {
-        for (hour, count) in counts {
-            self.hour(*hour).lanes.add(count);
-        }
-    }
-
     /// The hour in which something of this time is counted.
     fn hour(&mut self, time: Timestamp) -> &mut Hour {
-        self.hours.entry(hour_within(time, self.last_hour)).or_default()
+        let hour = time.hour();
+        let is_apart = self.hours.contains_key(&hour);
+        self.hours.entry(self.last_hour.filter(|_| !is_apart).unwrap_or(hour)).or_default()
     }
 }
 
@@ -250,12 +249,28 @@ fn link_apart<V>(links: &BTreeMap<u32, V>, number: u32) -> u32 {
     if links.len() < MOST_LINK_TYPES || links.contains_key(&number) { number } else { OTHER_LINKS }
 }
 
+/// An hour that is counted apart, by its place among them: packets carry it to the lanes, so that all count alike.
+pub(crate) type HourNumber = u16;
+
+/// What lanes have counted, by the hours of their packets.
+pub(crate) type LaneHours = BTreeMap<HourNumber, LaneCount>;
+
+/// Adds what some lanes have counted to what others have.
+fn add_lanes(sum: &mut LaneHours, more: &LaneHours) {
+    for (number, count) in more {
+        sum.entry(*number).or_default().add(count);
+    }
+}
+
 /// Counts frames of the hour that it is, so that no map is asked for each of them.
 struct Books {
-    hours: BTreeMap<Timestamp, Hour>,
+    /// The hours that are counted apart, in the order in which they were met; time may go back to one of them.
+    hours: Vec<(Timestamp, Hour)>,
+    numbers: BTreeMap<Timestamp, HourNumber>,
+    /// The hour that it is, and the number of the one in which it is counted.
     hour: Hour,
-    start: Timestamp,
-    end: Timestamp,
+    number: HourNumber,
+    span: Range<Timestamp>,
     clock: Timestamp,
     fragments: Fragments,
     vlans: Vlans,
@@ -266,10 +281,11 @@ impl Books {
     /// No hour has begun: the first packet's is the first, before 1970 too.
     fn new(settings: Settings) -> Self {
         Self {
-            hours: BTreeMap::new(),
+            hours: Vec::new(),
+            numbers: BTreeMap::new(),
             hour: Hour::default(),
-            start: Timestamp::MIN,
-            end: Timestamp::MIN,
+            number: 0,
+            span: Timestamp::MIN..Timestamp::MIN,
             clock: Timestamp::default(),
             fragments: Fragments::new(settings.fragments),
             vlans: settings.vlans,
@@ -280,10 +296,8 @@ impl Books {
     #[inline]
     fn turn_to(&mut self, clock: Timestamp) {
         self.clock = clock;
-        if clock >= self.end {
+        if !self.span.contains(&clock) {
             self.turn();
-            self.start = hour_within(clock, self.fragments.last_hour);
-            self.end = clock.hour().after(Duration::from_hours(1));
         }
     }
 
@@ -295,14 +309,31 @@ impl Books {
         }
     }
 
+    /// Another hour has begun, later or, where the clock went back, earlier.
     #[cold]
     fn turn(&mut self) {
+        self.close_hour();
+        let begin = self.clock.hour();
+        self.span = begin..begin.after(Duration::from_hours(1));
+        let next = self.hours.len();
+        let number = HourNumber::try_from(next.min(MOST_HOURS - 1)).expect("as many hours have a number");
+        let is_apart = self.numbers.contains_key(&begin);
+        self.number = *self.numbers.get(&begin).unwrap_or(&number);
+        if is_apart {
+            return;
+        }
+        if next < MOST_HOURS {
+            self.hours.push((begin, Hour::default()));
+            self.numbers.insert(begin, number);
+        } else {
+            self.hour.over_cap += 1;
+        }
+    }
+
+    fn close_hour(&mut self) {
         let hour = std::mem::take(&mut self.hour);
-        if hour.packets > 0 {
-            self.hours.entry(self.start).or_default().add(&hour);
-            if self.hours.len() == MOST_HOURS {
-                self.fragments.last_hour = Some(self.start);
-            }
+        if let Some((_, known)) = self.hours.get_mut(usize::from(self.number)) {
+            known.add(&hour);
         }
     }
 
@@ -326,13 +357,16 @@ impl Books {
         self.hour.filtered.count(fed.frame.wire_length);
     }
 
-    fn close(mut self) -> Totals {
-        self.turn();
-        for (hour, count) in self.fragments.finish() {
-            self.hours.entry(hour).or_default().fragments.add(&count);
+    fn close(mut self, lanes: &LaneHours) -> Totals {
+        self.close_hour();
+        let fragments = self.fragments.finish();
+        for ((_, hour), number) in self.hours.iter_mut().zip(0..) {
+            fragments.get(&number).into_iter().for_each(|count| hour.fragments.add(count));
+            lanes.get(&number).into_iter().for_each(|count| hour.lanes.add(count));
         }
-        let last_hour = self.fragments.last_hour;
-        Totals { hours: self.hours, clock: self.clock, last_hour, first_unread: self.first_unread, ..Totals::default() }
+        let last_hour = self.hours.get(MOST_HOURS - 1).map(|(begin, _)| *begin);
+        let hours = self.hours.into_iter().collect();
+        Totals { hours, clock: self.clock, last_hour, first_unread: self.first_unread, ..Totals::default() }
     }
 }
 
@@ -367,6 +401,7 @@ struct Item {
     place: Place,
     clock: Timestamp,
     ordinal: u32,
+    hour: HourNumber,
     lane: u8,
     file: u32,
     /// Where the transport header stands, or the payload if there is none, and how long both are.
@@ -382,8 +417,9 @@ struct Epoch {
     /// The packets, then places that are free.
     items: Vec<Item>,
     used: usize,
-    /// Packet time at the end.
+    /// Packet time at the end, and its hour.
     clock: Timestamp,
+    hour: HourNumber,
 }
 
 /// What a worker gets of an epoch.
@@ -428,14 +464,13 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
                 break;
             }
         }
-        worker.end_epoch(books.clock, &mut notes);
+        worker.end_epoch(books.clock, books.number, &mut notes);
         observations += hand_over(&mut notes, witness);
         witness.advance(books.clock);
         progress(feed.done_bytes());
     }
-    let mut totals = books.close();
-    let (mut notes, counts) = worker.finish(totals.clock);
-    totals.add_lanes(&counts);
+    let (mut notes, lanes) = worker.finish(books.clock);
+    let mut totals = books.close(&lanes);
     totals.observations = observations + hand_over(&mut notes, witness);
     close(feed, totals, progress)
 }
@@ -478,10 +513,10 @@ fn read_together(feed: Feed, settings: Settings, witness: &mut dyn Witness, prog
         }
         let (progress_in, progressed) = bounded::<u64>(in_flight);
         let reader = scope.spawn(move || hand_out(feed, settings, &tokens, &to_workers, &progress_in));
-        let mut told = Totals::default();
+        let (mut lanes, mut observations) = (LaneHours::new(), 0);
         while let Some(mut epoch) = gather(&from_workers) {
-            told.add_lanes(&epoch.counts);
-            told.observations += hand_over(&mut epoch.notes, witness);
+            add_lanes(&mut lanes, &epoch.counts);
+            observations += hand_over(&mut epoch.notes, witness);
             if let Some(now) = epoch.clock {
                 witness.advance(now);
                 // The reader has gone when it has handed out its last epoch.
@@ -490,11 +525,8 @@ fn read_together(feed: Feed, settings: Settings, witness: &mut dyn Witness, prog
             progressed.try_iter().for_each(&mut *progress);
         }
         let (feed, books) = reader.join().expect("the reader does not panic");
-        let mut totals = books.close();
-        totals.observations = told.observations;
-        for (hour, counted) in told.hours {
-            totals.hour(hour).add(&counted);
-        }
+        let mut totals = books.close(&lanes);
+        totals.observations = observations;
         close(feed, totals, progress)
     })
 }
@@ -520,7 +552,7 @@ fn hand_out(
             shares[seats[lane].worker].push(u32::try_from(place).expect("an epoch is short"));
         };
         let filled = fill(&mut feed, 0..settings.epoch_packets, most, (&mut epoch, hand), &mut books);
-        epoch.clock = books.clock;
+        (epoch.clock, epoch.hour) = (books.clock, books.number);
         let epoch = Arc::new(epoch);
         for (worker, mine) in workers.iter().zip(shares) {
             if worker.send(Batch { epoch: Arc::clone(&epoch), mine }).is_err() {
@@ -584,7 +616,7 @@ fn fill(
         item.key = FlowKey::of(&item.headers);
         let lane = item.key.lane();
         item.place = place_of(&next);
-        item.clock = next.clock;
+        (item.clock, item.hour) = (next.clock, books.number);
         item.ordinal = u32::try_from(ordinal).expect("an epoch is short");
         item.lane = u8::try_from(lane).expect("lanes are few");
         let header = usize::from(item.headers.transport_bytes);
@@ -612,13 +644,13 @@ fn put_together(
     fed: &Fed,
     books: &mut Books,
 ) -> Option<(Arc<Bytes>, (usize, usize))> {
-    let (frame_bytes, time, clock) = (fed.frame.wire_length, fed.frame.time, fed.clock);
+    let (frame_bytes, time, clock, hour) = (fed.frame.wire_length, fed.frame.time, fed.clock, books.number);
     let mut held: Option<Arc<Bytes>> = None;
     let mut range = (0, 0);
     // A tunnel's packet may itself carry a fragment; each is shorter than the one around it.
     loop {
         let payload = held.as_ref().map_or(payload, |bytes| &bytes[range.0..range.0 + range.1]);
-        let came = Came { headers, fragment, payload, frame_bytes, time, clock };
+        let came = Came { headers, fragment, payload, frame_bytes, time, clock, hour };
         let Taken::Whole(Whole { headers: first, protocol, bytes }) = books.fragments.take(&came) else { return None };
         *headers = first;
         match packet::decode_transport(headers, protocol, &bytes) {
@@ -642,7 +674,7 @@ struct Closed {
     notes: Vec<Note>,
     /// Packet time; `None` when all packets are done.
     clock: Option<Timestamp>,
-    counts: BTreeMap<Timestamp, LaneCount>,
+    counts: LaneHours,
 }
 
 /// Who runs a lane, and the lane's place among those of its worker. Asked some times a packet, and a division each time
@@ -689,11 +721,12 @@ impl Worker {
         let mut clock = Timestamp::default();
         for Batch { epoch, mine } in batches {
             clock = epoch.clock;
+            let hour = epoch.hour;
             let mut notes = Vec::new();
             self.take(&epoch.files, mine.len(), |at| &epoch.items[mine[at] as usize], &mut notes);
             drop(epoch);
-            self.end_epoch(clock, &mut notes);
-            if closed.send(Closed { notes, clock: Some(clock), counts: BTreeMap::new() }).is_err() {
+            self.end_epoch(clock, hour, &mut notes);
+            if closed.send(Closed { notes, clock: Some(clock), counts: LaneHours::new() }).is_err() {
                 return;
             }
         }
@@ -742,26 +775,26 @@ impl Worker {
         let (place, frame_bytes) = (item.place, item.frame_bytes);
         let packet = Packet { place, headers: &item.headers, payload, segment, frame_bytes };
         let lane = &mut self.lanes[*at];
-        lane.packet(&packet, found, item.clock);
+        lane.packet(&packet, found, item.clock, item.hour);
         take_notes(lane, item.lane, item.ordinal, notes);
     }
 
-    fn end_epoch(&mut self, clock: Timestamp, notes: &mut Vec<Note>) {
+    fn end_epoch(&mut self, clock: Timestamp, hour: HourNumber, notes: &mut Vec<Note>) {
         for (place, lane) in self.lanes.iter_mut().enumerate() {
-            lane.end_epoch(clock);
+            lane.end_epoch(clock, hour);
             take_notes(lane, number(place, self.workers, self.index), EPOCH_END, notes);
         }
         self.flows = self.lanes.iter().map(Lane::flows).sum();
     }
 
-    fn finish(mut self, clock: Timestamp) -> (Vec<Note>, BTreeMap<Timestamp, LaneCount>) {
-        let (mut notes, mut totals) = (Vec::new(), Totals::default());
+    fn finish(mut self, clock: Timestamp) -> (Vec<Note>, LaneHours) {
+        let (mut notes, mut counts) = (Vec::new(), LaneHours::new());
         for (place, lane) in self.lanes.iter_mut().enumerate() {
             lane.finish(clock);
             take_notes(lane, number(place, self.workers, self.index), EPOCH_END, &mut notes);
-            totals.add_lanes(&lane.counts());
+            add_lanes(&mut counts, &lane.counts());
         }
-        (notes, totals.hours.into_iter().map(|(hour, counted)| (hour, counted.lanes)).collect())
+        (notes, counts)
     }
 }
 
@@ -771,9 +804,7 @@ fn gather(workers: &[Receiver<Closed>]) -> Option<Closed> {
     for worker in workers.get(1..).unwrap_or_default() {
         let closed = worker.recv().ok()?;
         epoch.notes.extend(closed.notes);
-        for (hour, count) in &closed.counts {
-            epoch.counts.entry(*hour).or_default().add(count);
-        }
+        add_lanes(&mut epoch.counts, &closed.counts);
     }
     epoch.notes.sort_by_key(|note| (note.ordinal, note.lane));
     Some(epoch)

@@ -375,6 +375,7 @@ fn evictions(Hour { lanes, fragments, .. }: &Hour) -> BTreeMap<String, i64> {
         ("operations", lanes.operations_over_cap),
         ("nesting", lanes.nested_deeper),
         ("joined_networks", lanes.networks_over_cap),
+        ("network_trials", lanes.network_trials_forgotten),
         ("frame_types", lanes.frame_types_over_cap),
         ("fragmented_packets", fragments.evicted),
         ("contradicting_fragments", fragments.contradicting),

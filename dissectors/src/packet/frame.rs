@@ -35,6 +35,11 @@ pub(super) fn is_opened(ether_type: u16) -> bool {
     matches!(ether_type, IPV4 | IPV6 | MPLS | MPLS_UPSTREAM | PPPOE_SESSION | BACKBONE) || VLAN.contains(&ether_type)
 }
 
+/// Whether an Ethernet frame names a VLAN by itself.
+pub(super) fn is_tagged(frame: &[u8]) -> bool {
+    matches!(frame.get(12..14), Some([high, low]) if VLAN.contains(&u16::from_be_bytes([*high, *low])))
+}
+
 /// An Ethernet frame within a tunnel: from here on nothing else counts.
 pub(super) fn ethernet<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
     let (ether_type, rest) = link::ethernet(headers, bytes)?;

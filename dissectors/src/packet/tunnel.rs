@@ -208,6 +208,8 @@ fn mirrored<'a>(
     }
     let (vlan, bits) = (reader.u16()? & VLAN_ID, reader.u16()?);
     let mut is_packet = false;
+    // The third version does not say whether the tag was taken: then the frame has none.
+    let mut was_taken = TAG_WAS_TAKEN.contains(&(bits & TAGGING));
     if is_third {
         reader.skip(6)?;
         let bits = reader.u16()?;
@@ -215,11 +217,12 @@ fn mirrored<'a>(
         if bits & HAS_PLATFORM != 0 {
             reader.skip(8)?;
         }
+        was_taken = is_packet || !frame::is_tagged(reader.rest());
     } else {
         reader.skip(4)?;
-        if TAG_WAS_TAKEN.contains(&(bits & TAGGING)) && vlan != 0 {
-            headers.step_into(Tag::Vlan(vlan));
-        }
+    }
+    if was_taken && vlan != 0 {
+        headers.step_into(Tag::Vlan(vlan));
     }
     // A mirror that cuts its copies does not say by how much: the length of an IP packet does.
     let lost = if bits & IS_CUT != 0 { u32::from(u16::MAX) } else { 0 };

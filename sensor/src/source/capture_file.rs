@@ -3,8 +3,11 @@
 use super::map::Bytes;
 use super::stream::Stream;
 use super::{Input, Origin, Other, SourceError, pcap, pcapng};
+use crate::clock::WITNESSES;
+use arrayvec::ArrayVec;
 use dissectors::Timestamp;
 use dissectors::packet::LinkType;
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use std::sync::Arc;
 /// A frame within the bytes of its capture that are at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// When it was captured.
+    /// When it was captured, as its record says.
     pub time: Timestamp,
     /// How it begins.
     pub link_type: LinkType,
@@ -93,6 +96,13 @@ pub enum Step {
     Damaged(Damage),
     /// The bytes have ended with a record.
     End,
+}
+
+impl Step {
+    /// The frame, if it is one.
+    fn frame(&self) -> Option<&Frame> {
+        if let Self::Frame(frame) = self { Some(frame) } else { None }
+    }
 }
 
 /// Where a walk stands. It does not borrow the bytes, so that both can live side by side.
@@ -210,7 +220,7 @@ enum Certainty {
 /// Behind damage so many bytes are searched for records that go on. What is read does not depend on how the bytes come.
 const SEARCHED: usize = 1 << 21;
 
-/// To learn when the second packet came, so many bytes at the beginning are looked at.
+/// To learn when the packets behind one came, so many bytes behind it are looked at.
 const LOOKED_AHEAD: usize = 1 << 20;
 
 /// A capture opened for reading: all its bytes at hand, or a window that moves over them.
@@ -228,6 +238,8 @@ pub struct CaptureFile {
     file_bytes: u64,
     /// No more can be read.
     is_over: bool,
+    /// Steps that were looked at and are not taken yet, each with where its record ends. The first is a frame.
+    ahead: VecDeque<(Step, usize)>,
 }
 
 impl CaptureFile {
@@ -251,7 +263,7 @@ impl CaptureFile {
             let what = stream.as_ref().and_then(Stream::broken).unwrap_or_else(|| Other::of(&bytes));
             return Err(SourceError::NotACapture { path: input.path.clone(), what });
         };
-        let mut file = Self { bytes, walk, base: 0, stream, file_bytes, is_over: false };
+        let mut file = Self { bytes, walk, base: 0, stream, file_bytes, is_over: false, ahead: VecDeque::new() };
         while let Err(needed) = file.walk.settle(&file.bytes, file.is_all()) {
             file.grow(needed);
         }
@@ -262,10 +274,18 @@ impl CaptureFile {
     #[expect(clippy::inline_always, reason = "else a frame is moved through memory twice")]
     #[inline(always)]
     pub fn step(&mut self) -> Step {
+        if !self.ahead.is_empty() {
+            return self.step_that_was_looked_at();
+        }
         match self.walk.frame(&self.bytes) {
             Some(frame) => Step::Frame(frame),
             None => self.step_slowly(),
         }
+    }
+
+    #[cold]
+    fn step_that_was_looked_at(&mut self) -> Step {
+        self.ahead.pop_front().map_or(Step::End, |(step, _)| step)
     }
 
     #[cold]
@@ -307,7 +327,8 @@ impl CaptureFile {
     /// Drops what is read from the window, and reads until it has so many bytes behind that; whether any have come.
     fn grow(&mut self, needed: usize) -> bool {
         let Some(stream) = &mut self.stream else { return false };
-        let read = self.walk.kept_from();
+        let waiting = self.ahead.front().and_then(|(step, _)| step.frame()).map(|frame| frame.bytes.start);
+        let read = self.walk.kept_from().min(waiting.unwrap_or(usize::MAX));
         let mut window = self.bytes.get(read..).unwrap_or_default().to_vec();
         let before = window.len();
         stream.read_until(&mut window, self.walk.at() - read + needed);
@@ -315,6 +336,12 @@ impl CaptureFile {
         self.bytes = Arc::new(Bytes::Held(window));
         self.base += read as u64;
         self.walk.forget(read);
+        for (step, end) in &mut self.ahead {
+            *end -= read;
+            if let Step::Frame(frame) = step {
+                frame.bytes = frame.bytes.start - read..frame.bytes.end - read;
+            }
+        }
         is_more
     }
 
@@ -355,32 +382,58 @@ impl CaptureFile {
         self.give_up(Damage { at, bytes: rest as u64 + unseen, ..damage })
     }
 
-    /// When the packet behind one that was read came, if it stands near the beginning.
-    pub(super) fn next_time(&mut self) -> Option<Timestamp> {
-        loop {
-            let mut ahead = self.walk.clone();
-            let most = LOOKED_AHEAD.saturating_sub(usize::try_from(self.base).ok()?);
-            let near = self.bytes.len().min(most);
-            let needed = match ahead.step(&self.bytes[..near]) {
-                Step::Frame(frame) => return Some(frame.time),
-                Step::Cut { needed, .. } => needed + ahead.at(),
-                Step::End => ahead.at() + 1,
-                Step::Damaged(_) => return None,
-            };
-            if needed > most || !self.lengthen(needed) {
-                return None;
-            }
-        }
+    /// What the frame is that was taken back.
+    pub(super) fn link_type_ahead(&self) -> Option<LinkType> {
+        self.ahead.front().and_then(|(step, _)| step.frame()).map(|frame| frame.link_type)
     }
 
-    /// Reads more behind the window without dropping anything of it.
-    fn lengthen(&mut self, needed: usize) -> bool {
-        let Some(stream) = &mut self.stream else { return false };
-        let mut window = self.bytes.to_vec();
-        stream.read_until(&mut window, needed);
-        let is_more = window.len() > self.bytes.len();
-        self.bytes = Arc::new(Bytes::Held(window));
-        is_more
+    /// Takes a frame back: the next step gives it again.
+    pub(super) fn take_back(&mut self, frame: Frame) {
+        let end = frame.bytes.end;
+        self.ahead.push_front((Step::Frame(frame), end));
+    }
+
+    /// When the packets behind the frame that was taken back came, as far as they are near. A pipe is waited for no longer
+    /// than they take to come.
+    pub(super) fn times_behind(&mut self) -> ArrayVec<Timestamp, WITNESSES> {
+        let Some(limit) = self.ahead.front().map(|(_, end)| end + LOOKED_AHEAD) else { return ArrayVec::new() };
+        // The window moves while it grows: what is near is told by its distance.
+        let limit = self.position(limit);
+        while self.ahead.len() <= WITNESSES && self.look_further(limit) {}
+        let near = self.ahead.iter().skip(1).take(WITNESSES).map_while(|(step, end)| match step {
+            Step::Frame(frame) if self.position(*end) <= limit => Some(frame.time),
+            _ => None,
+        });
+        near.collect()
+    }
+
+    /// Looks at one more step, if it is a frame and its record ends before the limit; whether there may be others.
+    fn look_further(&mut self, limit: u64) -> bool {
+        if self.is_over || !matches!(self.ahead.back(), Some((Step::Frame(_), _))) {
+            return false;
+        }
+        loop {
+            let step = self.walk.step(&self.bytes);
+            let end = self.walk.at();
+            let needed = match step {
+                Step::Frame(_) => {
+                    self.ahead.push_back((step, end));
+                    return self.position(end) < limit;
+                }
+                // The walk is behind it already.
+                Step::Damaged(damage) if damage.bytes > 0 => {
+                    let damage = Damage { at: self.base + damage.at, ..damage };
+                    self.ahead.push_back((Step::Damaged(damage), end));
+                    return false;
+                }
+                Step::Damaged(_) => return false,
+                Step::Cut { needed, .. } => needed,
+                Step::End => 1,
+            };
+            if self.position(end + needed) > limit || !self.grow(needed) {
+                return false;
+            }
+        }
     }
 
     /// How large the file is; of a pipe, what has come.

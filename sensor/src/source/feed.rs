@@ -1,6 +1,6 @@
 //! Many captures as one timeline.
 //!
-//! The order is defined: by the running maximum of time within a capture, then by capture, then by frame. A capture is
+//! The order is defined: by the clock of each capture, then by capture, then by frame. A capture is
 //! opened when its first packet is due and closed at its end, so thousands of rotated files cost a few maps.
 
 use super::capture_file::{CaptureFile, Damage, Drops, Frame, Step};
@@ -21,9 +21,9 @@ pub struct Fed {
     pub capture: u32,
     /// The frame's number there, from 1.
     pub number: u64,
-    /// Where it stands and when it came.
+    /// Where it stands and when it came; where its record's time is not believed, when those around it came.
     pub frame: Frame,
-    /// The timeline's time: never goes back, and jumps only when a second packet confirms it.
+    /// The timeline's time: leaps, ahead or back, only where four packets tell it.
     pub clock: Timestamp,
 }
 
@@ -63,8 +63,6 @@ pub struct Account {
 struct Open {
     file: CaptureFile,
     clock: Clock,
-    /// A frame that was read already and is not due yet.
-    due: Option<Frame>,
     /// Where the frame ends that was fed last.
     done: u64,
     account: Account,
@@ -81,7 +79,8 @@ pub struct Feed {
     /// The other captures by the time at which they are due, the earliest first.
     due: BinaryHeap<Reverse<(Timestamp, u32)>>,
     accounts: Vec<Account>,
-    clock: Clock,
+    /// The timeline's time.
+    clock: Timestamp,
     /// How many bytes of captures were walked, unpacked.
     walked: u64,
     /// What the first frames of the captures are.
@@ -99,7 +98,7 @@ impl Feed {
             until: None,
             open: BTreeMap::new(),
             due: BinaryHeap::new(),
-            clock: Clock::default(),
+            clock: Timestamp::default(),
             walked: 0,
             link_types: Vec::new(),
             filter: None,
@@ -107,7 +106,7 @@ impl Feed {
         for capture in 0..u32::try_from(feed.inputs.len()).unwrap_or(u32::MAX) {
             if let Some(first) = feed.start(capture)? {
                 feed.due.push(Reverse((first.clock.now(), capture)));
-                feed.link_types.extend(first.due.as_ref().map(|due| due.link_type));
+                feed.link_types.extend(first.file.link_type_ahead());
                 // With many captures only the ones that are due stay open, and what unpacking holds is held once.
                 let is_light = first.file.is_light() && feed.inputs.len() <= KEPT_OPEN;
                 if is_light || first.file.is_pipe() {
@@ -122,14 +121,16 @@ impl Feed {
     fn start(&mut self, capture: u32) -> Result<Option<Open>, SourceError> {
         let Some(input) = self.inputs.get(capture as usize) else { return Ok(None) };
         let file = CaptureFile::open(input)?;
-        let mut open = Open { file, clock: Clock::default(), due: None, done: 0, account: Account::default() };
-        let Some(due) = open.step() else {
+        let start = Clock::starting(Timestamp::default(), &[]);
+        let mut open = Open { file, clock: start, done: 0, account: Account::default() };
+        let Some(first) = open.step() else {
             *self.account(capture) = open.close(Timestamp::default());
             return Ok(None);
         };
         self.account(capture).bytes = open.file.file_bytes();
-        open.clock = Clock::starting(due.time, open.file.next_time());
-        open.due = Some(due);
+        let time = first.time;
+        open.file.take_back(first);
+        open.clock = Clock::starting(time, &open.file.times_behind());
         Ok(Some(open))
     }
 
@@ -145,12 +146,18 @@ impl Feed {
             };
             let Some(frame) = open.step() else {
                 let (capture, open) = self.current.take()?;
-                *self.account(capture) = open.close(self.clock.now());
+                *self.account(capture) = open.close(self.clock);
                 continue;
             };
-            let now = open.clock.advance(frame.time);
+            let (frame, now, time) = match open.clock.advance(frame.time) {
+                Some(now) => {
+                    let time = frame.time;
+                    (frame, now, time)
+                }
+                None => open.weigh(frame),
+            };
             if self.until.is_some_and(|until| (now, *capture) > until) {
-                open.due = Some(frame);
+                open.file.take_back(frame);
                 self.due.push(Reverse((now, *capture)));
                 self.open.extend(self.current.take());
                 continue;
@@ -160,8 +167,9 @@ impl Feed {
             // Behind a record that lied about its length the walk goes back.
             self.walked += end.saturating_sub(open.done);
             open.done = end;
-            let (capture, number) = (*capture, open.account.packets);
-            return Some(Fed { capture, number, frame, clock: self.clock.at_least(now) });
+            self.clock = now;
+            let frame = Frame { time, ..frame };
+            return Some(Fed { capture: *capture, number: open.account.packets, frame, clock: now });
         }
     }
 
@@ -267,9 +275,6 @@ impl Open {
     #[expect(clippy::inline_always, reason = "else a frame is moved through memory twice")]
     #[inline(always)]
     fn step(&mut self) -> Option<Frame> {
-        if self.due.is_some() {
-            return self.due.take();
-        }
         loop {
             match self.file.step() {
                 Step::Frame(frame) => {
@@ -284,6 +289,18 @@ impl Open {
                 Step::Cut { .. } | Step::End => return None,
             }
         }
+    }
+
+    /// A frame's time has leapt: asks those behind it what time it is. The frame, whose bytes may stand elsewhere since, the
+    /// time, and when the frame came by it.
+    #[cold]
+    fn weigh(&mut self, frame: Frame) -> (Frame, Timestamp, Timestamp) {
+        self.file.take_back(frame.clone());
+        let behind = self.file.times_behind();
+        let frame = self.step().unwrap_or(frame);
+        let now = self.clock.weigh(frame.time, &behind);
+        let time = self.clock.believed(frame.time);
+        (frame, now, time)
     }
 
     /// What was read of it, now that it has ended at this packet time.

@@ -172,7 +172,7 @@ pub(crate) fn encapsulate(frame: &[u8], cut: usize, kind: Kind) -> Option<Vec<u8
             over_ip(47, &[&header, frame].concat(), cut)?
         }
         Kind::Erspan3 => {
-            let header = [0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0x63, 0, 5, 1, 2, 3, 4, 0, 0, 0, 1];
+            let header = [0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 5, 1, 2, 3, 4, 0, 0, 0, 1];
             over_ip(47, &[&header, &[0; 8][..], frame].concat(), cut)?
         }
         Kind::Vxlan(id) => over_udp(4789, &[&[8, 0, 0, 0], &(id << 8).to_be_bytes(), frame].concat(), cut)?,

@@ -1,6 +1,6 @@
 //! What mirrors do to packets changes no story: each capture of ours, shown twice and cut into fragments.
 
-use super::encapsulate;
+use super::encapsulate::{self, Kind, encapsulate};
 use super::support::{Notebook, Recording, captures_in, pcaps, read, story_of};
 use dissectors::observation::{Fact, Tally};
 use dissectors::packet::LinkType;
@@ -211,6 +211,88 @@ fn networks_are_kept_apart_or_thrown_together_as_asked() {
     let apart = conversations(two_vlans(20), Vlans::Separate);
     assert_eq!(apart, (vec![of_one("vlan:10", 1, 0), of_one("vlan:20", 1, 0)], vec![]));
     assert_eq!(conversations(two_vlans(20), Vlans::Joined), (vec![of_one("", 1, 1)], vec![]));
+}
+
+/// A mirror that sends its copies by ERSPAN, in its second or third version, and takes the tags of the VLANs off.
+fn mirrored(recording: Recording, is_third: bool) -> Recording {
+    let mut mirrored = Recording::new();
+    for (nanos, frame) in frames_of(&recording.input("mirror.pcap")).expect("it is Ethernet") {
+        let (vlan, plain) = (&frame[14..16], [&frame[..12], &frame[16..]].concat());
+        let kind = if is_third { Kind::Erspan3 } else { Kind::Erspan2 };
+        let mut copy = encapsulate(&plain, 0, kind).expect("a frame goes into it");
+        // Behind Ethernet, IP and GRE: the version and the VLAN; in the second version, that a tag of 802.1Q was taken.
+        copy[42..44].copy_from_slice(&[if is_third { 0x20 } else { 0x10 } | vlan[0], vlan[1]]);
+        copy[44] |= if is_third { 0 } else { 0x10 };
+        mirrored.at(nanos);
+        mirrored.frame(&copy);
+    }
+    mirrored
+}
+
+#[test]
+fn vlans_of_mirrored_frames_are_kept_apart_or_thrown_together_as_asked() {
+    for is_third in [false, true] {
+        let of = |vlans: Vlans| conversations(mirrored(two_vlans(20), is_third), vlans);
+        assert_eq!(of(Vlans::Observed), (vec![of_one("vlan:10", 1, 1)], vec!["vlan:10 vlan:20".to_owned()]));
+        assert_eq!(of(Vlans::Separate), (vec![of_one("vlan:10", 1, 0), of_one("vlan:20", 1, 0)], vec![]));
+        assert_eq!(of(Vlans::Joined), (vec![of_one("", 1, 1)], vec![]));
+    }
+}
+
+/// One packet proves nothing: anybody can send it, and a mirror shows one of its own again.
+#[test]
+fn one_packet_in_two_vlans_proves_nothing() {
+    let shown = |packets: u32, copies: usize| {
+        let mut recording = Recording::new();
+        for number in 0..packets {
+            for vlan in std::iter::once(10).chain(std::iter::repeat_n(20, copies)) {
+                recording.tagged(vlan, (1, 40_000), (2, 502), 1 + 12 * number, 1, &[7; 12]);
+            }
+        }
+        conversations(recording, Vlans::Observed).1
+    };
+    assert_eq!(shown(1, 1), [""; 0]);
+    assert_eq!(shown(1, 3), [""; 0], "the same one again");
+    assert_eq!(shown(2, 1), ["vlan:10 vlan:20"]);
+}
+
+/// An answer that comes in another VLAN is one vote; what follows it there has to go on answering.
+#[test]
+fn a_second_answer_proves_a_network_or_refutes_it() {
+    let answered = |second: Option<u32>| {
+        let mut recording = Recording::new();
+        let (master, slave) = ((1, 40_000), (2, 502));
+        recording.tagged(10, master, slave, 1, 1, &[7; 12]);
+        recording.tagged(20, slave, master, 1, 13, &[7; 11]);
+        recording.tagged(10, master, slave, 13, 12, &[7; 12]);
+        if let Some(number) = second {
+            recording.tagged(20, slave, master, 12, number, &[7; 11]);
+        }
+        conversations(recording, Vlans::Observed)
+    };
+    assert_eq!(answered(None), (vec![of_one("vlan:10", 1, 1)], vec![]));
+    assert_eq!(answered(Some(25)).1, ["vlan:10 vlan:20"]);
+    let (traffic, same) = answered(Some(900_000));
+    assert_eq!((traffic.len(), same), (2, vec![]), "{traffic:?}");
+}
+
+/// Flows whose halves seem to stand in two VLANs and that say no more make room for others.
+#[test]
+fn trials_without_an_end_starve_no_other() {
+    let mut recording = Recording::new();
+    // One pair of hosts, so that one lane has all of them.
+    for port in 0..200 {
+        recording.datagram(10, (1, 1_000 + port), (2, 2_000), &[1; 12]);
+        recording.datagram(20, (2, 2_000), (1, 1_000 + port), &[2; 11]);
+    }
+    for number in 0..8u8 {
+        recording.datagram(10, (1, 47_808), (2, 47_808), &[number; 12]);
+        recording.datagram(20, (2, 47_808), (1, 47_808), &[number; 11]);
+    }
+    let (_, notebook, sum) = story(recording.input("trials.pcap"), Settings::default());
+    let is_proof = |fact: &Fact| matches!(fact, Fact::SameNetwork { .. });
+    assert_eq!(notebook.observations.iter().filter(|told| is_proof(&told.fact)).count(), 1);
+    assert_eq!(sum.lanes.network_trials_forgotten, 200 - 64 + 1);
 }
 
 /// What the snap length cut is lost, and neither zeros nor the next bytes.

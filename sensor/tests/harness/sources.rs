@@ -1,8 +1,9 @@
 //! However captures come, and whatever was done to them: what can be read is read, what cannot is said with its place.
 
-use super::support::{Recording, captures_in, otoscope, pcaps, public_captures, read};
+use super::support::{Recording, captures_in, otoscope, pcaps, public_captures, read, records_of};
 use super::workers::flooding;
 use dissectors::Timestamp;
+use fingerprints::record::Record;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use sensor::pipeline::{Hour, Settings};
@@ -452,35 +453,100 @@ fn overlapping_captures_are_one_timeline() {
     assert_eq!(order, by_second);
 }
 
-/// One packet's time that leaps is not believed, wherever it stands; two are, and time does not go back.
-#[test]
-fn a_time_that_leaps_to_2038_and_back_moves_nothing_unless_confirmed() {
-    let calm = at_seconds(1, &[START + 1, START + 3, START + 5]);
-    let clocks = |leaping: &[u8]| -> Vec<(u32, u64, u64)> {
-        timeline(&[leaping.to_vec(), calm.clone()])
-            .into_iter()
-            .map(|(capture, number, clock)| (capture, number, clock.min(START + 100) - START))
-            .collect()
-    };
-    let single = |leap: usize| {
-        let mut recording = Recording::new();
-        for number in 0..6_usize {
-            let second = if number == leap { IN_2038 } else { START + number as u64 };
-            recording.at(second * 1_000_000_000);
-            recording.tcp((number as u32 + 1, 40_000), (200, 502), 1, 1, &[0; 4]);
-        }
-        recording.into_bytes()
-    };
-    for leap in 0..6 {
-        let fed = clocks(&single(leap));
-        assert!(fed.iter().all(|(.., clock)| *clock <= 5), "{leap}: {fed:?}");
-        assert!(fed.is_sorted_by_key(|(.., clock)| *clock), "{leap}: {fed:?}");
-        assert_eq!(fed.len(), 12, "{leap}");
+/// A packet at each of these seconds, from clients that differ.
+fn packets_at(seconds: &[u64]) -> Vec<u8> {
+    let mut recording = Recording::new();
+    for (number, second) in (1..).zip(seconds) {
+        recording.at(second * 1_000_000_000);
+        recording.tcp((number, 40_000), (200, 502), 1, 1, &[0; 4]);
     }
-    // Confirmed: what comes behind in that capture is due after all others.
-    let fed = clocks(&at_seconds(2, &[START, IN_2038, START + 2, START + 4]));
-    let of_leaping: Vec<usize> = (0..fed.len()).filter(|place| fed[*place].0 == 0).collect();
-    assert_eq!(of_leaping, [0, 1, 2, 9, 10, 11, 12, 13], "{fed:?}");
+    recording.into_bytes()
+}
+
+/// Up to three packets whose time leaps are not believed, wherever they stand, and time goes on.
+#[test]
+fn a_time_that_leaps_to_2038_and_back_moves_nothing() {
+    let calm = at_seconds(1, &[START + 1, START + 3, START + 5]);
+    // Where the capture begins, three packets outvote one; where it ends, two that agree are believed.
+    let glitches = (1..=3_u64).flat_map(|leaping| (0..=8 - leaping).map(move |first| first..first + leaping));
+    let is_glitch = |leap: &std::ops::Range<u64>| match leap.end - leap.start {
+        1 => true,
+        leaping => leap.start >= leaping - 1 && leap.end < 8,
+    };
+    for leap in glitches.filter(is_glitch) {
+        let seconds: Vec<u64> =
+            (0..8).map(|number| if leap.contains(&number) { IN_2038 + number } else { START + number }).collect();
+        let fed = timeline(&[packets_at(&seconds), calm.clone()]);
+        assert!(fed.iter().all(|(.., clock)| *clock <= START + 7), "{seconds:?}: {fed:?}");
+        assert!(fed.is_sorted_by_key(|(.., clock)| *clock), "{seconds:?}: {fed:?}");
+        assert_eq!(fed.len(), 14, "{seconds:?}");
+    }
+}
+
+/// Four are believed, and four more that go back: what leaps is due after all others, and each is counted in its hour.
+#[test]
+fn a_time_that_four_packets_tell_is_believed_there_and_back() {
+    let calm = at_seconds(1, &[START + 1, START + 3, START + 5]);
+    let there: Vec<u64> = (0..4).map(|number| IN_2038 + number).collect();
+    let back: Vec<u64> = (2..6).map(|number| START + number).collect();
+    let leaping = packets_at(&[&[START, START][..], &there, &back].concat());
+    let fed = timeline(&[leaping.clone(), calm]);
+    let of_leaping = |(capture, _, clock): &(u32, u64, u64)| (*capture == 0).then_some(*clock);
+    let order: Vec<Option<u64>> = fed.iter().map(of_leaping).collect();
+    let expected = [vec![Some(START); 2], vec![None; 6], there.into_iter().chain(back).map(Some).collect()].concat();
+    assert_eq!(order, expected, "{fed:?}");
+    for workers in [1, 3] {
+        let settings = Settings { workers, epoch_packets: 3, ..Settings::default() };
+        let (_, totals) = read(vec![held(&leaping)], settings);
+        let hours: Vec<(i64, u64, u64)> = totals
+            .hours
+            .iter()
+            .map(|(begin, hour)| (begin.nanos() / 3_600_000_000_000, hour.packets, hour.lanes.used.packets))
+            .collect();
+        let hour = |second: u64| i64::try_from(second / 3_600).expect("it is small");
+        assert_eq!(hours, [(hour(START), 6, 6), (hour(IN_2038), 4, 4)], "{workers} workers");
+        assert!(totals.hours.values().all(|hour| hour.difference() == (0, 0)));
+    }
+}
+
+/// However times leap: no row tells of a packet beyond its hour, and streams tell what maps tell.
+#[test]
+fn what_is_seen_in_an_hour_is_seen_within_it() {
+    let folder = scratch();
+    let far = [IN_2038, START + 90_000, START - 90_000, 7];
+    for seed in 0..40_usize {
+        let mut recording = Recording::new();
+        let mut second = START;
+        for number in 0..60_usize {
+            let roll = (seed * 7_919 + number * 104_729) * 31 % 97;
+            second += roll as u64 / 40 * 60;
+            let leaps = roll % (3 + seed % 9) == 0;
+            let told = if leaps { far[roll % far.len()] + number as u64 } else { second };
+            exchange(&mut recording, told, 1 + number as u32 % 3);
+        }
+        let bytes = recording.into_bytes();
+        let path = write(&folder, "leaps.pcap", &bytes);
+        let rows = |path: &Path| records_of(&[path.to_owned()], Settings::default()).records;
+        let mut told = 0;
+        for record in rows(&path) {
+            let span = match &record {
+                Record::Services(row) => (row.window_start, row.first_seen, row.last_seen, row.window_end),
+                Record::Activity(row) => (row.window_start, row.first_seen, row.last_seen, row.window_end),
+                _ => continue,
+            };
+            let (start, first, last, end) = span;
+            assert!(start <= first && first <= last && last < end, "{seed}: {record:?}");
+            told += 1;
+        }
+        assert!(told > 0);
+        let streamed = write(&folder, "leaps.pcap.zst", &zstd(&bytes));
+        let clocks = |path: &Path| {
+            let mut feed = sensor::source::Feed::new(vec![file(path)]).expect("it is a capture");
+            let frames = std::iter::from_fn(|| feed.next_frame());
+            frames.map(|fed| (fed.number, fed.clock, fed.frame.time)).collect::<Vec<_>>()
+        };
+        assert_eq!(clocks(&path), clocks(&streamed), "{seed}");
+    }
 }
 
 /// All that a lake holds, for arguments in this order.
