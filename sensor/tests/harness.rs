@@ -28,6 +28,7 @@ mod harness {
     mod support;
     mod tshark;
     mod tunnels;
+    mod unwrapped;
     mod verify;
     mod workers;
 }

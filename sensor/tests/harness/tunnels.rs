@@ -280,7 +280,7 @@ proptest! {
 }
 
 /// Tunnels that stay closed: what is in them is not compared.
-const CLOSED: [&str; 10] =
+pub(crate) const CLOSED: [&str; 10] =
     ["gtp", "gtpprime", "teredo", "capwap.data", "l2tp", "macsec", "esp", "icmp", "icmpv6", "socks"];
 
 /// Frames that tshark reads otherwise: which, and why.
