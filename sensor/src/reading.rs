@@ -366,8 +366,9 @@ fn unread_name(entry: Entry) -> Option<String> {
 }
 
 /// Everything that a lane had to drop, by name.
-fn evictions(Hour { lanes, fragments, .. }: &Hour) -> BTreeMap<String, i64> {
+fn evictions(Hour { lanes, fragments, over_cap, .. }: &Hour) -> BTreeMap<String, i64> {
     let counts = [
+        ("hours", *over_cap),
         ("flows", lanes.flows_evicted),
         ("known_properties", lanes.known_forgotten),
         ("flapping_values", lanes.flaps),

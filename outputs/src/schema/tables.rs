@@ -455,7 +455,7 @@ table! {
         lost_bytes: i64 = "Bytes that the capture lost within flows.";
         flows_active: i64 = "Flows in memory at the end of the window.";
         flows_evicted: i64 = "Flows that were given up for want of memory.";
-        evicted: BTreeMap<String, i64> = "What else was given up for want of memory, by what it was.";
+        evicted: BTreeMap<String, i64> = "What else was given up for want of memory, or is counted together with others (`hours`, `frame_types`), by what it was.";
         assets: i64 = "Assets known at the end of the window.";
         memory_bytes: Option<i64> = "Memory in use at the end of the window; null when reading.";
         latencies: Vec<LatencyRow> = "How long the stages took; empty when reading.";
@@ -467,7 +467,7 @@ table! {
         duplicate_bytes: Option<i64> = "Bytes of the packets that were seen before; null while duplicates are not looked for.";
         damaged_bytes: i64 = "Bytes of the damaged packets.";
         unread_bytes: i64 = "Bytes of the unread packets. bytes = used_bytes + filtered_bytes + duplicate_bytes + damaged_bytes + unread_bytes, the nulls aside.";
-        unread_by: BTreeMap<String, i64> = "Unread packets by what they are: link:NAME, ethertype:NUMBER, llc:NUMBER, mstp:TYPE, arcnet:CODE, or fragment for a piece whose packet is not whole.";
+        unread_by: BTreeMap<String, i64> = "Unread packets by what they are: link:NAME (link:others beyond 256 of them), ethertype:NUMBER, llc:NUMBER, mstp:TYPE, arcnet:CODE, or fragment for a piece whose packet is not whole.";
     }
 }
 

@@ -432,15 +432,19 @@ fn blind(
 
 const NOT_SEEN: &str = "not seen: ";
 
+/// What a filter that left out everything leaves to say.
+pub(super) fn nothing_looked_at(reading: &Reading) -> Option<String> {
+    Some(match all_filtered(reading)? {
+        1 => "anything: --filter left out the only packet, and nothing was looked at".to_owned(),
+        all => format!("anything: --filter left out all {all} packets, and nothing was looked at"),
+    })
+}
+
 /// Everything that could not be seen, a line each.
 fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
     let sum = reading.totals.sum();
     let mut lines = Vec::new();
-    match all_filtered(reading) {
-        Some(1) => lines.push("anything: --filter left out the only packet, and nothing was looked at".to_owned()),
-        Some(all) => lines.push(format!("anything: --filter left out all {all} packets, and nothing was looked at")),
-        None => {}
-    }
+    lines.extend(nothing_looked_at(reading));
     let (packets, bytes) = sum.difference();
     if (packets, bytes) != (0, 0) {
         lines.push(format!("the books are off by {packets} packets and {bytes} bytes: please report it"));
@@ -483,6 +487,7 @@ fn unseen(reading: &Reading, services: &[&ServiceRow]) -> Vec<String> {
         (sum.lanes.flows_evicted, "conversation", "conversations", " given up early: there are too many"),
         (sum.lanes.waiting_dropped, "time", "times", " that bytes waited in vain for others: too many wait"),
         (sum.lanes.operations_over_cap, "operation", "operations", " left uncounted: a packet held too many"),
+        (sum.over_cap, "hour", "hours", " counted together with another: there are too many"),
     ];
     lines.extend(crowded.into_iter().filter_map(counted));
     lines.extend(unknown_protocols(reading));

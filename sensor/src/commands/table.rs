@@ -110,6 +110,9 @@ impl Source {
         for prepared in jobs.into_iter().map(prepare).collect::<Result<Vec<_>>>()? {
             let reading = begun.read(prepared);
             code = code.max(read::tell_damage(&reading));
+            if let Some(line) = summary::nothing_looked_at(&reading) {
+                say(&format!("not seen: {line}"));
+            }
             for rows in &mut all {
                 rows.rows.extend(Rows::of(rows.table, &reading.records, &reading.run.provenance).rows);
             }

@@ -425,6 +425,8 @@ fn a_filter_that_leaves_no_packet_shows_no_clean_network() {
     assert!(page.contains(&said) && !page.contains("spoken: "), "{page}");
     let page = stdout(&["read", "pcaps/modbus/polling.pcap", "--filter", "tcp"]);
     assert!(!page.contains("left out all") && page.contains("spoken: "), "{page}");
+    let assets = otoscope().args(["assets", "pcaps/modbus/polling.pcap", "--filter", "host 1.2.3.4"]).assert();
+    assets.code(READ).stderr(contains(said.trim()));
 }
 
 /// The maker of a network card is not what the device told.
