@@ -320,5 +320,5 @@ fn public_samples_tell_what_their_inner_packets_tell_alone() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}: {}", wrong.len(), inputs.len(), wrong.join("\n"));
-    assert!(facts > 200, "{facts} facts");
+    assert!(facts > 150, "{facts} facts");
 }
