@@ -541,7 +541,13 @@ impl<'a> Out<'a> {
 
     /// This address and this MAC belong together. The host need not be an end of the flow.
     pub fn binding(&mut self, host: Host, mac: Mac, proof: Binding) {
-        self.once((host.into(), 0), About::Binding(mac, proof), None, 0, || Fact::Binding { mac, proof });
+        // A host's own word is told again after a while: that two claim one address shows by turns.
+        let spell = match proof {
+            // Even numbers: the one behind a value stands for none.
+            Binding::Told => self.place().time.nanos().div_euclid(SPELL_NANOS).unsigned_abs().wrapping_mul(2),
+            Binding::Frame => 0,
+        };
+        self.once((host.into(), 0), About::Binding(mac, proof), None, spell, || Fact::Binding { mac, proof });
     }
 
     /// The device on a side or its child, and the port of the service that it is; 0 for a client.
@@ -621,6 +627,9 @@ struct Key<'a> {
     port: u16,
     about: About,
 }
+
+/// After so long a host's own word about its address is told again, in nanoseconds.
+const SPELL_NANOS: i64 = 10_000_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -64,6 +64,15 @@ pub const UNIDENTIFIED: &str = "asset.unidentified";
 /// Requests that found no answer.
 pub const UNANSWERED: &str = "communication.unanswered";
 
+/// An asset that the baseline does not know.
+pub const ASSET_NEW: &str = "asset.new";
+/// An asset that is called something else than in the baseline, or stands elsewhere.
+pub const ASSET_CHANGED: &str = "asset.changed";
+/// An asset whose firmware is another one than it was.
+pub const FIRMWARE_CHANGED: &str = "firmware.changed";
+/// Two devices with one address.
+pub const ADDRESS_CONFLICT: &str = "asset.address_conflict";
+
 /// The mirror shows one direction.
 pub const ONE_WAY: &str = "coverage.one_way";
 /// The mirror or the capture loses packets.

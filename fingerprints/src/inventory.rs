@@ -8,6 +8,7 @@
 //! mere destination of an attempt are no hosts.
 
 mod assets;
+mod contest;
 mod coverage;
 mod dealings;
 mod findings;
@@ -17,9 +18,11 @@ mod names;
 mod networks;
 mod registry;
 mod rows;
+mod since;
 mod state;
 mod sums;
 
+use crate::baseline::Baseline;
 use crate::finding::Kinds;
 use crate::protocol::Protocols;
 use crate::record::{Record, Shared};
@@ -37,6 +40,7 @@ use findings::{Findings, Ground};
 use known::{Key, Known, Part, Seen, Standing};
 pub use names::Names;
 use registry::Registry;
+pub use since::Since;
 use state::History;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -119,6 +123,8 @@ pub struct Inventory {
     history: History,
     losses: Losses,
     blind: Vec<Blind>,
+    baseline: Option<Baseline>,
+    since: Option<Since>,
 }
 
 /// What had to be forgotten or could not be taken in.
@@ -150,6 +156,8 @@ impl Inventory {
             history: History::new(settings.max_rows.min(of_states / STATE_ROW)),
             losses: Losses::default(),
             blind: Vec::new(),
+            baseline: None,
+            since: None,
             settings,
             rules,
         }
@@ -203,6 +211,10 @@ impl Inventory {
             Some(known) => {
                 known.hours.see(evidence.time);
                 known.bind(mac, proof, seen);
+                let rivals = known.contest.as_deref().filter(|contest| contest.is_proven()).and_then(|it| it.macs);
+                for mac in rivals.into_iter().flatten() {
+                    self.pin(host, Host { address: Address::Mac(mac), ..host }, seen);
+                }
             }
             None => self.registry.lose(mac),
         }
@@ -239,8 +251,11 @@ impl Inventory {
         let answered = traffic.to_client.packets > 0;
         let standing = if answered { Standing::Heard } else { Standing::Rumour };
         let seen = Seen::between(traffic.first_seen, traffic.last_seen, evidence);
+        // Who is answered by the plant is a part of it.
+        let is_of_plant = answered && traffic.protocol.is_some_and(|protocol| self.protocols.of(protocol).industrial);
+        let client_standing = if is_of_plant { Standing::Proven } else { standing };
         if traffic.client.address.is_host()
-            && let Some(client) = self.registry.see(Key::host(traffic.client), standing, seen)
+            && let Some(client) = self.registry.see(Key::host(traffic.client), client_standing, seen)
         {
             share(client, traffic);
             if let Some(protocol) = traffic.protocol {
@@ -395,6 +410,16 @@ impl Inventory {
         self.blind.push(blind);
     }
 
+    /// What stood there before: what is new or has changed since is a finding.
+    pub fn compare_with(&mut self, baseline: Baseline) {
+        self.baseline = Some(baseline);
+    }
+
+    /// How the last state differs from the baseline, if there is one.
+    pub fn since(&self) -> Option<Since> {
+        self.since
+    }
+
     /// The run has ended: the last state, each key once, and all sums, in the order of tables and keys. `captures` are
     /// named by their place in the run.
     pub fn finish(&mut self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
@@ -428,6 +453,7 @@ impl Inventory {
         let assets = self.assets();
         let refused = assets.refused;
         let findings = self.findings(&assets, now);
+        let since = findings.since;
         let finding = |deed: &DeedKey| findings.of_deed(&assets, deed);
         let captures: Vec<Shared> = captures.iter().map(|capture| capture.path.as_str().into()).collect();
         let services = rows::services(&assets, [&self.services, &self.attempts]).into_iter().map(Record::from);
@@ -436,6 +462,7 @@ impl Inventory {
         let sums = services.chain(activity).chain(operations).collect();
         let state = state::rows(&assets, findings, &self.protocols, &self.rules, now);
         drop(assets);
+        self.since = since;
         self.losses.joins = refused;
         self.services.clear();
         self.attempts.clear();
@@ -449,10 +476,12 @@ impl Inventory {
     }
 
     fn findings(&self, assets: &Assets<'_>, as_of: Timestamp) -> Findings {
-        let (protocols, kinds) = (&self.protocols, &self.kinds);
+        let (protocols, kinds, rules) = (&self.protocols, &self.kinds, &self.rules);
         let mut unseen = self.coverage.unseen(kinds, &self.settings.names);
         unseen.extend(self.blind.iter().filter_map(|blind| blind.unseen(kinds)));
-        Findings::of(&Ground { site: &self.settings.site, as_of, assets, protocols, kinds }, &self.dealings, &unseen)
+        let (site, baseline) = (self.settings.site.as_str(), self.baseline.as_ref());
+        let ground = Ground { site, as_of, assets, protocols, kinds, rules, baseline };
+        Findings::of(&ground, &self.dealings, &unseen)
     }
 
     /// What had to be dropped, refused or forgotten, by name; never an unnamed loss.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod asset;
+pub mod baseline;
 pub mod community;
 pub mod finding;
 pub mod inventory;

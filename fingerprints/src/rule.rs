@@ -102,7 +102,7 @@ impl Rule {
 }
 
 /// A vendor's accepted spelling, where there is one; any other value as it is.
-fn spelled(attribute: Attribute, value: CompactString) -> CompactString {
+pub(crate) fn spelled(attribute: Attribute, value: CompactString) -> CompactString {
     let accepted = (attribute == Attribute::Vendor).then(|| table::words("vendor_spellings", &value.to_lowercase()));
     accepted.flatten().map_or(value, CompactString::const_new)
 }

@@ -1,5 +1,6 @@
 //! What can go wrong on the way out.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,16 @@ pub enum OutputError {
         shown(.0)
     )]
     Untold(PathBuf),
+    /// A lake has no asset that a run could be compared with.
+    #[error("{}: {}", shown(path), nothing_of(site, sites))]
+    NoBaseline {
+        /// The lake.
+        path: PathBuf,
+        /// The site that was asked for.
+        site: String,
+        /// The sites of which it has assets.
+        sites: BTreeSet<String>,
+    },
     /// A lake is to be written where a file stands.
     #[error("{}: it is a file, and a lake is a folder; name another place", shown(.0))]
     NotAFolder(PathBuf),
@@ -99,6 +110,25 @@ pub enum OutputError {
 /// In whose words a lake of a later schema is spoken of.
 pub(crate) fn later(version: u32) -> String {
     format!("a later otoscope wrote it (schema {version}, and this one knows {})", crate::schema::VERSION)
+}
+
+/// Why a lake is no baseline for a site.
+fn nothing_of(site: &str, sites: &BTreeSet<String>) -> String {
+    let site = visible(site);
+    if sites.is_empty() {
+        return "no asset stands in it, so there is nothing to compare with; `otoscope read CAPTURES --out LAKE` fills it"
+            .to_owned();
+    }
+    if sites.contains(site.as_str()) {
+        return format!(
+            "all that it knows of the site {site} is of the captures that are read now; name a lake from before"
+        );
+    }
+    let others: Vec<String> = sites.iter().map(|site| visible(site)).collect();
+    format!(
+        "nothing of the site {site} stands in it, and ids hold within a site; --site names one of {}",
+        others.join(", ")
+    )
 }
 
 /// `a.pcap`, or `a.pcap and 3 more`.

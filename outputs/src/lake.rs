@@ -25,9 +25,11 @@ use crate::rows::{Rows, sort};
 use crate::runs::{Manifest, Overlap, Run, replaced};
 use crate::schema::{self, TABLES, Table};
 
+mod baseline;
 mod sink;
 mod verify;
 
+pub use baseline::devices;
 pub use sink::LakeSink;
 pub use verify::{Problem, Verdict};
 

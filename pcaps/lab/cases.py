@@ -479,6 +479,65 @@ def plant(stem):
     return [path]
 
 
+@case("mixed/before")
+def before(stem):
+    """A small plant, to be compared with `mixed/after`."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        plc = lab.host("plc", "00:80:f4:30:10:10", "10.30.0.10")
+        pac = lab.host("pac", "00:1b:1b:30:10:22", "10.30.0.22")
+        wago = lab.host("wago", "00:30:de:30:10:31", "10.30.0.31")
+        scada = lab.host("scada", "00:14:22:30:10:50", "10.30.0.50")
+        modbus_server(plc, {1: M340})
+        modbus_server(pac, {1: objects("Siemens", "7KM2112-0BA00-3AA0", "V2.21", product="SENTRON PAC3200")})
+        modbus_server(wago, {1: WAGO})
+        with lab.capture(path):
+            for address in "10.30.0.10", "10.30.0.22", "10.30.0.31":
+                scada.python("modbus_client.py", address, "identification,1,1,0", "repeat,6", "holding,1,0,8", "pause,0.2")
+    return [path]
+
+
+@case("mixed/after")
+def after(stem):
+    """The plant of `mixed/before` later: new firmware in the PLC, another controller at the address of the old one, the meter
+    gone, another one in its place but not at its address, and a laptop that writes."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        plc = lab.host("plc", "00:80:f4:30:10:10", "10.30.0.10")
+        meter = lab.host("meter", "00:80:f4:30:10:23", "10.30.0.23")
+        wago = lab.host("wago", "00:30:de:77:10:99", "10.30.0.31")
+        scada = lab.host("scada", "00:14:22:30:10:50", "10.30.0.50")
+        laptop = lab.host("laptop", "3c:2c:30:30:10:70", "10.30.0.70")
+        modbus_server(plc, {1: M340 | {2: "v2.80"}})
+        modbus_server(meter, {1: METERS[1]})
+        modbus_server(wago, {1: objects("WAGO", "750-889", "01.03.01", "http://www.wago.com", "KNX IP Controller", "750-889")})
+        with lab.capture(path):
+            for address in "10.30.0.10", "10.30.0.23", "10.30.0.31":
+                scada.python("modbus_client.py", address, "identification,1,1,0", "repeat,6", "holding,1,0,8", "pause,0.2")
+            laptop.python("modbus_client.py", "10.30.0.10", "write_register,1,5,1500")
+    return [path]
+
+
+@case("mixed/conflict")
+def conflict(stem):
+    """Two controllers with one address: each answers who asks for it."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        plc = lab.host("plc", "00:80:f4:31:10:10", "10.31.0.10")
+        wago = lab.host("wago", "00:30:de:31:10:10", "10.31.0.10")
+        scada = lab.host("scada", "00:14:22:31:10:50", "10.31.0.50")
+        panel = lab.host("panel", "00:0e:8c:31:10:60", "10.31.0.60")
+        modbus_server(plc, {1: M340})
+        modbus_server(wago, {1: WAGO})
+        with lab.capture(path):
+            for _ in range(3):
+                for client in scada, panel:
+                    client.python("modbus_client.py", "10.31.0.10", "holding,1,0,8")
+                    client.run("ip", "neigh", "flush", "all")
+                time.sleep(11)
+    return [path]
+
+
 @case("mixed/vlan")
 def vlan(stem):
     """The same addresses in two VLANs, each recorded apart: one in nanoseconds, one in microseconds. The tags are ours."""

@@ -1,10 +1,13 @@
 //! The commands: what is typed, what is said, with which exit code.
 
 mod asset;
+mod by_mac;
 mod catalogue;
 mod completions;
 mod config;
+mod diff;
 mod extract;
+mod finding;
 mod man;
 mod paths;
 mod read;
@@ -93,6 +96,12 @@ enum Command {
     /// All that is known of one asset
     #[command(after_help = "Example: otoscope asset 10.20.0.110 lake --why")]
     Asset(asset::Arguments),
+    /// All that is known of one finding, and what to do about it
+    #[command(after_help = "Example: otoscope finding f-3c1a lake")]
+    Finding(finding::Arguments),
+    /// What is different between two lakes or captures: assets, firmware, findings, relations
+    #[command(after_help = "Example: otoscope diff lake-of-may lake-of-june --fail-on high")]
+    Diff(diff::Arguments),
     /// The packets that prove a finding, as a capture of their own
     #[command(after_help = "Example: otoscope extract f-3c1a --from captures -o proof.pcapng")]
     Extract(extract::Arguments),
@@ -156,6 +165,8 @@ fn carry_out(arguments: &Arguments) -> Result<u8> {
         Command::Coverage(table) => table::run("coverage", table),
         Command::Health(table) => table::run("health", table),
         Command::Asset(asset) => asset::run(asset),
+        Command::Finding(finding) => finding::run(finding),
+        Command::Diff(diff) => diff::run(diff),
         Command::Extract(extract) => extract::run(extract),
         Command::Schema(schema) => catalogue::schema(schema),
         Command::Fields(list) => catalogue::fields(list),

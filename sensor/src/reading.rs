@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use dissectors::observation::Tally;
 use dissectors::packet::FrameName;
 use dissectors::{Observation, Place, Timestamp};
-use fingerprints::inventory::{Blind, CaptureName, Inventory, Names};
+use fingerprints::baseline::Baseline;
+use fingerprints::inventory::{Blind, CaptureName, Inventory, Names, Since};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
 use fingerprints::rules::Rules;
-use outputs::rfc3339;
+use outputs::{Lake, rfc3339};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Job {
     pub filter: Option<String>,
     /// Names of VLANs; part of every id.
     pub names: Names,
+    /// A lake of what stood there before.
+    pub baseline: Option<PathBuf>,
 }
 
 /// What captures told.
@@ -52,6 +55,19 @@ pub struct Reading {
     pub left_out: LeftOut,
     /// What the inventory had to forget or refuse, by name.
     pub dropped: BTreeMap<&'static str, u64>,
+    /// What it was compared with, and how it differs.
+    pub since: Option<(Before, Since)>,
+}
+
+/// A baseline, in short.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// The path of its lake.
+    pub name: String,
+    /// From when to when its assets were seen.
+    pub span: (Timestamp, Timestamp),
+    /// How many there were.
+    pub assets: usize,
 }
 
 /// Captures found and looked at, not yet read.
@@ -63,11 +79,13 @@ pub struct Prepared {
     /// The run, if all captures are known.
     run: Option<outputs::Run>,
     left_out: LeftOut,
+    baseline: Option<Baseline>,
 }
 
 /// Finds the captures and makes up the run's id from them.
 ///
-/// Fails when a path cannot be read or holds no capture, and when the filter is none.
+/// Fails when a path cannot be read or holds no capture, when the filter is none, and when the baseline is no lake that
+/// knows the site.
 pub fn prepare(job: Job) -> Result<Prepared> {
     let found = source::find(&job.paths)?;
     let mut looks = Vec::new();
@@ -80,19 +98,25 @@ pub fn prepare(job: Job) -> Result<Prepared> {
             }
         });
     }
-    let run = looks.iter().cloned().collect::<Option<Vec<_>>>().map(|inputs| run_of(&job, inputs));
+    // Captures that come through a pipe are not known yet, and so not known again in the lake.
+    let again: Vec<outputs::Input> = looks.iter().flatten().cloned().collect();
+    let baseline = job.baseline.as_ref().map(|lake| Lake::open(lake)?.baseline(&job.site, &again)).transpose()?;
+    let inputs = looks.iter().cloned().collect::<Option<Vec<_>>>();
+    let run = inputs.map(|inputs| run_of(&job, baseline.as_ref(), inputs));
     let mut feed = Feed::new(found.inputs)?;
     if let Some(filter) = &job.filter {
         feed = feed.filtered(filter)?;
     }
-    Ok(Prepared { feed, job, looks, run, left_out: found.left_out })
+    Ok(Prepared { feed, job, looks, run, left_out: found.left_out, baseline })
 }
 
 /// The run that reads these captures: the same ones, read as the same, give the same id.
-fn run_of(job: &Job, inputs: Vec<outputs::Input>) -> outputs::Run {
+fn run_of(job: &Job, baseline: Option<&Baseline>, inputs: Vec<outputs::Input>) -> outputs::Run {
     let filter = job.filter.as_ref().map(|filter| format!(" filter={filter}")).unwrap_or_default();
     let described = described(job);
-    let configuration = format!("version={VERSION} site={} sensor={}{filter}{described}", job.site, job.sensor);
+    let baseline = baseline.map(|baseline| format!(" baseline={}", baseline.id)).unwrap_or_default();
+    let configuration =
+        format!("version={VERSION} site={} sensor={}{filter}{described}{baseline}", job.site, job.sensor);
     let run_id = outputs::run_id(&inputs, &configuration);
     let provenance = Provenance { site: job.site.clone(), sensor: job.sensor.clone(), run_id };
     outputs::Run { provenance, version: VERSION.to_owned(), knowledge: knowledge(), inputs }
@@ -117,6 +141,12 @@ fn described(job: &Job) -> String {
 /// Which knowledge the program runs on: what is compiled in.
 fn knowledge() -> String {
     format!("builtin-{VERSION}")
+}
+
+/// A baseline in short.
+fn before(baseline: &Baseline) -> Option<Before> {
+    let devices = baseline.devices.iter().filter(|device| device.is_of_the_plant());
+    Some(Before { name: baseline.name.clone(), span: baseline.span()?, assets: devices.count() })
 }
 
 /// What a pipe is known by, now that all of it has come.
@@ -168,7 +198,7 @@ impl Prepared {
 
     /// Reads all packets. `progress` hears how many bytes are done.
     pub fn read(self, progress: &mut dyn FnMut(u64)) -> Reading {
-        let Self { feed, job, looks, run, left_out } = self;
+        let Self { feed, job, looks, run, left_out, baseline } = self;
         let settings = fingerprints::inventory::Settings {
             site: job.site.clone(),
             names: job.names.clone(),
@@ -176,6 +206,10 @@ impl Prepared {
         };
         let settings = settings.within(job.settings.inventory_bytes);
         let mut inventory = Inventory::new(settings, Rules::builtin());
+        let before = baseline.as_ref().and_then(before);
+        if let Some(baseline) = &baseline {
+            inventory.compare_with(baseline.clone());
+        }
         let totals = pipeline::read(feed, job.settings, &mut inventory, progress);
         let told = totals.inputs.iter().zip(&totals.accounts);
         let looks: Vec<outputs::Input> = looks
@@ -184,7 +218,7 @@ impl Prepared {
             .map(|(look, (input, account))| look.unwrap_or_else(|| look_back(input, account)))
             .collect();
         let captures: Vec<CaptureName> = looks.iter().map(name_of).collect();
-        let run = run.unwrap_or_else(|| run_of(&job, looks));
+        let run = run.unwrap_or_else(|| run_of(&job, baseline.as_ref(), looks));
         for blind in unread_links(&totals).into_iter().chain(holes(&totals, &captures)) {
             inventory.blind(blind);
         }
@@ -195,7 +229,8 @@ impl Prepared {
         let mut dropped = inventory.counters();
         dropped.retain(|_, count| *count > 0);
         records.extend(health_rows(&totals, &dropped, assets, job.filter.is_some()));
-        Reading { records, earlier, totals, run, captures, left_out, dropped }
+        let since = before.zip(inventory.since());
+        Reading { records, earlier, totals, run, captures, left_out, dropped, since }
     }
 }
 

@@ -157,6 +157,7 @@ fn read(paths: Vec<PathBuf>, settings: Settings) -> (Reading, usize) {
         settings,
         filter: None,
         names: Names::default(),
+        baseline: None,
     };
     let prepared = reading::prepare(job).expect("the captures can be read");
     let (is_done, peak) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -200,7 +201,9 @@ fn strangers_push_out_strangers_alone() {
     eprintln!("{:?} fragments {:?}", sum.lanes, sum.fragments);
 
     let known = assets(&flooded);
-    for (id, row) in assets(&alone) {
+    // A hardware address without more, whose network address another one has too, is a stranger like others.
+    let is_bare = |row: &AssetRow| row.ips.is_empty() && row.protocols.iter().all(|name| name == "arp");
+    for (id, row) in assets(&alone).into_iter().filter(|(_, row)| !is_bare(row)) {
         let Some(still) = known.get(id) else { panic!("{:?} is lost: {row:?}", row.name) };
         let said =
             |row: &AssetRow| [&row.vendor, &row.model, &row.firmware, &row.serial, &row.order_code].map(Clone::clone);

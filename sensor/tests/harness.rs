@@ -3,6 +3,7 @@
 //! Captures of public collections are read too when `OTOSCOPE_CAPTURES` names their folder.
 
 mod harness {
+    mod baseline;
     mod books;
     mod cli;
     mod config;

@@ -1,16 +1,20 @@
 //! Findings of a moment, from dealings and assets.
 
 use super::assets::{Asset, Assets};
+use super::contest;
 use super::coverage::Unseen;
 use super::dealings::{Dealings, Deeds, Matter};
 use super::known::Key;
 use super::rows::{self, int};
+use super::since::{self, Since};
 use super::sums::DeedKey;
 use crate::asset::{Attribute, id};
+use crate::baseline::Baseline;
 use crate::community;
 use crate::finding::{Kind, Kinds, Status, UNANSWERED, UNAUTHENTICATED_CONTROL, UNIDENTIFIED, fill};
 use crate::protocol::Protocols;
 use crate::record::{EvidenceRow, FindingRow, Shared};
+use crate::rules::Rules;
 use dissectors::Timestamp;
 use dissectors::observation::{Evidence, FlowId, Host, Transport};
 use std::collections::BTreeMap;
@@ -39,6 +43,8 @@ struct Joined {
 pub(super) struct Findings {
     pub(super) rows: Vec<FindingRow>,
     control: BTreeMap<Between, Shared>,
+    /// How this moment differs from the baseline.
+    pub(super) since: Option<Since>,
 }
 
 /// What findings are made of.
@@ -48,11 +54,13 @@ pub(super) struct Ground<'a> {
     pub(super) assets: &'a Assets<'a>,
     pub(super) protocols: &'a Protocols,
     pub(super) kinds: &'a Kinds,
+    pub(super) rules: &'a Rules,
+    pub(super) baseline: Option<&'a Baseline>,
 }
 
 impl Findings {
     pub(super) fn of(ground: &Ground<'_>, dealings: &Dealings, unseen: &[Unseen]) -> Self {
-        let mut findings = Self { rows: Vec::new(), control: BTreeMap::new() };
+        let mut findings = Self { rows: Vec::new(), control: BTreeMap::new(), since: None };
         for (between, joined) in ground.joined(dealings) {
             if let Some(row) = ground.control(&between, &joined) {
                 findings.control.insert(between.clone(), row.finding_id.as_str().into());
@@ -61,6 +69,12 @@ impl Findings {
             findings.rows.extend(ground.unanswered(&between, &joined));
         }
         findings.rows.extend(ground.assets.all.iter().filter_map(|asset| ground.unidentified(asset)));
+        findings.rows.extend(contest::findings(ground));
+        if let Some(baseline) = ground.baseline {
+            let (rows, since) = since::findings(ground, baseline);
+            findings.since = Some(since);
+            findings.rows.extend(rows);
+        }
         findings.rows.extend(unseen.iter().filter_map(|unseen| ground.unseen(unseen)));
         findings.rows.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.finding_id.cmp(&b.finding_id)));
         findings
@@ -246,7 +260,7 @@ impl Ground<'_> {
     }
 
     /// What every finding has. Its id never changes: site, kind, asset and what tells it apart.
-    fn row(
+    pub(super) fn row(
         &self,
         name: &str,
         kind: &Kind,
@@ -322,7 +336,7 @@ fn operations(between: &Between, matter: &Matter) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-fn evidence_row(evidence: &Evidence, asset: Option<&Asset<'_>>) -> EvidenceRow {
+pub(super) fn evidence_row(evidence: &Evidence, asset: Option<&Asset<'_>>) -> EvidenceRow {
     EvidenceRow {
         time: evidence.time,
         capture: Some(evidence.capture.to_string()),

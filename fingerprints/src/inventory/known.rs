@@ -80,6 +80,43 @@ pub(super) struct Bound {
     pub(super) seen: Seen,
 }
 
+/// Two MAC addresses that claim one network address by turns.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Contest {
+    /// The two of the last turn; of those that prove it, once it is proven.
+    pub(super) macs: Option<[Mac; 2]>,
+    /// The turns: the last of them, or those that prove it.
+    pub(super) turns: Vec<Evidence>,
+}
+
+impl Contest {
+    /// A device that is replaced makes one turn, and one that is put back a second; redundant ones make more over the days.
+    const TURNS: usize = 3;
+    /// In seconds. Two that both answer who asks take turns with every question.
+    const WITHIN: u64 = 120;
+
+    fn turn(&mut self, macs: [Mac; 2], evidence: Evidence) {
+        if self.is_proven() {
+            return;
+        }
+        let is_same = self.macs.is_none_or(|known| macs.iter().all(|mac| known.contains(mac)));
+        if !is_same {
+            self.turns.clear();
+        }
+        self.macs = Some(macs);
+        self.turns.push(evidence);
+        if self.turns.len() > Self::TURNS {
+            self.turns.remove(0);
+        }
+    }
+
+    /// Whether both claim the address at the same time.
+    pub(super) fn is_proven(&self) -> bool {
+        let (Some(first), Some(last)) = (self.turns.first(), self.turns.last()) else { return false };
+        self.turns.len() == Self::TURNS && last.time.since(first.time).as_secs() <= Self::WITHIN
+    }
+}
+
 /// When, where and how often something was seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Seen {
@@ -119,6 +156,10 @@ pub(super) struct Known {
     pub(super) values: Latest,
     /// Nearly always one.
     pub(super) macs: SmallVec<[Bound; 1]>,
+    /// Who said last that it has this address.
+    teller: Option<(Mac, Timestamp)>,
+    /// What was seen of two who say so by turns.
+    pub(super) contest: Option<Box<Contest>>,
     pub(super) speeches: Vec<Speech>,
     pub(super) asked: Vec<Asked>,
     pub(super) ports: Vec<(u16, Transport)>,
@@ -142,6 +183,8 @@ impl Known {
             claims: Claims::default(),
             values: Latest::default(),
             macs: SmallVec::new(),
+            teller: None,
+            contest: None,
             speeches: Vec::new(),
             asked: Vec::new(),
             ports: Vec::new(),
@@ -169,11 +212,22 @@ impl Known {
 
     /// It has this MAC; the stronger proof stands.
     pub(super) fn bind(&mut self, mac: Mac, proof: Binding, seen: Seen) {
+        if proof == Binding::Told {
+            self.contend(mac, seen.evidence);
+        }
         let has_room = self.macs.len() < MOST;
         match self.macs.iter_mut().find(|bound| bound.mac == mac) {
             Some(bound) if bound.proof < proof => (bound.proof, bound.seen) = (proof, seen),
             Some(bound) if bound.proof == proof => bound.seen.add(seen),
             None if has_room => self.macs.push(Bound { mac, proof, seen }),
+            _ => {}
+        }
+    }
+
+    /// Somebody says that it has this address: another one than said so last, perhaps.
+    fn contend(&mut self, mac: Mac, evidence: Evidence) {
+        match self.teller.replace((mac, evidence.time)) {
+            Some((before, _)) if before != mac => self.contest.get_or_insert_default().turn([before, mac], evidence),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! `otoscope asset`: all of one asset, and why it is called so.
 
-use super::table;
+use super::{by_mac, table};
 use anyhow::{Result, bail};
 use outputs::print::shown;
 use outputs::{Cell, Row, Rows, Table, did_you_mean, nearest};
@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let (Some(assets), Some(claims)) = (Table::named("assets"), Table::named("claims")) else {
         bail!("the schema has no assets")
     };
-    let ([assets, claims], code) = arguments.source.rows([assets, claims])?;
+    let ([mut assets, claims], code) = arguments.source.rows([assets, claims])?;
+    by_mac::mark(&mut assets, &claims);
     let row = the_one(&assets, &arguments.asset)?;
     let mut out = std::io::stdout().lock();
     for (column, cell) in assets.table.columns.iter().zip(row) {

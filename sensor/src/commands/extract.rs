@@ -76,9 +76,9 @@ fn findings(arguments: &Arguments) -> Result<(Rows, u8)> {
     if let Some(lake) = &arguments.lake {
         return Ok((Lake::open(lake)?.read(table)?.newest(), READ));
     }
-    let site = arguments.whom.site.as_deref().unwrap_or("default");
+    let site = arguments.whom.site(None)?;
     let begun = read::Progress::begin(&arguments.from, false);
-    let reading = begun.read(prepare(arguments.whom.job(&arguments.from, site)?)?);
+    let reading = begun.read(prepare(arguments.whom.job(&arguments.from, &site)?)?);
     let code = read::tell_damage(&reading);
     Ok((Rows::of(table, &reading.records, &reading.run.provenance).newest(), code))
 }

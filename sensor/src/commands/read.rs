@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     pub(super) whom: Whom,
 }
 
-fn severity() -> impl TypedValueParser<Value = Severity> {
+pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
     PossibleValuesParser::new(Severity::ALL.map(Severity::name))
         .try_map(|name| Severity::named(&name).ok_or("no severity"))
 }
@@ -77,6 +77,9 @@ pub(super) struct Whom {
     /// Take each path as a site of its own, named as the path is: what stands in different sites is never joined
     #[arg(long, conflicts_with = "site")]
     separate: bool,
+    /// Compare with what this lake knows of the site: what is new or has changed since is a finding
+    #[arg(long, value_name = "LAKE", conflicts_with = "separate")]
+    pub(super) baseline: Option<PathBuf>,
 }
 
 impl Whom {
@@ -91,6 +94,17 @@ impl Whom {
         paths.iter().zip(sites).map(|(path, site)| self.job(std::slice::from_ref(path), &site)).collect()
     }
 
+    /// The site that was asked for, or that of the lake that is written, or that of the baseline.
+    pub(super) fn site(&self, out: Option<&Path>) -> Result<String> {
+        self.baseline.as_deref().map_or(Ok(()), paths::lake)?;
+        let lakes = [out.filter(|path| Lake::is_lake(path)), self.baseline.as_deref()];
+        match (&self.site, lakes.into_iter().flatten().next()) {
+            (Some(site), _) => Ok(site.clone()),
+            (None, Some(lake)) => Ok(Lake::open(lake)?.site().to_owned()),
+            (None, None) => Ok(DEFAULT_SITE.to_owned()),
+        }
+    }
+
     /// The job of reading these captures for one site.
     pub(super) fn job(&self, paths: &[PathBuf], site: &str) -> Result<Job> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
@@ -103,7 +117,8 @@ impl Whom {
         let settings = Settings { workers, vlans, ..Settings::default() }.within(self.memory);
         let names = Names::of(self.vlan_name.iter().cloned()).map_err(WrongUse)?;
         let (site, sensor, filter) = (site.to_owned(), self.sensor.clone(), self.packet_filter.clone());
-        Ok(Job { paths: paths.to_vec(), site, sensor, settings, filter, names })
+        let baseline = self.baseline.clone();
+        Ok(Job { paths: paths.to_vec(), site, sensor, settings, filter, names, baseline })
     }
 }
 
@@ -151,7 +166,7 @@ fn size(text: &str) -> Result<usize, String> {
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     paths::captures(&arguments.paths)?;
     arguments.out.as_deref().map_or(Ok(()), paths::target)?;
-    let site = site(arguments)?;
+    let site = arguments.whom.site(arguments.out.as_deref())?;
     let begun = Progress::begin(&arguments.paths, arguments.quiet);
     let jobs = arguments.whom.jobs(&arguments.paths, &site)?;
     let prepared: Vec<Prepared> = jobs.into_iter().map(prepare).collect::<Result<_>>()?;
@@ -222,15 +237,6 @@ fn sinks(run: &outputs::Run, lake: Option<&Lake>, arguments: &Arguments) -> Resu
         sinks.push(Box::new(Lines::new(std::io::stdout().lock(), run.provenance.clone())));
     }
     Ok(sinks)
-}
-
-/// The site that was asked for, or the lake's.
-fn site(arguments: &Arguments) -> Result<String> {
-    match (&arguments.whom.site, &arguments.out) {
-        (Some(site), _) => Ok(site.clone()),
-        (None, Some(path)) if Lake::is_lake(path) => Ok(Lake::open(path)?.site().to_owned()),
-        _ => Ok(DEFAULT_SITE.to_owned()),
-    }
 }
 
 /// What is said while captures are read: a bar on a terminal, plain lines elsewhere.

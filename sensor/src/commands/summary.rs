@@ -1,14 +1,16 @@
 //! What `read` says at the end: on one screen, the worst first, with what to type next.
 
-use super::quoted;
 use super::terminal::Style;
+use super::{by_mac, quoted};
 use crate::duplicate::DuplicateCount;
 use crate::pipeline::Entry;
 use crate::reading::Reading;
 use crate::source::{Account, LeftOut, Meaningless, link_words};
 use anyhow::Result;
+use dissectors::Timestamp;
 use dissectors::packet::FrameName;
 use fingerprints::finding::Severity;
+use fingerprints::inventory::Since;
 use fingerprints::record::{AssetRow, CoverageRow, FindingRow, Record, ServiceRow};
 use outputs::{rfc3339, visible};
 use std::cmp::Reverse;
@@ -74,7 +76,7 @@ pub(super) fn print(
         _ => None,
     });
     let spoken = if all_filtered(reading).is_some() { None } else { spoken(&services) };
-    let head = std::iter::once(head(reading)).chain(books(reading)).chain(spoken);
+    let head = std::iter::once(head(reading)).chain(books(reading)).chain(spoken).chain(since(reading));
     let head: Vec<Line> = head.map(|line| Line::plain(&line)).collect();
     let next = next_steps(reading, lake, paths);
     let least = head.len() + next.len() + 4 + finding_list(reading, &findings, 1).len() + 2 + ASSETS_LEAST;
@@ -110,12 +112,31 @@ fn head(reading: &Reading) -> String {
     let packets = plural(usize::try_from(sum.packets).unwrap_or(usize::MAX), "packet");
     let line = format!("{captures}, {packets}, {}", bytes(sum.bytes));
     let (Some(first), Some(last)) = (first, last) else { return line };
-    let [first, last] = [first, last].map(|time| rfc3339(time).replace('T', " "));
-    let until = if first[..DAY] == last[..DAY] { DAY + 1 } else { 0 };
-    // To the second, the minute or the day, as it fits.
-    let spans = [(19, until), (16, until), (DAY, 0)];
-    let lines = spans.map(|(end, until)| format!("{line}, {} to {} UTC", &first[..end], &last[until..end]));
+    let lines = spans(first, last).map(|span| format!("{line}, {span}"));
     lines.iter().find(|line| line.len() <= WIDTH).unwrap_or(&line).clone()
+}
+
+/// From when to when: to the second, the minute or the day, as it fits.
+pub(super) fn spans(first: Timestamp, last: Timestamp) -> [String; 3] {
+    let [first, last] = [first, last].map(|time| rfc3339(time).replace('T', " "));
+    let is_one_day = first[..DAY] == last[..DAY];
+    let until = if is_one_day { DAY + 1 } else { 0 };
+    [(19, until), (16, until), (DAY, 0)].map(|(end, until)| match end {
+        DAY if is_one_day => first[..DAY].to_owned(),
+        _ => format!("{} to {} UTC", &first[..end], &last[until..end]),
+    })
+}
+
+/// `since lake, 2026-11-24 22:21 to 22:32 UTC, 23 assets: 1 new, 2 changed, 1 not seen`.
+fn since(reading: &Reading) -> Option<String> {
+    let (before, Since { new, changed, unseen }) = reading.since.as_ref()?;
+    let assets = plural(before.assets, "asset");
+    let sums = format!("{new} new, {changed} changed, {unseen} not seen");
+    let (first, last) = before.span;
+    let when = spans(first, last).into_iter().skip(1).map(|span| format!(", {span}")).chain([String::new()]);
+    let lines: Vec<String> = when.map(|when| format!("since {}{when}, {assets}: {sums}", before.name)).collect();
+    let line = lines.iter().find(|line| line.width() <= WIDTH).cloned();
+    line.or_else(|| Some(fit(&format!("since the baseline, {assets}: {sums}"), WIDTH)))
 }
 
 /// The letters of a day, as in 2026-11-24.
@@ -304,7 +325,7 @@ fn cells(asset: &AssetRow, address: &str, by_mac: &BTreeSet<&str>) -> Cells {
     };
     let name = asset.model.as_deref().or(asset.name.as_deref().filter(|name| !is_address(name)));
     let is_by_mac = asset.vendor.is_none() || by_mac.contains(asset.asset_id.as_str());
-    let mark = if is_by_mac { " (by MAC)" } else { "" };
+    let mark = if is_by_mac { by_mac::MARK } else { "" };
     let vendor = asset.vendor.as_ref().or(asset.mac_vendor.as_ref()).map(|vendor| format!("{vendor}{mark}"));
     let [role, vendor, name, firmware] = [asset.role.as_deref(), vendor.as_deref(), name, asset.firmware.as_deref()]
         .map(|value| visible(value.unwrap_or(UNKNOWN)));
@@ -709,7 +730,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// Text made safe, and cut to a width with a mark where it was cut.
-fn fit(text: &str, width: usize) -> String {
+pub(super) fn fit(text: &str, width: usize) -> String {
     let safe = visible(text);
     if safe.width() <= width {
         return safe;

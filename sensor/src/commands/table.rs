@@ -1,6 +1,6 @@
 //! `otoscope assets`, `services` and the other tables: from a lake, or from captures read on the spot.
 
-use super::{DAMAGED, READ, paths, read, say, summary, told};
+use super::{DAMAGED, READ, by_mac, paths, read, say, summary, told};
 use crate::reading::prepare;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -42,7 +42,7 @@ pub(super) struct Source {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Printed {
+pub(super) enum Printed {
     Table,
     Json,
     Csv,
@@ -57,14 +57,17 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
         limit: arguments.limit,
     };
     let query = Query::new(table, asked)?;
-    let ([rows], code) = arguments.source.rows([table])?;
+    let (rows, claims, code) = arguments.source.with_claims(table, arguments.format)?;
     let kinds = Kinds::builtin();
     let known = |column: &str| match (table.name, column) {
         ("findings", "kind") => kinds.iter().map(|(name, _)| name).collect(),
         _ => Vec::new(),
     };
     let unmet = query.unmet(&rows, known);
-    let rows = query.apply(rows);
+    let mut rows = query.apply(rows);
+    if let Some(claims) = &claims {
+        by_mac::mark(&mut rows, claims);
+    }
     let format = match arguments.format {
         Printed::Table => Format::Table(terminal_width()),
         Printed::Json => Format::Json,
@@ -82,6 +85,27 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
 }
 
 impl Source {
+    /// The rows of a table; of assets that people read also the claims, which say whose vendor only a MAC tells.
+    fn with_claims(&self, table: &'static Table, format: Printed) -> Result<(Rows, Option<Rows>, u8)> {
+        if table.name == "assets"
+            && format == Printed::Table
+            && let Some(claims) = Table::named("claims")
+            && self.has(claims)
+        {
+            let ([rows, claims], code) = self.rows([table, claims])?;
+            return Ok((rows, Some(claims), code));
+        }
+        let ([rows], code) = self.rows([table])?;
+        Ok((rows, None, code))
+    }
+
+    /// Whether a table can be read: captures give all, a lake may have lost it.
+    fn has(&self, table: &Table) -> bool {
+        let [path] = self.paths.as_slice() else { return true };
+        !Lake::is_lake(path)
+            || Lake::open(path).is_ok_and(|lake| lake.files(table).is_ok_and(|files| !files.is_empty()))
+    }
+
     /// What holds now in some tables, and the exit code that the captures deserve.
     pub(super) fn rows<const N: usize>(&self, tables: [&'static Table; N]) -> Result<([Rows; N], u8)> {
         if let [path] = self.paths.as_slice()
@@ -102,11 +126,11 @@ impl Source {
             return Ok((rows.try_into().expect("one for each table"), code));
         }
         paths::captures(&self.paths)?;
-        let site = self.whom.site.as_deref().unwrap_or("default");
+        let site = self.whom.site(None)?;
         let begun = read::Progress::begin(&self.paths, false);
         let mut all = tables.map(|table| Rows { table, rows: Vec::new() });
         let mut code = READ;
-        let jobs = self.whom.jobs(&self.paths, site)?;
+        let jobs = self.whom.jobs(&self.paths, &site)?;
         for prepared in jobs.into_iter().map(prepare).collect::<Result<Vec<_>>>()? {
             let reading = begun.read(prepared);
             code = code.max(read::tell_damage(&reading));

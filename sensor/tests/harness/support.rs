@@ -72,7 +72,8 @@ pub(crate) fn read(inputs: Vec<Input>, settings: Settings) -> (Notebook, Totals)
 /// All rows that captures and folders of them give, as the commands read them.
 pub(crate) fn records_of(paths: &[PathBuf], settings: Settings) -> Reading {
     let (site, sensor) = ("default".to_owned(), "otoscope".to_owned());
-    let job = Job { paths: paths.to_vec(), site, sensor, settings, filter: None, names: Names::default() };
+    let job =
+        Job { paths: paths.to_vec(), site, sensor, settings, filter: None, names: Names::default(), baseline: None };
     reading::prepare(job).expect("the captures can be read").read(&mut |_| {})
 }
 
@@ -80,6 +81,8 @@ pub(crate) fn records_of(paths: &[PathBuf], settings: Settings) -> Reading {
 pub(crate) fn story_of(notebook: &Notebook) -> Vec<String> {
     let mut story: Vec<String> = notebook.observations.iter().map(line_of).collect();
     story.sort();
+    // A host's own word about its address is told again as time goes by, and cuts cost time.
+    story.dedup_by(|one, other| one == other && one.contains(" Binding "));
     story
 }
 

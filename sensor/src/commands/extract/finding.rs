@@ -1,12 +1,12 @@
 //! A finding with its packets, and the captures in which they stand.
 
-use crate::commands::told::WrongUse;
+use crate::commands::finding::{text, the_one};
 use crate::reading::capture_id;
 use crate::source::Input;
 use anyhow::{Context, Result, bail};
 use dissectors::Timestamp;
 use outputs::schema::Column;
-use outputs::{Cell, Kind, Row, Rows, nearest, visible};
+use outputs::{Cell, Kind, Row, Rows, visible};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -35,17 +35,7 @@ pub(super) struct Proof {
 impl Finding {
     /// The finding that is asked for: by its id, or by the front of it.
     pub(super) fn named(findings: &Rows, asked: &str) -> Result<Self> {
-        let id = |row: &Row| text(findings, row, "finding_id").to_owned();
-        let exactly: Vec<&Row> = findings.rows.iter().filter(|row| id(row) == asked).collect();
-        let begins: Vec<&Row> = findings.rows.iter().filter(|row| id(row).starts_with(asked)).collect();
-        match (exactly.as_slice(), begins.as_slice()) {
-            ([row], _) | (_, [row]) => Self::of(findings, row),
-            (_, []) => Err(WrongUse(unknown(findings, asked)).into()),
-            (_, several) => {
-                let several_begin = format!("{} findings begin with {asked}; type more of the id:", several.len());
-                Err(WrongUse(several_begin + &lines(findings, several)).into())
-            }
-        }
+        Self::of(findings, the_one(findings, asked)?)
     }
 
     fn of(findings: &Rows, row: &Row) -> Result<Self> {
@@ -80,34 +70,6 @@ impl Finding {
         }
         Ok(captures)
     }
-}
-
-/// As many findings are named where one was meant.
-const MOST_NAMED: usize = 4;
-
-/// That there is no such finding, and which ones are nearest.
-fn unknown(findings: &Rows, asked: &str) -> String {
-    if findings.rows.is_empty() {
-        return "there are no findings".to_owned();
-    }
-    // What was typed is compared with the fronts of its own length.
-    let front = |row: &Row| text(findings, row, "finding_id").chars().take(asked.chars().count()).collect::<String>();
-    let fronts: Vec<String> = findings.rows.iter().map(front).collect();
-    let near = nearest(asked, fronts.iter().map(String::as_str)).unwrap_or_default();
-    let rows: Vec<&Row> = findings.rows.iter().filter(|row| !near.is_empty() && front(row) == near).collect();
-    if rows.is_empty() {
-        return format!("no finding is called {asked}; `otoscope findings` lists them");
-    }
-    format!("no finding is called {asked}; the nearest:{}", lines(findings, &rows))
-}
-
-fn lines(findings: &Rows, rows: &[&Row]) -> String {
-    let line = |row: &&Row| format!("\n  {}  {}", text(findings, row, "finding_id"), text(findings, row, "title"));
-    rows.iter().take(MOST_NAMED).map(line).collect()
-}
-
-fn text<'r>(findings: &Rows, row: &'r Row, column: &str) -> &'r str {
-    findings.table.index(column).and_then(|index| row[index].text()).unwrap_or_default()
 }
 
 impl Proof {
