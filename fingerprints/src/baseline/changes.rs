@@ -23,13 +23,14 @@ pub struct Change {
 }
 
 /// The attributes that are compared.
-const COMPARED: [Attribute; 7] = [
+const COMPARED: [Attribute; 8] = [
     Attribute::Vendor,
     Attribute::Model,
     Attribute::OrderCode,
     Attribute::Serial,
     Attribute::Hardware,
     Attribute::Firmware,
+    Attribute::Program,
     Attribute::Role,
 ];
 
@@ -105,6 +106,8 @@ mod tests {
     fn a_field_that_says_something_else_is_a_change() {
         let old = || vec![word("firmware", "a.x", "1.0", 90)];
         assert_eq!(told(old(), vec![word("firmware", "a.x", "1.1", 90)]), ["firmware 1.0 -> 1.1"]);
+        let program = |value| vec![word("program", "umas.project", value, 90)];
+        assert_eq!(told(program("Line 0.0.8"), program("Line 0.0.9")), ["program Line 0.0.8 -> Line 0.0.9"]);
         assert_eq!(told(old(), vec![]), [""; 0], "not seen this time");
         assert_eq!(told(vec![], old()), [""; 0], "not seen before");
         assert_eq!(told(old(), vec![word("firmware", "b.x", "v1", 95)]), [""; 0], "another field's own way to say it");
