@@ -66,6 +66,7 @@ impl Tally {
 }
 
 const UNPACKED: u64 = u64::MAX;
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Codes that the packed keys of actions have room for.
 const CODES: u32 = 1 << 22;
 
@@ -120,8 +121,9 @@ pub(crate) struct Counters {
     action_tallies: Option<Box<SmallVec<[ActionTally; 3]>>>,
     /// What no message touches whose like was counted before.
     rest: Option<Box<Rest>>,
-    /// Where the last message was counted: polls repeat in cycles, so the next one's place is near.
-    hint: u16,
+    /// Where a key's row stands, most likely, four bits for each of 16 kinds of keys: a search would cost a branch that
+    /// nobody foresees.
+    likely: u64,
     /// How many rows there are.
     rows: u16,
     /// Which side serves, if its messages have said so.
@@ -161,7 +163,7 @@ impl Counters {
         if self.tallies.capacity() > KEPT || self.action_tallies.as_ref().is_some_and(|it| it.capacity() > KEPT) {
             *self = Self { server: self.server, ..Self::default() };
         }
-        (self.hint, self.rows) = (0, 0);
+        self.rows = 0;
         if let Some(rest) = &mut self.rest {
             rest.operations.clear();
             rest.actions.clear();
@@ -171,10 +173,8 @@ impl Counters {
     /// Asks for the memory of the rows that are likely to be counted in next.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        // Few operations: all their rows. Many: polls repeat in cycles, so the next message's row stands where the last
-        // one's does, or near behind it.
-        let from = if self.rows <= 8 { 0 } else { usize::from(self.hint) * size_of::<Tally>() };
-        prefetch_ahead::<3, _>(self.tallies.as_slice(), from);
+        // Nearly all flows have few operations: these are all their rows.
+        prefetch_ahead::<3, _>(self.tallies.as_slice(), 0);
         if let Some(actions) = &self.action_tallies {
             prefetch::<2, _>(actions.as_ref());
         }
@@ -201,14 +201,25 @@ impl Counters {
         self.rest.get_or_insert_default()
     }
 
-    /// The row that is looked for, from the last message's place on, round once.
+    /// The row of a packed key.
     #[inline]
-    fn row_where(&mut self, is_it: impl Fn(&Self, usize) -> bool) -> Option<usize> {
-        let hint = usize::from(self.hint);
-        let found = (hint..self.tallies.len()).find(|at| is_it(self, *at));
-        let at = found.or_else(|| (0..hint).find(|at| is_it(self, *at)))?;
-        self.hint = at as u16;
-        Some(at)
+    fn row_of(&mut self, key: u64) -> Option<usize> {
+        let shift = key.wrapping_mul(GOLDEN) >> 60 << 2;
+        let likely = (self.likely >> shift & 0xf) as usize;
+        if self.tallies.get(likely).is_some_and(|tally| tally.key == key) {
+            return Some(likely);
+        }
+        self.search(key, shift)
+    }
+
+    #[cold]
+    fn search(&mut self, key: u64, shift: u64) -> Option<usize> {
+        let found = self.tallies.iter().position(|tally| tally.key == key);
+        let at = found.unwrap_or(self.tallies.len()) as u64;
+        if at <= 0xf {
+            self.likely = self.likely & !(0xf << shift) | at << shift;
+        }
+        found
     }
 
     #[cold]
@@ -219,7 +230,6 @@ impl Counters {
         }
         self.tallies.push(Tally { key, last: place.time, messages: 0, exceptions: 0 });
         self.rest().operations.push(OperationCount::new(count, *place));
-        self.hint = (self.tallies.len() - 1) as u16;
         self.rows += 1;
         Some(self.tallies.len() - 1)
     }
@@ -245,10 +255,10 @@ impl Tallies for Counters {
     }
 
     fn count(&mut self, count: &Count, place: &Place) {
-        let is_it = |own: &Self, at: usize| {
-            own.tallies[at].key == UNPACKED && own.rest.as_ref().is_some_and(|rest| rest.operations[at].is_of(count))
-        };
-        let found = self.row_where(is_it).or_else(|| self.add(UNPACKED, count, place));
+        let rest = self.rest.as_ref();
+        let is_of = |at: usize| rest.is_some_and(|rest| rest.operations[at].is_of(count));
+        let found = self.tallies.iter().enumerate().position(|(at, tally)| tally.key == UNPACKED && is_of(at));
+        let found = found.or_else(|| self.add(UNPACKED, count, place));
         if let Some(at) = found {
             self.tally(at, count.mark, place);
         }
@@ -256,8 +266,7 @@ impl Tallies for Counters {
 
     #[inline]
     fn count_packed(&mut self, count: PackedCount, place: &Place) {
-        let is_it = |own: &Self, at: usize| own.tallies[at].key == count.key;
-        let found = self.row_where(is_it).or_else(|| self.add(count.key, &count.count(), place));
+        let found = self.row_of(count.key).or_else(|| self.add(count.key, &count.count(), place));
         if let Some(at) = found {
             self.tally(at, count.mark, place);
         }
