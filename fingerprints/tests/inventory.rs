@@ -2,7 +2,7 @@
 
 mod world;
 
-use dissectors::observation::{Binding, Category, ChildProof, Outcome, Transport};
+use dissectors::observation::{Binding, Category, ChildProof, Operation, Outcome, Transport};
 use dissectors::{Direction, Mac, Timestamp};
 use fingerprints::Settings;
 use fingerprints::record::Record;
@@ -378,6 +378,24 @@ fn a_finding_names_the_child_when_it_has_a_row() {
     let finding = rows.findings("protocol.unauthenticated_control")[0];
     assert_eq!(finding.asset_id.as_deref(), Some(child.asset_id.as_str()));
     assert_eq!(finding.asset_name.as_deref(), Some("modbus 7 behind 10.0.0.2"));
+}
+
+/// UMAS speaks to the units of the Modbus that carries it.
+#[test]
+fn what_a_protocol_carries_is_spoken_to_the_carriers_children() {
+    let mut world = World::new();
+    a_plc_is_polled(&mut world);
+    world.child(host(PLC), unit(7), ChildProof::Answered);
+    world.asks(host(SCADA), host(PLC), Some(unit(7)), |activity| {
+        (activity.protocol, activity.operation) = ("umas", Operation::Within("umas", 0x41));
+        activity.is_control = true;
+    });
+    let rows = world.finish();
+    let finding = rows.findings("protocol.unauthenticated_control")[0];
+    assert_eq!(finding.asset_name.as_deref(), Some("modbus 7 behind 10.0.0.2"));
+    assert_eq!(finding.protocol.as_deref(), Some("umas"));
+    let summary = finding.summary.as_deref().unwrap_or_default();
+    assert!(summary.contains("over umas") && summary.contains("Stop Controller (0x41) x 40"), "{summary}");
 }
 
 #[test]
