@@ -272,6 +272,8 @@ struct Books {
     number: HourNumber,
     span: Range<Timestamp>,
     clock: Timestamp,
+    /// Whether another hour has begun in this epoch.
+    has_turned: bool,
     fragments: Fragments,
     vlans: Vlans,
     first_unread: BTreeMap<u32, Place>,
@@ -287,6 +289,7 @@ impl Books {
             number: 0,
             span: Timestamp::MIN..Timestamp::MIN,
             clock: Timestamp::default(),
+            has_turned: false,
             fragments: Fragments::new(settings.fragments),
             vlans: settings.vlans,
             first_unread: BTreeMap::new(),
@@ -312,6 +315,7 @@ impl Books {
     /// Another hour has begun, later or, where the clock went back, earlier.
     #[cold]
     fn turn(&mut self) {
+        self.has_turned = true;
         self.close_hour();
         let begin = self.clock.hour();
         self.span = begin..begin.after(Duration::from_hours(1));
@@ -580,8 +584,9 @@ enum Filled {
     ToTheLast,
 }
 
-/// Fills the packets of these ordinals into an epoch, until so many bytes of captures were walked. `hand` hears of each
-/// packet's lane and its place in the epoch.
+/// Fills the packets of these ordinals into an epoch, until so many bytes of captures were walked or another hour has
+/// begun: what the last one came to is told before more is heard of the next. `hand` hears of each packet's lane and its
+/// place in the epoch.
 fn fill(
     feed: &mut Feed,
     ordinals: Range<usize>,
@@ -591,7 +596,7 @@ fn fill(
 ) -> Filled {
     let Epoch { files, items, used, .. } = epoch;
     for ordinal in ordinals {
-        if feed.walked() >= most {
+        if feed.walked() >= most || std::mem::take(&mut books.has_turned) {
             return Filled::Enough;
         }
         let Some(next) = feed.next_frame() else { return Filled::ToTheLast };

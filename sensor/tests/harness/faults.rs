@@ -2,7 +2,7 @@
 
 use super::support::{Notebook, Recording, read};
 use dissectors::observation::{Activity, Fact};
-use dissectors::{Direction, Timestamp};
+use dissectors::{Direction, Observation, Timestamp};
 use sensor::pipeline::Settings;
 
 const MASTER: (u32, u16) = (1, 40_000);
@@ -180,6 +180,23 @@ fn an_hour_without_packets_has_no_service() {
         }
     }
     assert_eq!(notebook.activity().map(|row| row.unanswered).sum::<u64>(), 1);
+}
+
+#[test]
+fn what_an_hour_came_to_is_told_before_strangers_of_the_next() {
+    let mut recording = Recording::new();
+    recording.at(3_599_000_000_000);
+    recording.tcp(MASTER, SLAVE, 1, 1, &request(1, 3, [0, 0, 0, 1]));
+    for stranger in 1..=3 {
+        recording.at(3_600_000_000_000 + u64::from(stranger));
+        recording.tcp((200 + stranger, 1), (9, 2), 1, 1, b"somebody else");
+    }
+    let notebook = told(recording);
+    let place =
+        |is_it: &dyn Fn(&Observation) -> bool| notebook.observations.iter().position(is_it).expect("it is told");
+    let sum = place(&|told| matches!(&told.fact, Fact::Activity(_)));
+    let stranger = place(&|told| told.subject.host.address.to_string().ends_with(".203"));
+    assert!(sum < stranger, "{sum} {stranger}");
 }
 
 #[test]
