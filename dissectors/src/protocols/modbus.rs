@@ -27,7 +27,8 @@ use control::Control;
 use files::Files;
 use pdu::{Fits, Pdu};
 use pending::Asked;
-use sunspec::{Maps, Registers};
+use registers::Registers;
+use sunspec::Maps;
 pub(crate) use umas::{UMAS, UMAS_SIGNED};
 
 mod ascii;
@@ -39,6 +40,7 @@ mod mbap;
 mod pdu;
 mod pending;
 mod records;
+mod registers;
 mod rtu;
 mod serial;
 mod sunspec;
@@ -78,6 +80,8 @@ pub(crate) static MODBUS: Protocol = Protocol {
         &diagnostics::COMM_MESSAGES,
         &diagnostics::LOGGED_RESTARTS,
         &diagnostics::LOGGED_SILENCES,
+        &registers::MODEL,
+        &registers::SERIAL,
         &sunspec::MANUFACTURER,
         &sunspec::MODEL,
         &sunspec::OPTIONS,
@@ -395,10 +399,8 @@ impl Conversation {
         }
         match adu.pdu.function {
             pdu::READ_HOLDING_REGISTERS | pdu::READ_INPUT_REGISTERS => {
-                if let Some(read) = asked.and_then(|asked| Registers::of(asked, &adu.pdu))
-                    && (self.maps.is_some() || read.may_be_of_a_map())
-                {
-                    self.maps.get_or_insert_default().see(side, adu.unit, read, out);
+                if let Some(read) = asked.and_then(|asked| Registers::of(asked, &adu.pdu)) {
+                    self.tell_registers(side, adu.unit, read, out);
                 }
             }
             pdu::READ_EXCEPTION_STATUS | pdu::DIAGNOSTICS | pdu::GET_COMM_EVENT_COUNTER | pdu::GET_COMM_EVENT_LOG => {
@@ -409,6 +411,16 @@ impl Conversation {
                 identity::tell_objects(side, &child(adu.unit), adu.pdu.data, out);
             }
             _ => {}
+        }
+    }
+
+    #[inline]
+    fn tell_registers(&mut self, side: Side, unit: u8, read: Registers<'_>, out: &mut Out<'_>) {
+        if self.maps.is_some() || read.may_be_of_a_map() {
+            self.maps.get_or_insert_default().see(side, unit, read, out);
+        }
+        if read.may_name_a_device() {
+            read.tell_names(side, &child(unit), out);
         }
     }
 

@@ -9,8 +9,7 @@
 //! Skipped on purpose: what stands behind a second common model, for it speaks of another device, and measured values.
 
 use super::child;
-use super::identity::printable;
-use super::pdu::Pdu;
+use super::registers::{Registers, Word, text};
 use crate::dissector::{Field, Side};
 use crate::observation::Child;
 use crate::out::Out;
@@ -33,24 +32,7 @@ static STRINGS: [(usize, usize, &Field); 5] =
     [(2, 16, &MANUFACTURER), (18, 16, &MODEL), (34, 8, &OPTIONS), (42, 8, &VERSION), (50, 16, &SERIAL)];
 const DEVICE_ADDRESS: usize = 66;
 
-type Word = [u8; 2];
-
-/// Registers that a server answered, and where they stand.
-#[derive(Clone, Copy)]
-pub(super) struct Registers<'a> {
-    first: u16,
-    words: &'a [Word],
-}
-
-impl<'a> Registers<'a> {
-    /// What an answer holds, if it is as much as the request asked for (address and quantity).
-    #[inline]
-    pub(super) fn of([high, low, many, few]: [u8; 4], answer: &Pdu<'a>) -> Option<Self> {
-        let (words, _) = answer.data.get(1..)?.as_chunks();
-        let quantity = u16::from_be_bytes([many, few]);
-        (words.len() == usize::from(quantity)).then_some(Self { first: u16::from_be_bytes([high, low]), words })
-    }
-
+impl Registers<'_> {
     /// Whether a map may be there. Every poll is asked: a comparison or two.
     #[inline]
     pub(super) fn may_be_of_a_map(&self) -> bool {
@@ -69,10 +51,6 @@ impl<'a> Registers<'a> {
     fn reaches(&self, window: u16) -> bool {
         let end = usize::from(self.first).saturating_add(self.words.len());
         usize::from(self.first) < usize::from(window).saturating_add(WORDS) && end > usize::from(window)
-    }
-
-    fn at(&self, register: u16) -> Option<Word> {
-        self.words.get(usize::from(register.checked_sub(self.first)?)).copied()
     }
 }
 
@@ -149,7 +127,12 @@ impl Map {
     /// firmware's: the models are counted anew.
     fn take(&mut self, read: Registers<'_>) -> bool {
         let mut is_new = false;
-        for (register, kept) in (self.window..).zip(&mut self.words) {
+        // What stands around the map are measured values, which change all the time.
+        let map = self.common().map_or(0..WORDS, |(at, length)| {
+            at.saturating_sub(2)..at.saturating_add(usize::from(length)).saturating_add(4)
+        });
+        let registers = (self.window..).zip(&mut self.words).enumerate();
+        for (_, (register, kept)) in registers.filter(|(place, _)| map.contains(place)) {
             let Some(word) = read.at(register).filter(|word| kept.as_ref() != Some(word)) else { continue };
             if kept.replace(word).is_some() {
                 (self.next, self.models) = (None, Models::default());
@@ -177,8 +160,7 @@ impl Map {
             let words = self.words.get(from..from.saturating_add(length)).unwrap_or_default();
             let bytes: Option<Vec<Word>> = words.iter().copied().collect();
             let bytes = bytes.unwrap_or_default();
-            let text = bytes.as_flattened().split(|byte| *byte == 0).next().unwrap_or_default();
-            if let Some(text) = printable(text.trim_ascii()) {
+            if let Some(text) = text(bytes.as_flattened()) {
                 out.text(side, Some(child), field, text.as_bytes());
             }
         }
