@@ -11,7 +11,7 @@ struct Nothing;
 
 impl Tallies for Nothing {
     fn serves(&mut self, _server: Side) {}
-    fn count(&mut self, _count: &Count, _place: Place) {}
+    fn count(&mut self, _count: &Count, _place: &Place) {}
     fn act(&mut self, _action: Action) {}
 }
 
