@@ -41,7 +41,7 @@ impl Caps {
 
 impl Default for Caps {
     fn default() -> Self {
-        Self::within(crate::pipeline::MEMORY / 32)
+        crate::pipeline::Settings::default().fragments
     }
 }
 

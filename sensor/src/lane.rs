@@ -76,10 +76,10 @@ impl Caps {
 }
 
 impl Default for Caps {
-    /// 170,000 flows and 16 MiB of waiting bytes in all lanes. The unanswered flows stay in the cache: an answer comes
+    /// 110,000 flows and 12 MiB of waiting bytes in all lanes. The unanswered flows stay in the cache: an answer comes
     /// before 16,000 others were tried, or not at all.
     fn default() -> Self {
-        Self::within(crate::pipeline::MEMORY / 16 * 5)
+        crate::pipeline::Settings::default().caps
     }
 }
 

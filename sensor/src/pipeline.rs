@@ -34,6 +34,8 @@ pub struct Settings {
     pub epochs_in_flight: usize,
     /// Packets in an epoch.
     pub epoch_packets: usize,
+    /// Bytes of captures in an epoch, at most: what is streamed is held until its epoch is done.
+    pub epoch_bytes: u64,
     /// What each lane may hold.
     pub caps: Caps,
     /// What may wait for the rest of its datagram.
@@ -59,16 +61,24 @@ pub enum Vlans {
 
 /// What a reading may cost beyond the captures themselves, unless somebody says otherwise.
 pub const MEMORY: usize = 512 << 20;
+/// What the program, its rules and its tables cost before the first packet.
+const PROGRAM: usize = 64 << 20;
+/// More than an epoch of full Ethernet frames has.
+const EPOCH_BYTES: u64 = 1 << 25;
 
 impl Settings {
-    /// Everything that grows within so many bytes: five sixteenths each for lanes and for the inventory, a thirty-second
-    /// for fragments; the rest is the program itself, what is on its way, and what the allocator holds back.
+    /// Everything that grows within so many bytes. Of what the program itself leaves of them (half, where it would leave
+    /// less), nine thirty-seconds each are for lanes and for the inventory, a thirty-second is for fragments; the rest is
+    /// for what is on its way: epochs, rows at the end, and what the allocator holds back. Of what is streamed an epoch
+    /// holds at most a sixteenth of all, as some epochs are under way at once.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
+        let share = memory.saturating_sub(PROGRAM).max(memory / 2) / 32;
         Self {
-            caps: Caps::within(memory / 16 * 5),
-            fragments: fragments::Caps::within(memory / 32),
-            inventory_bytes: memory / 16 * 5,
+            caps: Caps::within(share * 9),
+            fragments: fragments::Caps::within(share),
+            inventory_bytes: share * 9,
+            epoch_bytes: EPOCH_BYTES.min(memory as u64 / 16),
             ..self
         }
     }
@@ -76,15 +86,17 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
+        let fixed = Self {
             workers: 1,
             epochs_in_flight: 4,
             epoch_packets: 16_384,
-            caps: Caps::default(),
-            fragments: fragments::Caps::default(),
-            inventory_bytes: MEMORY / 16 * 5,
+            epoch_bytes: EPOCH_BYTES,
+            caps: Caps::within(0),
+            fragments: fragments::Caps::within(0),
+            inventory_bytes: 0,
             vlans: Vlans::default(),
-        }
+        };
+        fixed.within(MEMORY)
     }
 }
 
@@ -384,10 +396,6 @@ struct Note {
 /// Notes of what packet time brings about come after all packets of their epoch.
 const EPOCH_END: u32 = u32::MAX;
 
-/// An epoch ends after so many bytes of captures too: what is streamed is held until its epoch is done. It is more than
-/// an epoch of full Ethernet frames has.
-const EPOCH_BYTES: u64 = 1 << 25;
-
 /// Packets that are read and then taken, while all of them are in the cache.
 const CHUNK: usize = 128;
 
@@ -457,7 +465,7 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
     let (mut observations, mut is_last) = (0, false);
     while !is_last {
         let mut notes = Vec::new();
-        let most = feed.walked() + EPOCH_BYTES;
+        let most = feed.walked() + settings.epoch_bytes;
         for start in (0..settings.epoch_packets).step_by(CHUNK) {
             let ordinals = start..settings.epoch_packets.min(start + CHUNK);
             let filled = fill(&mut feed, ordinals, most, (&mut epoch, |_, _| {}), &mut books);
@@ -551,7 +559,7 @@ fn hand_out(
         let mut epoch = spare.and_then(Arc::into_inner).unwrap_or_default();
         epoch.clear();
         let mut shares: Vec<Vec<u32>> = workers.iter().map(|_| Vec::with_capacity(epoch.items.len())).collect();
-        let most = feed.walked() + EPOCH_BYTES;
+        let most = feed.walked() + settings.epoch_bytes;
         let hand = |lane: usize, place: usize| {
             shares[seats[lane].worker].push(u32::try_from(place).expect("an epoch is short"));
         };

@@ -69,7 +69,7 @@ fn sow(corpus: &Path, input: &Input) -> Result<(), Box<dyn Error>> {
             continue;
         }
         let (from, to) = headers.ports();
-        let ends = [(headers.source.to_string(), from), (headers.destination.to_string(), to)];
+        let ends = [(headers.source().to_string(), from), (headers.destination().to_string(), to)];
         let back = [ends[1].clone(), ends[0].clone()];
         let is_answer = talks.contains_key(&back) && ends != back;
         talks.entry(if is_answer { back } else { ends }).or_default().push((is_answer, payload.to_vec()));
