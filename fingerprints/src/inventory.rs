@@ -8,6 +8,7 @@
 //! mere destination of an attempt are no hosts.
 
 mod assets;
+mod conduct;
 mod contest;
 mod coverage;
 mod dealings;
@@ -28,6 +29,7 @@ use crate::protocol::Protocols;
 use crate::record::{Record, Shared};
 use crate::rules::Rules;
 use assets::Assets;
+use conduct::Conduct;
 pub use coverage::Blind;
 use coverage::Coverage;
 use dealings::{DealingKey, Dealings};
@@ -472,7 +474,8 @@ impl Inventory {
     }
 
     fn assets(&self) -> Assets<'_> {
-        Assets::settle(&self.settings, &self.registry, &self.rules, &self.protocols)
+        let conduct = Conduct::of(&self.activity, &self.operations, &self.protocols);
+        Assets::settle(&self.settings, &self.registry, &self.rules, &self.protocols, &conduct)
     }
 
     fn findings(&self, assets: &Assets<'_>, as_of: Timestamp) -> Findings {

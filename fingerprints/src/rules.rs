@@ -23,6 +23,10 @@ pub static FIELDS: &[&Field] = &[
     &Field::new(USES, "A protocol of which the host was seen to get answers."),
     &Field::new(ASKS, "A protocol and an operation that the host asked of others, `bacnet 12`."),
     &Field::new(
+        CONDUCT,
+        "A protocol and what the host was seen to do in it, `modbus programs` or `modbus commands many`.",
+    ),
+    &Field::new(
         CHILDREN,
         "A protocol and how devices behind the host are known: `modbus answered`, `modbus differ` (in model), `bacnet routed`.",
     ),
@@ -32,6 +36,7 @@ pub(crate) const MAC: &str = "otoscope.mac";
 pub(crate) const SERVES: &str = "otoscope.serves";
 pub(crate) const USES: &str = "otoscope.uses";
 pub(crate) const ASKS: &str = "otoscope.asks";
+pub(crate) const CONDUCT: &str = "otoscope.conduct";
 pub(crate) const CHILDREN: &str = "otoscope.children";
 
 /// Whether a field is the inventory's own, and so not the device's word.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is kept: it is made anew from what is known whenever rows are written.
 
+use super::conduct::Conduct;
 use super::joins::{self, Carriers, Group, Join};
 use super::known::{Key, Known, Part, Seen};
 use super::registry::{Registry, Slot};
@@ -67,7 +68,13 @@ const SURE: u8 = 95;
 const UNSURE: u8 = 50;
 
 impl<'a> Assets<'a> {
-    pub(super) fn settle(settings: &Settings, registry: &'a Registry, rules: &Rules, protocols: &Protocols) -> Self {
+    pub(super) fn settle(
+        settings: &Settings,
+        registry: &'a Registry,
+        rules: &Rules,
+        protocols: &Protocols,
+        conduct: &Conduct,
+    ) -> Self {
         let carriers = Carriers::of(registry);
         let (groups, refused) = joins::groups(registry, protocols, &carriers);
         let mut places = Vec::new();
@@ -81,7 +88,7 @@ impl<'a> Assets<'a> {
         let make = |group: &Group| {
             let mut asset = Asset::new(settings, registry, group);
             asset.find_macs(registry, &carriers);
-            asset.conclude(rules, &children);
+            asset.conclude(rules, &children, conduct);
             asset
         };
         let all = groups.iter().map(make).collect();
@@ -251,8 +258,8 @@ impl<'a> Asset<'a> {
     }
 
     /// What follows from addresses and conduct, then which claims win.
-    fn conclude(&mut self, rules: &Rules, children: &ChildrenByHost<'_>) {
-        let facts = self.facts(children);
+    fn conclude(&mut self, rules: &Rules, children: &ChildrenByHost<'_>, conduct: &Conduct) {
+        let facts = self.facts(children, conduct);
         let values = Everything::of(&facts, &self.members);
         for (field, value, seen, sure) in &facts {
             let told = rules.apply(field, value, None, &values).told;
@@ -282,11 +289,12 @@ impl<'a> Asset<'a> {
     }
 
     /// The inventory's own fields of this asset, each with how sure it is.
-    fn facts(&self, children: &ChildrenByHost<'_>) -> Vec<(&'static str, CompactString, Seen, u8)> {
+    fn facts(&self, children: &ChildrenByHost<'_>, conduct: &Conduct) -> Vec<(&'static str, CompactString, Seen, u8)> {
         let macs = self.macs.iter();
         let macs = macs.map(|carried| (rules::MAC, carried.mac.to_compact_string(), carried.seen, carried.sure));
         let mut facts: Vec<_> = macs.collect();
         for known in &self.members {
+            facts.extend(conduct.of_one(&known.key).map(|(what, seen)| (rules::CONDUCT, what.clone(), seen, SURE)));
             for speech in &known.speeches {
                 let field = match speech.part {
                     Part::Serves => rules::SERVES,
