@@ -832,4 +832,44 @@ pub struct Attempts {
     pub first_seen: Timestamp,
     /// When the last packet came.
     pub last_seen: Timestamp,
+    /// The ports that were tried first, as many as [`Aim::MOST`].
+    pub aims: Vec<Aim>,
+}
+
+/// Conversations without an answer at one port, of however many hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aim {
+    /// The port.
+    pub port: u16,
+    /// How many.
+    pub flows: u64,
+    /// A bit for each 64th of all addresses: so few tell whether one host was tried or hundreds, and cost nothing to keep.
+    pub hosts: u64,
+}
+
+impl Aim {
+    /// As many ports of one source are told apart.
+    pub const MOST: usize = 8;
+
+    /// One conversation.
+    pub fn at(port: u16, host: Address) -> Self {
+        // The front of a product with the golden ratio mixes well what differs in its last bits.
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let number = match host {
+            Address::Ip(IpAddr::V4(ip)) => u64::from(ip.to_bits()),
+            Address::Ip(IpAddr::V6(ip)) => {
+                let [high, low] = [ip.to_bits() >> 64, ip.to_bits() & u128::from(u64::MAX)];
+                u64::try_from(high ^ low).unwrap_or_default()
+            }
+            Address::Mac(_) | Address::Node(..) => 0,
+        };
+        let bit = u32::try_from(number.wrapping_mul(GOLDEN) >> 58).unwrap_or_default();
+        Self { port, flows: 1, hosts: 1_u64.rotate_left(bit) }
+    }
+
+    /// Adds others at the same port.
+    pub fn add(&mut self, other: Self) {
+        self.flows = self.flows.saturating_add(other.flows);
+        self.hosts |= other.hosts;
+    }
 }

@@ -7,41 +7,50 @@
 //! A host comes into being when it sent something, or when a named protocol was spoken to it. A group address and the
 //! mere destination of an attempt are no hosts.
 
+mod aims;
 mod assets;
+mod book;
 mod conduct;
 mod contest;
 mod coverage;
 mod dealings;
+mod deeds;
 mod findings;
 mod joins;
 mod known;
+mod matter;
 mod names;
 mod networks;
 mod registry;
 mod rows;
+mod sightings;
 mod since;
 mod state;
 mod sums;
 
 use crate::baseline::Baseline;
 use crate::finding::Kinds;
+use crate::mark::Marks;
 use crate::protocol::Protocols;
 use crate::record::{Record, Shared};
 use crate::rules::Rules;
+use aims::Aims;
 use assets::Assets;
 use conduct::Conduct;
 pub use coverage::Blind;
 use coverage::Coverage;
 use dealings::{DealingKey, Dealings};
+use deeds::Graves;
 use dissectors::observation::{
     Activity, Address, Attempts, Binding, ChildProof, Control, Evidence, Host, Mac, RolesFrom, Subject, Traffic,
     Transport, Value,
 };
 use dissectors::{Direction, Field, Observation, Timestamp, observation::Fact};
-use findings::{Findings, Ground};
+use findings::{Findings, Ground, Tracks};
 use known::{Key, Known, Part, Seen, Standing};
 pub use names::Names;
 use registry::Registry;
+use sightings::Sightings;
 pub use since::Since;
 use state::History;
 use std::collections::BTreeMap;
@@ -114,8 +123,12 @@ pub struct Inventory {
     rules: Rules,
     protocols: Protocols,
     kinds: Kinds,
+    marks: Marks,
     registry: Registry,
     dealings: Dealings,
+    graves: Graves,
+    aims: Aims,
+    sightings: Sightings,
     services: Sums<ServiceKey, Service>,
     attempts: Sums<ServiceKey, Service>,
     activity: Sums<TalkKey, Talk>,
@@ -144,16 +157,21 @@ impl Inventory {
     pub fn new(settings: Settings, rules: Rules) -> Self {
         let of_a_table = settings.max_row_bytes / 8 * 5;
         let of_states = settings.max_row_bytes / 16;
+        let protocols = Protocols::builtin();
         Self {
             registry: Registry::new(settings.max_assets, settings.max_known_bytes),
-            dealings: Dealings::new(settings.max_dealings),
+            dealings: Dealings::within(settings.max_dealings),
+            graves: Graves::within((settings.max_dealings / 8).max(64)),
             services: Sums::within(settings.max_rows, of_a_table, Service::weight),
             attempts: Sums::within(settings.max_assets, of_a_table / 4, Service::weight),
             activity: Sums::within(settings.max_rows, of_a_table, Talk::weight),
             operations: Sums::within(settings.max_rows, of_a_table, Deed::weight),
             coverage: Coverage::new(settings.max_rows.min(of_states / STATE_ROW)),
-            protocols: Protocols::builtin(),
+            aims: Aims::within((settings.max_dealings / 8).max(64), &protocols),
+            sightings: Sightings::new((settings.max_dealings / 8).max(64), sightings::MOST_OF_A_CLIENT),
+            protocols,
             kinds: Kinds::builtin(),
+            marks: Marks::builtin(),
             now: None,
             history: History::new(settings.max_rows.min(of_states / STATE_ROW)),
             losses: Losses::default(),
@@ -194,6 +212,9 @@ impl Inventory {
         };
         known.hours.see(evidence.time);
         let text = value.as_text();
+        if let Some(tool) = self.marks.tool(field.name, &text) {
+            self.sightings.sight(subject.host, tool, field.name, evidence);
+        }
         let outcome =
             self.rules.apply(field.name, &text, subject.child.as_ref(), &known.values.seen_from(port, evidence));
         outcome.failed.into_iter().for_each(|rule| known.claims.retract(rule));
@@ -333,6 +354,9 @@ impl Inventory {
         }
         let seen = Seen::once(sums::at(evidence, control.first));
         let key = dealing_key(key_of(server, evidence.protocol), control.client, control.protocol, control.server_port);
+        if self.kinds.of_category(control.category.name()).is_some() {
+            self.graves.act(key.clone(), control, &evidence);
+        }
         self.dealings.act(key, control, &evidence);
         self.pin(server.host, control.client, seen);
     }
@@ -341,6 +365,7 @@ impl Inventory {
         let (key, service) = Service::of_attempts(attempts, source);
         self.attempt(key, service);
         self.coverage.see_attempts(attempts, source, &evidence);
+        self.aims.see(source, attempts, evidence);
         if !source.address.is_host() {
             return;
         }
@@ -456,7 +481,7 @@ impl Inventory {
         let refused = assets.refused;
         let findings = self.findings(&assets, now);
         let since = findings.since;
-        let finding = |deed: &DeedKey| findings.of_deed(&assets, deed);
+        let finding = |key: &DeedKey, deed: &Deed| findings.of_deed(&assets, key, deed.category.name());
         let captures: Vec<Shared> = captures.iter().map(|capture| capture.path.as_str().into()).collect();
         let services = rows::services(&assets, [&self.services, &self.attempts]).into_iter().map(Record::from);
         let activity = rows::activity(&assets, &self.activity, &captures).into_iter().map(Record::from);
@@ -484,7 +509,14 @@ impl Inventory {
         unseen.extend(self.blind.iter().filter_map(|blind| blind.unseen(kinds)));
         let (site, baseline) = (self.settings.site.as_str(), self.baseline.as_ref());
         let ground = Ground { site, as_of, assets, protocols, kinds, rules, baseline };
-        Findings::of(&ground, &self.dealings, &unseen)
+        let tracks = Tracks {
+            dealings: &self.dealings,
+            aims: &self.aims,
+            services: &self.services,
+            sightings: &self.sightings,
+            marks: &self.marks,
+        };
+        Findings::of(&ground, &self.graves, &tracks, &unseen)
     }
 
     /// What had to be dropped, refused or forgotten, by name; never an unnamed loss.
@@ -500,6 +532,8 @@ impl Inventory {
             ("joins_refused", self.losses.joins),
             ("networks_refused", self.registry.networks.refused),
             ("dealings_refused", self.dealings.refused),
+            ("control_hours_refused", self.graves.refused),
+            ("scans_refused", self.aims.refused() + self.sightings.refused),
             ("service_rows_lumped", self.services.crowded + self.attempts.crowded),
             ("activity_rows_lumped", self.activity.crowded),
             ("operation_rows_lumped", self.operations.crowded),

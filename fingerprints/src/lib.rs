@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod community;
 pub mod finding;
 pub mod inventory;
+mod mark;
 mod protocol;
 pub mod record;
 mod rule;

@@ -13,6 +13,8 @@ pub(crate) struct Facts {
     authentication: Authentication,
     /// Child keys that mean the host itself.
     itself: Vec<String>,
+    /// Operations that ask a device what it is.
+    identify: Vec<String>,
     /// What would name a server of it.
     pub(crate) server: Option<String>,
     /// What would name a client of it.
@@ -32,6 +34,11 @@ impl Facts {
     /// Whether whoever reaches the device commands it.
     pub(crate) fn is_open(&self) -> bool {
         self.authentication == Authentication::None
+    }
+
+    /// Whether this operation asks a device what it is.
+    pub(crate) fn identifies(&self, operation: &str) -> bool {
+        self.identify.iter().any(|known| known == operation)
     }
 
     /// Whether this child key means the host itself.

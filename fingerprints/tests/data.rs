@@ -120,6 +120,41 @@ fn list(name: &str) -> Vec<String> {
 }
 
 #[test]
+fn techniques_of_operations_exist_and_so_do_their_categories() {
+    let tables = texts("tables", "tsv");
+    let (_, text) = tables.iter().find(|(name, _)| name.ends_with("operation_techniques.tsv")).expect("there");
+    let (_, operations) = tables.iter().find(|(name, _)| name.ends_with("/operations.tsv")).expect("there");
+    for line in text.lines().skip(1) {
+        let [protocol, operation, category, techniques] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("four columns: {line}")
+        };
+        assert!(operations.contains(&format!("\n{protocol}\t{operation}\t")), "{line}: no such operation");
+        assert!(CATEGORIES.contains(&category), "{line}");
+        assert!(techniques.split(',').all(|one| fingerprints::finding::technique(one).is_some()), "{line}");
+    }
+    for (name, kind) in Kinds::builtin().iter() {
+        assert!(kind.categories.iter().all(|category| CATEGORIES.contains(&category.as_str())), "{name}");
+    }
+}
+
+/// As the schema lists them.
+const CATEGORIES: [&str; 13] = [
+    "write",
+    "operate",
+    "restart",
+    "stop",
+    "mode",
+    "program",
+    "firmware",
+    "file",
+    "config",
+    "user",
+    "certificate",
+    "backup",
+    "time",
+];
+
+#[test]
 fn kinds_of_findings_are_whole() {
     let remediations = [
         "rotate_password",
@@ -139,8 +174,15 @@ fn kinds_of_findings_are_whole() {
         assert!(["yes", "no"].contains(&kind.verifiable.as_str()), "{name}");
         assert!((1..=4).contains(&kind.controls.len()), "{name}: one to four clauses");
         assert!(kind.techniques.iter().all(|technique| technique.len() == 5 && technique.starts_with('T')), "{name}");
-        for text in [&kind.title, &kind.summary, &kind.verification] {
+        assert!(kind.action.chars().count() <= 48, "{name}: {} does not fit a line", kind.action);
+        let texts = [&kind.title, &kind.summary, &kind.raised, &kind.action, &kind.remedy, &kind.limits];
+        for text in texts.into_iter().chain([&kind.verification]) {
             assert!(!text.is_empty(), "{name}");
+        }
+        assert!(!kind.raised().contains('{'), "{name}: {}", kind.raised());
+        assert_eq!(kind.policy.is_some(), kind.remediation == "restrict_access", "{name}");
+        for technique in &kind.techniques {
+            assert!(fingerprints::finding::technique(technique).is_some(), "{name}: {technique}");
         }
     }
 }

@@ -325,7 +325,7 @@ fn control_without_authentication_is_found_once_per_client_and_server() {
     let found = rows.findings("protocol.unauthenticated_control");
     assert_eq!(found.len(), 2, "once per client");
     let finding = found.into_iter().find(|row| row.peer_ip.as_deref() == Some(SCADA)).expect("of the SCADA server");
-    assert_eq!((finding.severity.as_str(), finding.status.as_str(), finding.score), ("medium", "open", 55));
+    assert_eq!((finding.severity.as_str(), finding.status.as_str(), finding.score), ("medium", "open", 44));
     assert_eq!((finding.count, finding.port, finding.protocol.as_deref()), (40, Some(502), Some("modbus")));
     assert_eq!(finding.details["operations"], "Write Single Register (6) x 40");
     assert_eq!(finding.details["targets"], "holding register 40001, holding register 40002");
@@ -357,8 +357,9 @@ fn control_without_authentication_is_found_once_per_client_and_server() {
 fn a_copy_of_what_a_device_holds_is_an_operation_and_no_command() {
     let mut world = World::new();
     a_plc_is_polled(&mut world);
-    let backup = (Category::Backup, "file 4 records 0-299");
-    world.acts(host(SCADA), host(PLC), Some(unit(1)), backup, Outcome::Accepted);
+    world.acts(host(SCADA), host(PLC), Some(unit(1)), |control| {
+        (control.category, control.target) = (Category::Backup, "file 4 records 0-299".into());
+    });
     let rows = world.finish();
     assert!(rows.findings("protocol.unauthenticated_control").is_empty());
     let operations =
@@ -411,7 +412,8 @@ fn silence_is_found_only_where_answers_would_have_been_seen() {
     world.talks(host(SCADA), host("10.0.0.3"), Some("modbus"), true);
     let rows = world.finish();
     let finding = rows.findings("communication.unanswered")[0];
-    assert_eq!(finding.summary.as_deref(), Some("12 of 40 requests over modbus got no answer."));
+    let told = "12 of 40 requests over modbus got no answer. To do: see whether it still exists and runs.";
+    assert_eq!(finding.summary.as_deref(), Some(told));
     assert_eq!((finding.count, finding.severity.as_str(), finding.peer_ip.as_deref()), (12, "low", Some(SCADA)));
 }
 

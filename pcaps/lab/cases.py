@@ -191,6 +191,38 @@ def udp_other_port(stem):
     return carried(stem, 1502, "--udp", transport="udp")
 
 
+@case("modbus/stranger")
+def stranger(stem):
+    """A plant at its daily work, and one write by somebody from another network, who comes late and asks for nothing."""
+    path = stem.with_suffix(".pcap")
+    with Lab("br0", "br1") as lab:
+        gateway = "10.20.0.1"
+        plc = lab.host("plc", "00:80:f4:12:34:56", "10.20.0.10", gateway=gateway)
+        moxa = lab.host("moxa", "00:90:e8:4c:10:20", "10.20.0.20")
+        scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50")
+        panel = lab.host("panel", "00:0e:8c:9b:10:60", "10.20.0.60")
+        historian = lab.host("hist", "00:14:22:aa:10:51", "10.20.0.51")
+        lab.router("router", ("02:0c:29:10:20:01", gateway, "br0"), ("02:0c:29:10:20:09", "10.20.9.1", "br1"))
+        laptop = lab.host("laptop", "3c:2c:30:11:10:99", "10.20.9.99", bridge="br1", gateway="10.20.9.1")
+        modbus_server(plc, {1: M340})
+        modbus_server(moxa, METERS)
+        with lab.capture(path, "tcp"):
+            at_work = [
+                scada.client("modbus_client.py", "10.20.0.10", "repeat,14", "holding,1,0,20", "inputs,1,0,12",
+                             "write_register,1,5,1500", "pause,5"),
+                panel.client("modbus_client.py", "10.20.0.10", "repeat,10", "coils,1,0,16", "holding,1,0,4",
+                             "write_coil,1,3,1", "pause,7"),
+                historian.client("modbus_client.py", "10.20.0.20", "identification,1,1,0", "identification,2,1,0",
+                                 "identification,17,1,0", "repeat,7", "holding,1,0,10", "registers,2,0,4",
+                                 "holding,17,4,6", "pause,10"),
+            ]
+            time.sleep(64)
+            laptop.python("modbus_client.py", "10.20.0.10", "write_register,1,40,9999")
+            for client in at_work:
+                client.wait(120)
+    return [path]
+
+
 @case("modbus/mbpoll")
 def mbpoll(stem):
     path = stem.with_suffix(".pcap")

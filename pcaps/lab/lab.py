@@ -76,7 +76,7 @@ def clear():
 class Lab:
     def __init__(self, *bridges):
         self.bridges = bridges or ("br0",)
-        self.namespaces, self.servers = [], []
+        self.namespaces, self.servers, self.ports = [], [], 0
 
     def __enter__(self):
         clear()
@@ -107,18 +107,31 @@ class Lab:
         call(f"ip -n {namespace} link set lo up")
         return namespace
 
-    def host(self, name, mac, address, bridge="br0"):
+    def host(self, name, mac, address, bridge="br0", gateway=None):
         namespace = self.add_namespace(name)
-        port = f"v{len(self.namespaces)}"
-        call(f"ip -n {PREFIX}lan link add {port} type veth peer name eth0 netns {namespace}")
-        call(f"ip -n {namespace} link set eth0 address {mac}")
+        self.plug(namespace, "eth0", mac, address, bridge)
+        if gateway:
+            call(f"ip -n {namespace} route add default via {gateway}")
+        return Host(self, name)
+
+    def router(self, name, *ends):
+        """A host between bridges; each end is a MAC, an address and a bridge."""
+        namespace = self.add_namespace(name)
+        for number, end in enumerate(ends):
+            self.plug(namespace, f"eth{number}", *end)
+        call(f"ip netns exec {namespace} sysctl -qw net.ipv4.ip_forward=1")
+
+    def plug(self, namespace, interface, mac, address, bridge):
+        self.ports += 1
+        port = f"v{self.ports}"
+        call(f"ip -n {PREFIX}lan link add {port} type veth peer name {interface} netns {namespace}")
+        call(f"ip -n {namespace} link set {interface} address {mac}")
         # Offloads leave wrong checksums and frames over the MTU in a capture.
-        call(f"ip netns exec {namespace} ethtool -K eth0 tx off tso off gso off gro off", stdout=subprocess.DEVNULL)
-        call(f"ip -n {namespace} addr add {address}/24 brd + dev eth0")
-        call(f"ip -n {namespace} link set eth0 up")
+        call(f"ip netns exec {namespace} ethtool -K {interface} tx off tso off gso off gro off", stdout=subprocess.DEVNULL)
+        call(f"ip -n {namespace} addr add {address}/24 brd + dev {interface}")
+        call(f"ip -n {namespace} link set {interface} up")
         call(f"ip -n {PREFIX}lan link set {port} master {bridge}")
         call(f"ip -n {PREFIX}lan link set {port} up")
-        return Host(self, name)
 
     @contextmanager
     def capture(self, path, *options, bridge="br0"):

@@ -6,6 +6,7 @@ mod catalogue;
 mod completions;
 mod config;
 mod diff;
+mod explain;
 mod extract;
 mod finding;
 mod man;
@@ -102,6 +103,9 @@ enum Command {
     /// What is different between two lakes or captures: assets, firmware, findings, relations
     #[command(after_help = "Example: otoscope diff lake-of-may lake-of-june --fail-on high")]
     Diff(diff::Arguments),
+    /// What a kind of finding means, when it is raised, what to do, and what proves the cure
+    #[command(after_help = "Example: otoscope explain control.stop")]
+    Explain(explain::Arguments),
     /// The packets that prove a finding, as a capture of their own
     #[command(after_help = "Example: otoscope extract f-3c1a --from captures -o proof.pcapng")]
     Extract(extract::Arguments),
@@ -167,6 +171,7 @@ fn carry_out(arguments: &Arguments) -> Result<u8> {
         Command::Asset(asset) => asset::run(asset),
         Command::Finding(finding) => finding::run(finding),
         Command::Diff(diff) => diff::run(diff),
+        Command::Explain(explain) => explain::run(explain),
         Command::Extract(extract) => extract::run(extract),
         Command::Schema(schema) => catalogue::schema(schema),
         Command::Fields(list) => catalogue::fields(list),

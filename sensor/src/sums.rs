@@ -8,7 +8,7 @@ use crate::flow::Flow;
 use crate::talk::Talk;
 use compact_str::CompactString;
 use dissectors::observation::{
-    Activity, Attempts, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic, Transport,
+    Activity, Aim, Attempts, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic, Transport,
 };
 use dissectors::{Action, Direction, Image, Observation, Place, Side, Subject, Timestamp, Words};
 use std::collections::BTreeMap;
@@ -122,6 +122,7 @@ impl Sums {
                 sent: Tally::default(),
                 first_seen: flow.first,
                 last_seen: flow.last,
+                aims: Vec::new(),
             },
             capture: flow.capture,
             flow: flow_of(flow, Side::A),
@@ -133,6 +134,9 @@ impl Sums {
         row.sent.add(flow.sent(Side::A));
         row.first_seen = row.first_seen.min(flow.first);
         row.last_seen = row.last_seen.max(flow.last);
+        if !flow.counted {
+            aim(&mut row.aims, Aim::at(port_of(flow, Side::B), flow.key.host(Side::B).address));
+        }
     }
 
     fn service(&mut self, flow: &Flow, window: Timestamp) {
@@ -329,6 +333,16 @@ impl Sums {
             let place = Place { capture: sum.capture, frame: None, time: sum.row.first_seen };
             into.push(observation(source.into(), Fact::Attempts(Box::new(sum.row)), place, "", sum.flow));
         }
+    }
+}
+
+/// Adds to the port's attempts; of a source that tries all ports the first few are enough.
+fn aim(aims: &mut Vec<Aim>, one: Aim) {
+    let has_room = aims.len() < Aim::MOST;
+    match aims.iter_mut().find(|aim| aim.port == one.port) {
+        Some(aim) => aim.add(one),
+        None if has_room => aims.push(one),
+        None => {}
     }
 }
 

@@ -73,13 +73,12 @@ fn are_ports(Mac(one): Mac, Mac(other): Mac) -> bool {
 }
 
 fn row(ground: &Ground<'_>, asset: &Asset<'_>, known: &Known, contest: &Contest, macs: [Mac; 2]) -> Option<FindingRow> {
-    let kind = ground.kinds.of(ADDRESS_CONFLICT)?;
     let address = known.key.host.address.to_string();
     let mut macs: Vec<String> = macs.iter().map(|mac| named(*mac)).collect();
     macs.sort_unstable();
     let details = BTreeMap::from([("address".to_owned(), address.clone()), ("macs".to_owned(), macs.join(", "))]);
     let words = BTreeMap::from([("address", address), ("macs", macs.join(" and "))]);
-    let mut row = ground.row(ADDRESS_CONFLICT, kind, Some(asset), &words, &[]);
+    let mut row = ground.of_asset(ADDRESS_CONFLICT, asset, words)?;
     row.details = details;
     row.count = int(contest.turns.len() as u64);
     row.first_seen = contest.turns.first()?.time;

@@ -1,43 +1,36 @@
-//! Findings of a moment, from dealings and assets.
+//! Findings of a moment, from dealings and assets: a file for each ground that they stand on.
+
+mod capture;
+mod communication;
+mod control;
+mod identity;
+mod joined;
+mod rank;
+mod scan;
 
 use super::assets::{Asset, Assets};
 use super::contest;
 use super::coverage::Unseen;
-use super::dealings::{Dealings, Deeds, Matter};
+use super::deeds::Graves;
 use super::known::Key;
+use super::matter::Matter;
 use super::rows::{self, int};
 use super::since::{self, Since};
 use super::sums::DeedKey;
 use crate::asset::{Attribute, id};
 use crate::baseline::Baseline;
 use crate::community;
-use crate::finding::{Kind, Kinds, Status, UNANSWERED, UNAUTHENTICATED_CONTROL, UNIDENTIFIED, fill};
+use crate::finding::{Kind, Kinds, Status, fill};
 use crate::protocol::Protocols;
 use crate::record::{EvidenceRow, FindingRow, Shared};
 use crate::rules::Rules;
+use control::Hour;
 use dissectors::Timestamp;
-use dissectors::observation::{Evidence, FlowId, Host, Transport};
+use dissectors::observation::{Evidence, FlowId, Transport};
+use joined::{Between, Relations};
+use scan::Scans;
+pub(super) use scan::Tracks;
 use std::collections::BTreeMap;
-
-/// What a finding about two assets is told apart by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Between {
-    asset: usize,
-    peer: Option<usize>,
-    protocol: &'static str,
-    port: u16,
-}
-
-/// What two assets had to do with each other, over all their addresses.
-#[derive(Default)]
-struct Joined {
-    requests: u64,
-    control: Matter,
-    deeds: Deeds,
-    unanswered: Matter,
-    /// Devices behind the asset that did not answer, and how often.
-    silent: BTreeMap<String, u64>,
-}
 
 /// All findings of a moment.
 pub(super) struct Findings {
@@ -45,6 +38,8 @@ pub(super) struct Findings {
     control: BTreeMap<Between, Shared>,
     /// How this moment differs from the baseline.
     pub(super) since: Option<Since>,
+    /// Those about the control actions of one hour.
+    hours: BTreeMap<Hour, Shared>,
 }
 
 /// What findings are made of.
@@ -59,29 +54,49 @@ pub(super) struct Ground<'a> {
 }
 
 impl Findings {
-    pub(super) fn of(ground: &Ground<'_>, dealings: &Dealings, unseen: &[Unseen]) -> Self {
-        let mut findings = Self { rows: Vec::new(), control: BTreeMap::new(), since: None };
-        for (between, joined) in ground.joined(dealings) {
-            if let Some(row) = ground.control(&between, &joined) {
+    pub(super) fn of(ground: &Ground<'_>, graves: &Graves, tracks: &Tracks<'_>, unseen: &[Unseen]) -> Self {
+        let mut findings = Self { rows: Vec::new(), control: BTreeMap::new(), hours: BTreeMap::new(), since: None };
+        let relations = Relations::of(ground, tracks.dealings);
+        let scans = Scans::of(ground, tracks);
+        for (between, joined) in relations.iter() {
+            if let Some(row) = ground.control(&relations, between, joined) {
                 findings.control.insert(between.clone(), row.finding_id.as_str().into());
                 findings.rows.push(row);
             }
-            findings.rows.extend(ground.unanswered(&between, &joined));
+            if !scans.explain(between) {
+                findings.rows.extend(ground.unanswered(between, joined));
+                findings.rows.extend(ground.failing(between, joined));
+            }
         }
-        findings.rows.extend(ground.assets.all.iter().filter_map(|asset| ground.unidentified(asset)));
+        findings.rows.extend(scans.iter().filter_map(|scan| ground.scan(scan)));
+        for (hour, row) in ground.hours(graves) {
+            findings.hours.insert(hour, row.finding_id.as_str().into());
+            findings.rows.push(row);
+        }
+        let assets = &ground.assets.all;
+        findings.rows.extend(assets.iter().filter_map(|asset| ground.unidentified(asset)));
         findings.rows.extend(contest::findings(ground));
+        let mut changed: BTreeMap<String, FindingRow> = BTreeMap::new();
+        let in_this_run = assets.iter().filter_map(|asset| ground.firmware_changed(asset));
+        changed.extend(in_this_run.map(|row| (row.finding_id.clone(), row)));
         if let Some(baseline) = ground.baseline {
             let (rows, since) = since::findings(ground, baseline);
             findings.since = Some(since);
-            findings.rows.extend(rows);
+            // What was known before the run goes before what was seen first in it.
+            changed.extend(rows.into_iter().map(|row| (row.finding_id.clone(), row)));
         }
+        findings.rows.extend(changed.into_values());
         findings.rows.extend(unseen.iter().filter_map(|unseen| ground.unseen(unseen)));
+        for row in &mut findings.rows {
+            ground.advise(row);
+            ground.prescribe(row);
+        }
         findings.rows.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.finding_id.cmp(&b.finding_id)));
         findings
     }
 
-    /// The finding that a control action belongs to.
-    pub(super) fn of_deed(&self, assets: &Assets<'_>, deed: &DeedKey) -> Option<Shared> {
+    /// The finding that a control action belongs to: that of its own hour before that of all its client does there.
+    pub(super) fn of_deed(&self, assets: &Assets<'_>, deed: &DeedKey, category: &str) -> Option<Shared> {
         let server = Key { host: deed.server, child: deed.child.clone().map(|child| (deed.carrier, child)) };
         let between = Between {
             asset: assets.place(&server)?,
@@ -89,7 +104,8 @@ impl Findings {
             protocol: deed.protocol,
             port: deed.port,
         };
-        self.control.get(&between).cloned()
+        let hour = Hour::of(&between, &deed.operation, category, deed.window);
+        self.hours.get(&hour).or_else(|| self.control.get(&between)).cloned()
     }
 
     /// How many are about each asset.
@@ -102,151 +118,36 @@ impl Findings {
     }
 }
 
-impl Ground<'_> {
-    fn joined(&self, dealings: &Dealings) -> BTreeMap<Between, Joined> {
-        let mut all: BTreeMap<Between, Joined> = BTreeMap::new();
-        for (key, dealing) in dealings.sorted() {
-            let Some(asset) = self.assets.place(&key.server) else { continue };
-            let peer = self.assets.place(&Key::host(key.client));
-            let between = Between { asset, peer, protocol: key.protocol, port: key.port };
-            let joined = all.entry(between).or_default();
-            joined.requests = joined.requests.saturating_add(dealing.requests);
-            joined.control.join(&dealing.control);
-            joined.deeds.join(&dealing.deeds);
-            if dealing.unanswered.count > 0 && (dealing.server_heard || self.gets_answers(key.client)) {
-                joined.unanswered.join(&dealing.unanswered);
-                if let Some(child) = key.server.child_key() {
-                    *joined.silent.entry(child).or_default() += dealing.unanswered.count;
-                }
-            }
-        }
-        all
-    }
+/// What every finding about something of an asset begins with.
+struct Draft<'d, 'a> {
+    name: &'d str,
+    asset: Option<&'d Asset<'a>>,
+    /// What tells it apart from others of its kind and asset.
+    key: Vec<&'d str>,
+    /// What the remedy acts on: findings that one action cures share its id.
+    target: String,
+    /// The words of its texts; its details are among them.
+    words: BTreeMap<&'d str, String>,
+}
 
-    /// Whether anybody was seen to answer this client: else a mirror that shows one direction explains the silence.
-    fn gets_answers(&self, client: Host) -> bool {
-        let asset = self.assets.of(client);
-        asset.is_some_and(|asset| asset.members.iter().any(|known| known.flows_two_way > 0))
-    }
-
-    /// Control messages without authentication, once per client and server.
-    fn control(&self, between: &Between, joined: &Joined) -> Option<FindingRow> {
-        let deeds = &joined.deeds;
-        let counts = [
-            ("accepted", deeds.accepted),
-            ("rejected", deeds.rejected),
-            ("unanswered", deeds.unanswered),
-            ("unknown", deeds.unknown),
-        ];
-        let told = counts.iter().fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
-        let messages = joined.control.count.max(told);
-        if messages == 0 || !self.protocols.of(between.protocol).is_open() {
-            return None;
-        }
-        let operations = operations(between, &joined.control);
-        let mut details = BTreeMap::from([("messages".to_owned(), messages.to_string())]);
-        details.extend(counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n.to_string())));
-        let operations = if operations.is_empty() { format!("{messages} in all") } else { operations };
-        details.insert("operations".to_owned(), operations);
-        if !deeds.targets.is_empty() {
-            details.insert("targets".to_owned(), deeds.targets.join(", "));
-        }
-        let mut row = self.between(UNAUTHENTICATED_CONTROL, between, &joined.control, details)?;
-        row.count = int(messages);
-        self.prescribe(&mut row, between);
-        Some(row)
-    }
-
-    fn unanswered(&self, between: &Between, joined: &Joined) -> Option<FindingRow> {
-        let unanswered = joined.unanswered.count;
-        if unanswered < self.kinds.of(UNANSWERED)?.at_least {
-            return None;
-        }
-        let requests = joined.requests.max(unanswered);
-        let mut details = BTreeMap::from([
-            ("requests".to_owned(), requests.to_string()),
-            ("unanswered".to_owned(), unanswered.to_string()),
-            ("operations".to_owned(), operations(between, &joined.unanswered)),
-        ]);
-        if !joined.silent.is_empty() {
-            let silent = joined.silent.iter().take(16).map(|(child, count)| format!("{child} ({count})"));
-            details.insert("silent".to_owned(), silent.collect::<Vec<_>>().join(", "));
-        }
-        let mut row = self.between(UNANSWERED, between, &joined.unanswered, details)?;
-        row.count = int(unanswered);
-        Some(row)
-    }
-
-    /// An asset of the plant that did not say what it is.
-    fn unidentified(&self, asset: &Asset<'_>) -> Option<FindingRow> {
-        let protocols = asset.protocols();
-        let serves_plant = protocols.iter().any(|name| self.protocols.of(name).industrial && asset.serves(name));
-        if asset.names_itself() || !(serves_plant || asset.value(Attribute::Role).is_some()) {
-            return None;
-        }
-        let kind = self.kinds.of(UNIDENTIFIED)?;
-        let naming = protocols.iter().filter_map(|name| {
-            let facts = self.protocols.of(name);
-            let how = if asset.serves(name) { &facts.server } else { &facts.client };
-            how.as_ref().map(|how| format!("{name}: {how}"))
-        });
-        let naming: Vec<String> = naming.collect();
-        let mut details = BTreeMap::from([("what_would_name_it".to_owned(), naming.join("; "))]);
-        if let Some(role) = asset.value(Attribute::Role) {
-            details.insert("role".to_owned(), role.to_owned());
-        }
-        let spoken: Vec<&str> = protocols.into_iter().collect();
-        let words = words(asset, None, &spoken.join(", "), &details);
-        let mut row = self.row(UNIDENTIFIED, kind, Some(asset), &words, &[]);
-        row.details = details;
-        row.count = 1;
-        (row.first_seen, row.last_seen) = (asset.first_seen(), asset.last_seen());
-        row.opened = row.first_seen;
-        let seen = asset.homes.iter().map(|home| home.seen.evidence).find(|evidence| evidence.frame.is_some());
-        row.evidence = seen.map(|evidence| evidence_row(&evidence, Some(asset))).into_iter().collect();
-        Some(row)
-    }
-
-    /// Something that the capture does not show. It is about the network, and no asset's.
-    fn unseen(&self, unseen: &Unseen) -> Option<FindingRow> {
-        let kind = self.kinds.of(unseen.kind)?;
-        let mut words: BTreeMap<&str, String> = unseen.words.clone();
-        words.extend(unseen.details.iter().map(|(word, value)| (word.as_str(), value.clone())));
-        let mut row = self.row(unseen.kind, kind, None, &words, &[&unseen.key]);
-        row.details = unseen.details.clone();
-        row.count = int(unseen.count);
-        (row.first_seen, row.last_seen) = unseen.span;
-        row.opened = row.first_seen;
-        row.evidence = unseen
-            .evidence
-            .iter()
-            .map(|evidence| EvidenceRow { context: rows::context(unseen.context), ..evidence_row(evidence, None) })
-            .collect();
-        row.evidence.extend(unseen.place.map(|place| EvidenceRow {
-            time: place.time,
-            capture: Some(place.capture.to_string()),
-            frame: place.frame.map(int),
-            display_filter: place.frame.map(|frame| format!("frame.number == {frame}")),
-            ..EvidenceRow::default()
-        }));
-        Some(row)
-    }
-
-    /// A finding about two assets.
+impl<'a> Ground<'a> {
+    /// A finding about two assets, told apart by more than those if `key` says so.
     fn between(
         &self,
         name: &str,
         between: &Between,
+        key: Option<&[&str]>,
         matter: &Matter,
         details: BTreeMap<String, String>,
     ) -> Option<FindingRow> {
-        let kind = self.kinds.of(name)?;
         let asset = self.assets.all.get(between.asset)?;
-        let peer = between.peer.and_then(|peer| self.assets.all.get(peer));
-        let words = words(asset, peer, between.protocol, &details);
+        let peer = self.peer(between);
         let port = between.port.to_string();
-        let key = [peer.map_or("", |peer| &*peer.id), &port, between.protocol];
-        let mut row = self.row(name, kind, Some(asset), &words, &key);
+        let mut parts = vec![peer.map_or("", |peer| &*peer.id)];
+        parts.extend(key.unwrap_or(&[&port, between.protocol]));
+        let words = words(asset, peer, between, &details);
+        let target = format!("{port}/{}", between.protocol);
+        let mut row = self.row(Draft { name, asset: Some(asset), key: parts, target, words })?;
         row.details = details;
         row.peer_asset_id = peer.map(|peer| peer.id.to_string());
         row.peer_name = peer.map(|peer| peer.title().to_owned());
@@ -256,32 +157,30 @@ impl Ground<'_> {
         (row.first_seen, row.last_seen) = matter.span?;
         row.opened = row.first_seen;
         row.evidence = matter.evidence.iter().map(|evidence| evidence_row(evidence, Some(asset))).collect();
+        row.evidence.sort_by_key(|evidence| (evidence.time, evidence.frame));
         Some(row)
     }
 
+    fn peer(&self, between: &Between) -> Option<&Asset<'a>> {
+        between.peer.and_then(|peer| self.assets.all.get(peer))
+    }
+
     /// What every finding has. Its id never changes: site, kind, asset and what tells it apart.
-    pub(super) fn row(
-        &self,
-        name: &str,
-        kind: &Kind,
-        asset: Option<&Asset<'_>>,
-        words: &BTreeMap<&str, String>,
-        key: &[&str],
-    ) -> FindingRow {
+    fn row(&self, draft: Draft<'_, '_>) -> Option<FindingRow> {
+        let Draft { name, asset, key, target, words } = draft;
+        let kind: &Kind = self.kinds.of(name)?;
         let asset_id = asset.map_or("", |asset| &*asset.id);
-        let parts = [self.site, name, asset_id].into_iter().chain(key.iter().copied());
-        // Findings that one action cures share its id: those of an asset and port, or of a network.
-        let target = key.get(usize::from(asset.is_some())..).unwrap_or_default().join("/");
-        FindingRow {
+        let parts = [self.site, name, asset_id].into_iter().chain(key);
+        Some(FindingRow {
             as_of: self.as_of,
             finding_id: id('f', parts),
             kind: name.to_owned(),
             severity: kind.severity.name().to_owned(),
-            score: kind.score(),
+            score: kind.score([]),
             status: Status::Open.name().to_owned(),
             disposition: Some("none".to_owned()),
-            title: fill(&kind.title, words),
-            summary: Some(fill(&kind.summary, words)),
+            title: fill(&kind.title, &words),
+            summary: Some(fill(&kind.summary, &words)),
             asset_id: asset.map(|asset| asset.id.to_string()),
             asset_name: asset.map(|asset| asset.title().to_owned()),
             asset_ip: asset.and_then(rows::first_ip),
@@ -290,49 +189,63 @@ impl Ground<'_> {
             techniques: kind.techniques.clone(),
             remediation: Some(kind.remediation.clone()),
             remediation_id: Some(id('r', [asset_id, &kind.remediation, &target])),
+            remediation_parameters: asset.map(device).unwrap_or_default(),
             verification: Some(kind.verification.clone()),
             verifiable: Some(kind.verifiable.clone()),
             ..FindingRow::default()
-        }
+        })
     }
 
-    /// What the tool that acts has to know.
-    fn prescribe(&self, row: &mut FindingRow, between: &Between) {
-        let Some(asset) = self.assets.all.get(between.asset) else { return };
-        let values = [
-            ("peer", row.peer_ip.clone()),
-            ("port", row.port.map(|port| port.to_string())),
-            ("vendor", asset.value(Attribute::Vendor).map(str::to_owned)),
-            ("model", asset.value(Attribute::Model).map(str::to_owned)),
-            ("serial", asset.value(Attribute::Serial).map(str::to_owned)),
-        ];
-        let known = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        row.remediation_parameters = known.collect();
+    /// What to do first is the last sentence of what was seen.
+    fn advise(&self, row: &mut FindingRow) {
+        let (Some(kind), Some(summary)) = (self.kinds.of(&row.kind), &row.summary) else { return };
+        row.summary = Some(format!("{summary} To do: {}.", kind.action_on(row)));
     }
+
+    /// What the tool that acts has to know besides the device: see "Parameters by remediation" in the schema.
+    fn prescribe(&self, row: &mut FindingRow) {
+        let Some(kind) = self.kinds.of(&row.kind).filter(|kind| kind.policy.is_some()) else { return };
+        let port = row.port.map(|port| port.to_string());
+        let values = [("peer", row.peer_ip.clone()), ("port", port), ("policy", kind.policy.clone())];
+        let known = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        row.remediation_parameters.extend(known);
+    }
+
+    /// A finding about an asset alone, of which there is one of its kind.
+    pub(super) fn of_asset(&self, name: &str, asset: &Asset<'_>, words: BTreeMap<&str, String>) -> Option<FindingRow> {
+        self.row(Draft { name, asset: Some(asset), key: Vec::new(), target: String::new(), words })
+    }
+}
+
+/// Which device it is, for the tool that acts.
+fn device(asset: &Asset<'_>) -> BTreeMap<String, String> {
+    let attributes = [Attribute::Vendor, Attribute::Model, Attribute::Serial];
+    let known = attributes.into_iter().filter_map(|attribute| Some((attribute, asset.value(attribute)?)));
+    known.map(|(attribute, value)| (attribute.name().to_owned(), value.to_owned())).collect()
 }
 
 /// The words that a kind's texts may hold.
 fn words<'w>(
     asset: &Asset<'_>,
     peer: Option<&Asset<'_>>,
-    protocol: &str,
+    between: &Between,
     details: &'w BTreeMap<String, String>,
 ) -> BTreeMap<&'w str, String> {
     let mut words: BTreeMap<&str, String> =
         details.iter().map(|(word, value)| (word.as_str(), value.clone())).collect();
     words.insert("asset", asset.title().to_owned());
     words.insert("peer", peer.map_or("an unknown host", Asset::title).to_owned());
-    words.insert("protocol", protocol.to_owned());
+    words.insert("protocol", between.protocol.to_owned());
+    words.insert("port", between.port.to_string());
     words
 }
 
 /// What was asked, the most frequent first.
-fn operations(between: &Between, matter: &Matter) -> String {
+fn operations(protocol: &str, matter: &Matter) -> String {
     let mut operations = matter.operations.clone();
     operations.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
-    let named = operations
-        .iter()
-        .map(|(operation, count)| format!("{} x {count}", rows::operation_title(between.protocol, operation)));
+    let named =
+        operations.iter().map(|(operation, count)| format!("{} x {count}", rows::operation_title(protocol, operation)));
     named.collect::<Vec<_>>().join(", ")
 }
 

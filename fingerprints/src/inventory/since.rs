@@ -72,7 +72,7 @@ fn new(ground: &Ground<'_>, baseline: &Baseline, device: &Device, asset: &Asset<
         what => format!("It calls itself {what}."),
     };
     let words = BTreeMap::from([("what", what), ("was", was(&details)), ("asset", asset.title().to_owned())]);
-    let mut row = ground.row(ASSET_NEW, ground.kinds.of(ASSET_NEW)?, Some(asset), &words, &[]);
+    let mut row = ground.of_asset(ASSET_NEW, asset, words)?;
     row.details = details;
     row.count = 1;
     (row.first_seen, row.last_seen, row.opened) = (asset.first_seen(), asset.last_seen(), asset.first_seen());
@@ -115,7 +115,7 @@ fn changed(
         BTreeMap::from([("old", change.old.clone()), ("new", change.new.clone())])
     });
     words.extend([("changes", said.join("; ")), ("asset", asset.title().to_owned())]);
-    let mut row = ground.row(kind, ground.kinds.of(kind)?, Some(asset), &words, &[]);
+    let mut row = ground.of_asset(kind, asset, words)?;
     let evidence: Vec<Evidence> = changes.iter().filter_map(|change| place(asset, change)).collect();
     row.details = details;
     if old.id != *asset.id {

@@ -3,8 +3,8 @@
 
 use arrayvec::ArrayVec;
 use dissectors::observation::{
-    Activity, Address, Attempts, Binding, Category, Child, ChildProof, Context, Control, Evidence, Fact, FlowId, Host,
-    Operation, Outcome, RolesFrom, Subject, Tag, Tally, Traffic, Transport, Value,
+    Activity, Address, Aim, Attempts, Binding, Category, Child, ChildProof, Context, Control, Evidence, Fact, FlowId,
+    Host, Operation, Outcome, RolesFrom, Subject, Tag, Tally, Traffic, Transport, Value,
 };
 use dissectors::{Direction, Mac, Observation, Place, Timestamp, protocols};
 use fingerprints::record::{AssetRow, ClaimRow, FindingRow, Record, ServiceRow};
@@ -168,37 +168,39 @@ impl World {
     }
 
     pub(crate) fn writes(&mut self, client: Host, server: Host, child: Option<Child>, target: &str, outcome: Outcome) {
-        self.acts(client, server, child, (Category::Write, target), outcome);
+        self.acts(client, server, child, |control| {
+            control.target = target.into();
+            control.outcome = outcome;
+        });
     }
 
-    pub(crate) fn acts(
-        &mut self,
-        client: Host,
-        server: Host,
-        child: Option<Child>,
-        (category, target): (Category, &str),
-        outcome: Outcome,
-    ) {
+    /// A client changes something: three writes of 17, unless told otherwise.
+    pub(crate) fn acts(&mut self, client: Host, server: Host, child: Option<Child>, change: impl FnOnce(&mut Control)) {
         let evidence = self.evidence(client, server, 502, "modbus");
-        let control = Control {
+        let mut control = Control {
             window: evidence.time.hour(),
             client,
             client_host: None,
             server_port: 502,
             protocol: "modbus",
             operation: Operation::Code(6),
-            category,
-            target: target.into(),
+            category: Category::Write,
+            target: "register 1".into(),
             value: Some("17".into()),
-            outcome,
+            outcome: Outcome::Accepted,
             image: None,
             count: 3,
             first: Place { time: evidence.time, capture: evidence.capture, frame: evidence.frame },
         };
+        change(&mut control);
         self.told(Subject { host: server, child }, Fact::Control(Box::new(control)), evidence);
     }
 
     pub(crate) fn attempts(&mut self, source: Host, flows: u64) {
+        self.aims(source, flows, Vec::new());
+    }
+
+    pub(crate) fn aims(&mut self, source: Host, flows: u64, aims: Vec<Aim>) {
         let evidence = self.evidence(source, host("10.9.9.9"), 502, "");
         let attempts = Attempts {
             window: evidence.time.hour(),
@@ -207,6 +209,7 @@ impl World {
             sent: Tally { packets: flows, bytes: 60 * flows },
             first_seen: evidence.time,
             last_seen: evidence.time,
+            aims,
         };
         self.told(source.into(), Fact::Attempts(Box::new(attempts)), evidence);
     }

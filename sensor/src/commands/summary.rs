@@ -9,7 +9,7 @@ use crate::source::{Account, LeftOut, Meaningless, link_words};
 use anyhow::Result;
 use dissectors::Timestamp;
 use dissectors::packet::FrameName;
-use fingerprints::finding::Severity;
+use fingerprints::finding::{Kinds, Severity};
 use fingerprints::inventory::Since;
 use fingerprints::record::{AssetRow, CoverageRow, FindingRow, Record, ServiceRow};
 use outputs::{rfc3339, visible};
@@ -369,7 +369,7 @@ fn address_of(asset: &AssetRow, hosts: &BTreeMap<&str, &str>) -> String {
     }
 }
 
-/// The worst findings, each with the line that shows its proof.
+/// The worst findings, each with the line that shows its proof; of the first also when it was and what to do.
 fn finding_list(reading: &Reading, findings: &[&FindingRow], shown: usize) -> Vec<Line> {
     let mut findings = findings.to_vec();
     findings.sort_by_cached_key(|finding| (Reverse(finding.score), Reverse(finding.count), finding.finding_id.clone()));
@@ -386,13 +386,24 @@ fn finding_list(reading: &Reading, findings: &[&FindingRow], shown: usize) -> Ve
     let more = if hidden > 0 { format!(" ({hidden} not shown)") } else { String::new() };
     let count = plural(findings.len(), "finding");
     let mut lines = vec![Line::head(&format!("{count}{colon}{}{more}", severities.join(", ")), count.len())];
+    let kinds = Kinds::builtin();
     for finding in findings.iter().take(shown) {
         let style = Severity::named(&finding.severity).map_or(Style::Plain, Style::Of);
         let title = fit(&finding.title, WIDTH - PROOF.len());
         lines.push(Line::new("  ", &padded(&finding.severity, 8), style, &format!(" {title}")));
+        if lines.len() == 2 {
+            lines.extend(first_step(&kinds, finding).map(|line| Line::new(PROOF, "", Style::Plain, &line)));
+        }
         lines.extend(proof(reading, finding).map(|line| Line::new(PROOF, &line, Style::Faint, "")));
     }
     lines
+}
+
+/// `2026-11-24 22:31:05: ask who it is`: when it was, and what to do first.
+fn first_step(kinds: &Kinds, finding: &FindingRow) -> Option<String> {
+    let action = kinds.of(&finding.kind)?.action_on(finding);
+    let time = rfc3339(finding.first_seen).replace('T', " ");
+    Some(fit(&format!("{}: {action}", time.get(..19)?), WIDTH - PROOF.len()))
 }
 
 /// `wireshark -r FILE -g FRAME`, to be pasted; where the path is too long for a line, the end of it.
@@ -681,6 +692,8 @@ fn dropped(name: &'static str) -> (&'static str, &'static str, &'static str) {
         "facts_about_nobody" => ("fact", "facts", " about hosts that were not taken in"),
         "joins_refused" => ("key", "keys", " borne by different devices, which are not joined by it"),
         "dealings_refused" => ("dealing", "dealings", " left out of findings: there are too many"),
+        "control_hours_refused" => ("control action", "control actions", " left out of findings: there are too many"),
+        "scans_refused" => ("track", "tracks", " of scanners not kept: there are too many"),
         "service_rows_lumped" => ("relation", "relations", " summed up as one: there are too many"),
         "activity_rows_lumped" => ("row", "rows", " of activity summed up as one: more than --memory holds"),
         "operation_rows_lumped" => ("row", "rows", " of operations summed up as one: more than --memory holds"),

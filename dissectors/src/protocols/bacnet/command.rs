@@ -106,12 +106,12 @@ fn write_file(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     Ok(Command::in_words(Category::File, target, value))
 }
 
-/// Clause 16.4.1.
+/// Clause 16.4.1. Who aborts a restore ends the procedure of clause 19.1, and restores nothing.
 fn reinitialize(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     let state = tag::number(parameters, 0)?;
     let category = match state {
-        2 | 3 => Category::Backup,
-        4..=7 => Category::Config,
+        2 | 3 | 6 => Category::Backup,
+        4 | 5 | 7 => Category::Config,
         _ => Category::Restart,
     };
     let target = CompactString::const_new("device");

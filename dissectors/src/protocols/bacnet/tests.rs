@@ -326,7 +326,7 @@ fn a_device_is_restarted_saved_or_restored() {
         ("02", "backup by 20: device = start-backup"),
         ("03", "backup by 20: device = end-backup"),
         ("04", "config by 20: device = start-restore"),
-        ("06", "config by 20: device = abort-restore"),
+        ("06", "backup by 20: device = abort-restore"),
         ("07", "config by 20: device = activate-changes"),
         ("40", "restart by 20: device = 64"),
     ] {
