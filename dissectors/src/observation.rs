@@ -465,7 +465,7 @@ pub struct Evidence {
     pub capture: u32,
     /// The frame's number there, from 1 as Wireshark counts; `None` when listening.
     pub frame: Option<u64>,
-    /// The frame's own time.
+    /// The frame's own time; that of the timeline where it has leapt alone.
     pub time: Timestamp,
     /// The protocol that told it.
     pub protocol: &'static str,
@@ -696,7 +696,7 @@ pub struct Activity {
 /// A frame of a capture. The earlier one is the smaller one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// The frame's own time.
+    /// The frame's own time; that of the timeline where it has leapt alone.
     pub time: Timestamp,
     /// Which capture, by its place in the run.
     pub capture: u32,

@@ -23,6 +23,10 @@ const CLOSED: [&str; 4] = ["gtp", "capwap.data", "teredo", "0x6400"];
 const OTHERWISE: &[(&str, What, &str)] = &[
     ("damaged/suricata-fuzz.pcap", What::Filter, "gives up at a record that lies; we find those that it swallowed"),
     ("it/gopacket-test100.pcapng", What::Time, "simple packet blocks have none; we tell that of the packet before"),
+    ("damaged/tcpdump-icmp6_mobileprefix_asan.pcap", What::Time, "a time that leaps alone is told as its neighbours'"),
+    ("it/mercury-new-stats-telemetry-test.pcap", What::Time, "likewise"),
+    ("other-ot/arkime-arkime_synthetic.pcap", What::Time, "likewise"),
+    ("telnet/pcappp-telnet.pcap", What::Time, "likewise"),
     ("dhcp/nfstream-dhcp_big_endian.pcapng", What::Time, "beyond all years, of which we tell the nearest"),
     ("other-ot/emre-PowerlinkEPL-epl.pcap", What::Id, "of POWERLINK's node numbers in place of the addresses"),
     ("damaged/flowlab-17_ah_invalid_payload_length_too_small.pcap", What::Id, "of TCP behind a header of length 0"),
