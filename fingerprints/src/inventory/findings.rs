@@ -30,6 +30,7 @@ use dissectors::observation::{Evidence, FlowId, Transport};
 use joined::{Between, Relations};
 use scan::Scans;
 pub(super) use scan::Tracks;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// All findings of a moment.
@@ -91,7 +92,7 @@ impl Findings {
             ground.advise(row);
             ground.prescribe(row);
         }
-        findings.rows.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.finding_id.cmp(&b.finding_id)));
+        findings.rows.sort_by_cached_key(|row| (Reverse(row.score), row.finding_id.clone()));
         findings
     }
 

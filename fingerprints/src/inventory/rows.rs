@@ -197,14 +197,13 @@ fn named(protocol: &str) -> Option<String> {
 pub(super) fn services(assets: &Assets<'_>, sums: [&Sums<ServiceKey, Service>; 2]) -> Vec<ServiceRow> {
     let all = sums.iter().flat_map(|sums| sums.sorted());
     let mut rows: Vec<ServiceRow> = all.map(|(key, sum)| service(assets, key, sum)).collect();
-    rows.sort_by(|a, b| service_order(a).cmp(&service_order(b)));
+    // Rows are large: each is moved once.
+    rows.sort_by_cached_key(service_order);
     rows
 }
 
-type ServiceOrder<'a> = (Timestamp, &'a Option<Shared>, Option<i32>, &'a Option<Shared>);
-
-fn service_order(row: &ServiceRow) -> ServiceOrder<'_> {
-    (row.window_start, &row.server_asset_id, row.server_port, &row.client_asset_id)
+fn service_order(row: &ServiceRow) -> (Timestamp, Option<Shared>, Option<i32>, Option<Shared>) {
+    (row.window_start, row.server_asset_id.clone(), row.server_port, row.client_asset_id.clone())
 }
 
 fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service) -> ServiceRow {
@@ -403,7 +402,7 @@ pub(super) fn operations(
         }
     };
     let mut rows: Vec<OperationRow> = sums.sorted().into_iter().map(row).collect();
-    rows.sort_by_key(|row| (row.time, row.frame));
+    rows.sort_by_cached_key(|row| (row.time, row.frame));
     rows
 }
 
