@@ -540,7 +540,7 @@ mod tests {
             ("read = 1", "1:1: read is a section: write [read], and its settings below it"),
             (
                 "json = true",
-                "1:1: json means different things in [read], [diff], [schema] and 2 more: put it under one of them",
+                "1:1: json means different things in [read], [diff], [explain] and 3 more: put it under one of them",
             ),
             (
                 "[schema]\njson = true\nsql = 'trino'",

@@ -315,7 +315,7 @@ fn the_summary_fits_a_small_screen() {
     fs::copy(pcaps().join("modbus/polling.pcap"), &capture).expect("a copy");
     let page = fits_a_small_screen(shown(&capture));
     assert!(page.contains("\nnext: otoscope findings PATH   otoscope asset ADDRESS PATH --why\n"), "{page}");
-    assert!(page.contains("           frame 30 of …") && page.contains("/polling.pcap\n"), "{page}");
+    assert!(page.contains("           frame 24 of …") && page.contains("/polling.pcap\n"), "{page}");
 }
 
 /// The page that a reading ends with, whatever its exit code.
