@@ -27,9 +27,12 @@ fn half_of(hash: u64) -> u32 {
     u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default()
 }
 
+/// 2 to the 64th by the golden ratio, made odd: the front of a product with it mixes well what differs in its last bits.
+pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// The hash by which the index finds a half again.
 fn spread(half: u32) -> u64 {
-    u64::from(half).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    u64::from(half).wrapping_mul(GOLDEN)
 }
 
 /// A hash table of at most `cap` entries.

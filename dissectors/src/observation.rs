@@ -1,5 +1,6 @@
 //! What a dissector or a lane has to say: who, what, when, and the proof.
 
+use crate::bounded::GOLDEN;
 use crate::field::Field;
 use crate::image::Image;
 use crate::side::Direction;
@@ -853,8 +854,6 @@ impl Aim {
 
     /// One conversation.
     pub fn at(port: u16, host: Address) -> Self {
-        // The front of a product with the golden ratio mixes well what differs in its last bits.
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
         let number = match host {
             Address::Ip(IpAddr::V4(ip)) => u64::from(ip.to_bits()),
             Address::Ip(IpAddr::V6(ip)) => {

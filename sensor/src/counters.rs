@@ -1,6 +1,7 @@
 //! What a flow counts of its messages between two flushes.
 
 use crate::source::{prefetch, prefetch_ahead};
+use dissectors::bounded::GOLDEN;
 use dissectors::observation::{Child, Operation, Place};
 use dissectors::out::Tallies;
 use dissectors::{Action, Count, Direction, Mark, PackedCount, Side, Timestamp, Words};
@@ -66,7 +67,6 @@ impl Tally {
 }
 
 const UNPACKED: u64 = u64::MAX;
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Codes that the packed keys of actions have room for.
 const CODES: u32 = 1 << 22;
 

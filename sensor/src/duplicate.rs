@@ -10,6 +10,7 @@
 
 use crate::flow::mix;
 use dissectors::Timestamp;
+use dissectors::bounded::GOLDEN;
 use dissectors::observation::{Context, Tag};
 use dissectors::packet::{Family, Headers, Layer};
 use std::ops::AddAssign;
@@ -219,8 +220,6 @@ pub(crate) fn can_be_told(headers: &Headers) -> bool {
         _ => false,
     }
 }
-
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use crate::conversation::Conversation;
 use crate::lane::LANES;
 use crate::talk::{Lent, Life, Talk, is_usual_port};
+use dissectors::bounded::GOLDEN;
 use dissectors::observation::{Context, Host, RolesFrom, Tally, Transport};
 use dissectors::packet::{Bits, Ends, Family, Headers, Layer, TcpFlags, TcpHeader};
 use dissectors::{Packet, Place, Scene, Side, Sides, Timestamp};
@@ -116,8 +117,7 @@ impl FlowKey {
             V6 => bits.high ^ bits.low.rotate_left(23),
             family => u64::from(family) << 48 | bits.low,
         };
-        let mix =
-            |bits: u64| bits.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mix = |bits: u64| bits.wrapping_mul(GOLDEN).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let pair = mix(end(self.a)).wrapping_add(mix(end(self.b)));
         const { assert!(LANES == 1 << 6) };
         (mix(pair) >> 58) as usize
