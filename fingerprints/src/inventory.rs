@@ -37,8 +37,8 @@ use crate::rules::Rules;
 use aims::Aims;
 use assets::Assets;
 use conduct::Conduct;
-pub use coverage::Blind;
 use coverage::Coverage;
+pub use coverage::{Blind, Hidden};
 use dealings::{DealingKey, Dealings};
 use deeds::Graves;
 use dissectors::observation::{

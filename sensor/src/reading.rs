@@ -8,7 +8,7 @@ use dissectors::observation::Tally;
 use dissectors::packet::FrameName;
 use dissectors::{Observation, Place, Timestamp};
 use fingerprints::baseline::Baseline;
-use fingerprints::inventory::{Blind, CaptureName, Inventory, Names, Since};
+use fingerprints::inventory::{Blind, CaptureName, Hidden, Inventory, Names, Since};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
 use fingerprints::rules::Rules;
 use outputs::{Lake, rfc3339};
@@ -219,7 +219,8 @@ impl Prepared {
             .collect();
         let captures: Vec<CaptureName> = looks.iter().map(name_of).collect();
         let run = run.unwrap_or_else(|| run_of(&job, baseline.as_ref(), looks));
-        for blind in unread_links(&totals).into_iter().chain(holes(&totals, &captures)) {
+        let unseen = unread_links(&totals).into_iter().chain(holes(&totals, &captures));
+        for blind in unseen.chain(dropped_before(&totals, &captures)) {
             inventory.blind(blind);
         }
         let mut records = inventory.finish(totals.clock, &captures);
@@ -242,6 +243,7 @@ fn unread_links(totals: &Totals) -> Vec<Blind> {
         let segment = format!("frames of link type {}", source::link_words(*number));
         let packets = tally.packets;
         Some(Blind {
+            hidden: Hidden::Unread,
             what: format!("{packets} {segment}, which is not read."),
             segment,
             key: format!("link/{number}"),
@@ -266,6 +268,7 @@ fn holes(totals: &Totals, captures: &[CaptureName]) -> Vec<Blind> {
         let minute = |time| rfc3339(time).replace('T', " ")[..16].to_owned();
         let (from, to) = (minute(hole.from), minute(hole.to));
         Some(Blind {
+            hidden: Hidden::Unread,
             segment: format!("{from} to {to} UTC"),
             key: format!("hole/{}", name.capture_id),
             what: format!(
@@ -278,6 +281,31 @@ fn holes(totals: &Totals, captures: &[CaptureName]) -> Vec<Blind> {
             of: account.packets.saturating_add(missing),
             span: (hole.from, hole.to),
             place: Some(Place { capture, frame: Some(hole.frame), time: hole.to }),
+        })
+    });
+    blind.collect()
+}
+
+/// What captures say that was dropped before it reached them.
+fn dropped_before(totals: &Totals, captures: &[CaptureName]) -> Vec<Blind> {
+    let accounts = totals.accounts.iter().zip(captures);
+    let blind = accounts.filter_map(|(account, name)| {
+        let [kernel, interface] = [account.drops.kernel, account.drops.interface].map(Option::unwrap_or_default);
+        let missing = kernel.saturating_add(interface);
+        let of = account.packets.saturating_add(missing);
+        Some(Blind {
+            hidden: Hidden::Dropped,
+            segment: name.path.clone(),
+            key: format!("dropped/{}", name.capture_id),
+            what: format!(
+                "The capture itself says that {missing} packets were dropped before they reached it, {kernel} by the \
+                 kernel and {interface} by the interface, and it holds {}.",
+                account.packets
+            ),
+            missing,
+            of,
+            span: (account.first?, account.last?),
+            place: None,
         })
     });
     blind.collect()

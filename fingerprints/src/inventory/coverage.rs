@@ -331,16 +331,27 @@ pub(super) struct Unseen {
     pub(super) context: Context,
 }
 
-/// Something of which a capture shows nothing at all.
+/// Why a capture does not show something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// Nothing of it is read.
+    Unread,
+    /// It was dropped before it reached the capture.
+    Dropped,
+}
+
+/// Something that a capture does not show.
 #[derive(Clone, Debug)]
 pub struct Blind {
-    /// What it is, in words: `frames of link type arcnet`.
+    /// Why.
+    pub hidden: Hidden,
+    /// What it is, in words: `frames of link type arcnet`; of what was dropped, the capture.
     pub segment: String,
     /// What tells it apart from others, the same whenever the same is read.
     pub key: String,
     /// What was seen of it, as a sentence.
     pub what: String,
-    /// Frames that were not read, or that would have come at the rate of the others.
+    /// Frames that were not read, that were dropped, or that would have come at the rate of the others.
     pub missing: u64,
     /// All frames, with those.
     pub of: u64,
@@ -353,8 +364,11 @@ pub struct Blind {
 impl Blind {
     /// What a finding tells of it, if it is enough.
     pub(super) fn unseen(&self, kinds: &Kinds) -> Option<Unseen> {
-        let kind = kinds.of(BLIND)?;
-        if self.missing < kind.at_least || !kind.is_beyond(self.missing, self.of) {
+        let (kind, is_enough) = match self.hidden {
+            Hidden::Unread => (BLIND, self.is_enough_unread(kinds.of(BLIND)?)),
+            Hidden::Dropped => (LOSS, kinds.of(LOSS)?.signs.get("dropped")?.holds(self.missing, self.of)),
+        };
+        if !is_enough {
             return None;
         }
         let details = BTreeMap::from([
@@ -363,9 +377,9 @@ impl Blind {
             ("share".to_owned(), percent(self.missing, self.of)),
         ]);
         Some(Unseen {
-            kind: BLIND,
+            kind,
             key: self.key.clone(),
-            words: BTreeMap::from([("what", self.what.clone())]),
+            words: BTreeMap::from([("what", self.what.clone()), ("where", self.segment.clone())]),
             details,
             span: self.span,
             count: self.missing,
@@ -373,6 +387,12 @@ impl Blind {
             place: self.place,
             context: Context::default(),
         })
+    }
+}
+
+impl Blind {
+    fn is_enough_unread(&self, kind: &Kind) -> bool {
+        self.missing >= kind.at_least && kind.is_beyond(self.missing, self.of)
     }
 }
 
@@ -395,11 +415,17 @@ impl Unseen {
             ("hours".to_owned(), counted(hours.len(), "hour")),
             ("share".to_owned(), percent(part, whole)),
         ]);
+        let mut words = BTreeMap::from([("where", named(&networks))]);
         let at: fn(&Cover) -> Option<Evidence> = if kind == ONE_WAY {
             details.insert("one_sided_packets".to_owned(), part.to_string());
             |cover| cover.one_sided_at
         } else {
             details.insert("lost_bytes".to_owned(), part.to_string());
+            let (share, hours) = (percent(part, whole), counted(hours.len(), "hour"));
+            let what = format!(
+                "{part} bytes are missing inside connections whose receivers had them, {share} % of all, in {hours}."
+            );
+            words.insert("what", what);
             |cover| cover.lost_at
         };
         let mut evidence: Vec<Evidence> = covers.iter().filter_map(|(_, cover)| at(cover)).collect();
@@ -410,7 +436,7 @@ impl Unseen {
         Self {
             kind,
             key: names.context(context),
-            words: BTreeMap::from([("where", named(&networks))]),
+            words,
             details,
             span: span.unwrap_or_default(),
             count: hours.len() as u64,

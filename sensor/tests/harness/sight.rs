@@ -131,7 +131,7 @@ fn lost_packets_are_told_with_the_frame_behind_the_hole() {
     let findings = unseen_of(polls(400, |packet| !(200..300).contains(&packet), |nanos| nanos));
     let finding = only(&findings);
     assert_eq!(finding.kind, LOSS);
-    assert_eq!(finding.title, "Connections of 10.0.0.0/24 miss bytes");
+    assert_eq!(finding.title, "Traffic of 10.0.0.0/24 is missing");
     // Fifty polls of 12 bytes, and fifty answers of 109.
     assert_eq!(finding.details["lost_bytes"], (50 * (12 + 109)).to_string());
     assert_eq!(frame_of(finding), Some(201));

@@ -770,7 +770,22 @@ fn what_interfaces_dropped_stands_in_health_and_nothing_where_they_say_nothing()
         (rows[0]["dropped_interface"].as_i64(), rows[0]["dropped_kernel"].as_i64())
     };
     assert_eq!(drops(&silent), (None, None));
-    assert_eq!(drops(&[silent, statistics].concat()), (Some(3), Some(40)));
+    assert_eq!(drops(&[silent.clone(), statistics].concat()), (Some(3), Some(40)));
+    // So many that what is missing matters, and so few that it does not.
+    let lost = |kernel: u64| {
+        let path = write(
+            &folder,
+            "lossy.pcapng",
+            &[silent.clone(), block(5, &[&[0; 12][..], &option(7, kernel)].concat())].concat(),
+        );
+        let output =
+            otoscope().args(["findings", shown(&path), "--format", "json"]).output().expect("it starts").stdout;
+        let rows: Vec<Value> = serde_json::from_slice(&output).expect("an array of objects");
+        let losses = rows.into_iter().filter(|row| row["kind"] == "coverage.loss");
+        losses.map(|row| (row["count"].clone(), row["title"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(lost(9), []);
+    assert_eq!(lost(10), [(10.into(), "Traffic of lossy.pcapng is missing".into())]);
 }
 
 #[test]
