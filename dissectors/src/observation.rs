@@ -787,7 +787,7 @@ impl Outcome {
     }
 }
 
-/// A control action with its outcome; equal ones of a window are summed, the first keeps its value and place.
+/// A control action with its outcome; equal ones of a window are summed, the first keeps its value, reason and place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {
     /// The full hour of packet time that the count belongs to.
@@ -810,6 +810,8 @@ pub struct Control {
     pub value: Option<CompactString>,
     /// What became of it.
     pub outcome: Outcome,
+    /// Why it was refused, where the answer says so.
+    pub reason: Option<CompactString>,
     /// What was transferred, if anything was.
     pub image: Option<Image>,
     /// How many in this window.

@@ -185,6 +185,8 @@ pub struct Action {
     pub value: Option<Words>,
     /// What became of it.
     pub outcome: Outcome,
+    /// Why it was refused, where the answer says so.
+    pub reason: Option<Words>,
     /// What was transferred, if anything was. In a box, because nearly nothing is.
     pub image: Option<Box<Image>>,
     /// Where the request stands.

@@ -181,7 +181,7 @@ impl<R: Request> Pending<R> {
         while let Some(waiting) = self.take(0) {
             match ending {
                 Ending::Closed => waiting.in_vain(out),
-                Ending::Unseen => waiting.act(Outcome::Unknown, out),
+                Ending::Unseen => waiting.act(Outcome::Unknown, None, out),
             }
         }
     }
@@ -210,26 +210,43 @@ impl<R: Request> Waiting<R> {
     /// It was answered.
     #[inline]
     pub(crate) fn answered(&self, outcome: Outcome, out: &mut Out<'_>) {
-        self.act(outcome, out);
+        self.act(outcome, None, out);
+    }
+
+    /// It was refused, and the answer says why.
+    pub(crate) fn refused(&self, reason: Option<Words>, out: &mut Out<'_>) {
+        self.act(Outcome::Rejected, reason, out);
     }
 
     /// It waits no more, and no answer was seen.
     pub(crate) fn in_vain(&self, out: &mut Out<'_>) {
         if self.is_owed_an_answer {
             out.unanswered(self.request.count(), self.place);
-            self.act(Outcome::Unanswered, out);
+            self.act(Outcome::Unanswered, None, out);
         } else {
-            self.act(Outcome::Unknown, out);
+            self.act(Outcome::Unknown, None, out);
         }
     }
 
     #[inline]
-    fn act(&self, outcome: Outcome, out: &mut Out<'_>) {
+    fn act(&self, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
         let Some(Command { category, target, value }) = self.request.command() else { return };
         let Count { sender, child, operation, .. } = self.request.count();
         let client_host = self.request.client_host();
         let place = self.place;
-        out.act(Action { sender, client_host, child, operation, category, target, value, outcome, image: None, place });
+        out.act(Action {
+            sender,
+            client_host,
+            child,
+            operation,
+            category,
+            target,
+            value,
+            outcome,
+            reason,
+            image: None,
+            place,
+        });
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {

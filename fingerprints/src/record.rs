@@ -242,6 +242,7 @@ pub struct OperationRow {
     pub finding_id: Option<Shared>,
     pub capture: Option<Shared>,
     pub frame: Option<i64>,
+    pub reason: Option<String>,
 }
 
 /// A finding: its state as of a moment.

@@ -21,7 +21,7 @@ pub use tables::TABLES;
 pub use text::text;
 
 /// The version of the schema that this program writes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A public table.
 #[derive(Debug)]

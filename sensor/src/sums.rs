@@ -297,6 +297,7 @@ impl Sums {
                 target: key.target.clone(),
                 value: action.value.as_ref().map(Words::text),
                 outcome: key.outcome,
+                reason: action.reason.as_ref().map(Words::text),
                 image: key.image,
                 count: 0,
                 first: action.place,
@@ -309,6 +310,7 @@ impl Sums {
         if action.place < sum.row.first {
             sum.row.first = action.place;
             sum.row.value = action.value.as_ref().map(Words::text);
+            sum.row.reason = action.reason.as_ref().map(Words::text);
             sum.row.client_host.clone_from(&action.client_host);
             sum.flow = flow_of(flow, action.sender);
         }

@@ -12,6 +12,7 @@
 mod apdu;
 mod bvlc;
 mod command;
+mod names;
 mod npdu;
 mod object;
 mod pending;
@@ -164,13 +165,13 @@ impl Conversation {
         if service.is_some_and(|service| !service::is_notification(service)) {
             out.server(turn.sender);
         }
-        let (mark, outcome) = match answer.kind {
-            AnswerKind::Acknowledged => (Mark::Plain, Outcome::Accepted),
-            AnswerKind::Error | AnswerKind::Reject | AnswerKind::Abort => (Mark::Exception, Outcome::Rejected),
-        };
+        let mark = if answer.kind == AnswerKind::Acknowledged { Mark::Plain } else { Mark::Exception };
         turn.count_response(service.map_or(answer.kind.operation(), |code| Operation::Code(code.into())), mark, out);
         if let Some(waiting) = waiting {
-            waiting.answered(outcome, out);
+            match mark {
+                Mark::Plain => waiting.answered(Outcome::Accepted, out),
+                _ => waiting.refused(answer.reason(), out),
+            }
         }
     }
 }

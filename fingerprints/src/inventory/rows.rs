@@ -391,6 +391,7 @@ pub(super) fn operations(
             client_host_claimed: deed.client_host.as_ref().map(ToString::to_string),
             value: deed.value.as_ref().map(ToString::to_string),
             outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name()),
+            reason: deed.reason.as_ref().map(ToString::to_string),
             count: int(deed.count),
             image_sha256: key.image.map(|image| image.to_string()),
             image_bytes: key.image.map(|image| int(image.bytes)),

@@ -285,6 +285,8 @@ pub(super) struct DeedKey {
 pub(super) struct Deed {
     pub(super) category: Category,
     pub(super) value: Option<CompactString>,
+    /// Why it was refused.
+    pub(super) reason: Option<CompactString>,
     pub(super) client_host: Option<Box<str>>,
     pub(super) count: u64,
     pub(super) first: Place,
@@ -307,15 +309,15 @@ impl DeedKey {
 impl Deed {
     /// About what a row costs, here and as it is written.
     pub(super) fn weight(key: &DeedKey, deed: &Self) -> usize {
-        let own =
-            deed.value.as_ref().map_or(0, CompactString::len) + deed.client_host.as_ref().map_or(0, |host| host.len());
+        let words = deed.value.iter().chain(&deed.reason).map(CompactString::len).sum::<usize>();
+        let own = words + deed.client_host.as_ref().map_or(0, |host| host.len());
         let texts = 2 * (key.target.len() + own);
         size_of::<(DeedKey, Self)>() + size_of::<OperationRow>() + 240 + texts + heap(&key.operation)
     }
 
     /// As a part of the row of all that found no room: the first one's value is no value of all.
     pub(super) fn of_the_rest(self) -> Self {
-        Self { value: None, client_host: None, ..self }
+        Self { value: None, reason: None, client_host: None, ..self }
     }
 
     pub(super) fn of(control: &Control, server: &Subject, evidence: Evidence) -> (DeedKey, Self) {
@@ -335,6 +337,7 @@ impl Deed {
         let deed = Self {
             category: control.category,
             value: control.value.clone(),
+            reason: control.reason.clone(),
             client_host: control.client_host.clone(),
             count: control.count,
             first: control.first,
@@ -347,6 +350,7 @@ impl Deed {
         self.count = self.count.saturating_add(other.count);
         if other.first < self.first {
             (self.value, self.first, self.evidence) = (other.value.clone(), other.first, other.evidence);
+            self.reason.clone_from(&other.reason);
             self.client_host.clone_from(&other.client_host);
         }
     }

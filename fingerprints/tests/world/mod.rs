@@ -188,6 +188,7 @@ impl World {
             target: "register 1".into(),
             value: Some("17".into()),
             outcome: Outcome::Accepted,
+            reason: None,
             image: None,
             count: 3,
             first: Place { time: evidence.time, capture: evidence.capture, frame: evidence.frame },

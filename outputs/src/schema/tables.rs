@@ -299,6 +299,9 @@ table! {
         capture: Option<Shared> = "The capture or interface of the first time.";
         frame: Option<i64> = "The frame of the first time, from 1; null when listening.";
     }
+    since 3 {
+        reason: Option<String> = "Why it was rejected, in the protocol's own words, where the answer says so.";
+    }
 }
 
 table! {

@@ -138,7 +138,7 @@ fn planted() -> Planted {
             number += 1;
             let word = Operation::word(&text(stranger, &format!("zq{place}")));
             texts.entry(format!("{} operation", protocol.name)).or_default().push(word.to_string());
-            let [target, value, claimed] = ["target", "value", "client host"].map(|what| {
+            let [target, value, reason, claimed] = ["target", "value", "reason", "client host"].map(|what| {
                 let value = Value::text(&text(stranger, &format!("zq{number}{what}"))).to_compact_string();
                 texts.entry(format!("{} {what}", protocol.name)).or_default().push(value.to_string());
                 value
@@ -154,7 +154,8 @@ fn planted() -> Planted {
                     category: Category::Write,
                     target,
                     value: Some(value),
-                    outcome: Outcome::Accepted,
+                    outcome: Outcome::Rejected,
+                    reason: Some(reason),
                     image: None,
                     count: 1,
                     first,

@@ -1,6 +1,9 @@
 //! The heads of application messages (ASHRAE 135-2020, clause 20.1). Parameters stay unread here.
 
+use super::{names, tag};
+use crate::out::Words;
 use crate::reader::{Reader, Stop};
+use compact_str::{ToCompactString, format_compact};
 
 /// One application protocol data unit.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Answer<'a> {
     pub(super) segment: Segment,
     /// Rejects and aborts name none.
     pub(super) service: Option<u8>,
+    /// The service, or why it is rejected or aborted.
+    code: u8,
     pub(super) parameters: Reader<'a>,
 }
 
@@ -116,7 +121,21 @@ impl<'a> Answer<'a> {
         let segment = Segment::read(flags, &mut reader)?;
         let code = reader.u8()?;
         let service = matches!(kind, AnswerKind::Acknowledged | AnswerKind::Error).then_some(code);
-        Ok(Self { kind, invoke, segment, service, parameters: reader })
+        Ok(Self { kind, invoke, segment, service, code, parameters: reader })
+    }
+}
+
+impl Answer<'_> {
+    /// Why it refuses, in the standard's words (clauses 18.1 to 18.10): `property: write-access-denied`. Nothing where
+    /// the error is none of the standard's; that it refuses is told all the same.
+    pub(super) fn reason(&self) -> Option<Words> {
+        let reason = match self.kind {
+            AnswerKind::Acknowledged => return None,
+            AnswerKind::Error => tag::error(&mut self.parameters.clone()).ok()?.to_compact_string(),
+            AnswerKind::Reject => format_compact!("reject: {}", names::enumerated("reject-reason", self.code)),
+            AnswerKind::Abort => format_compact!("abort: {}", names::enumerated("abort-reason", self.code)),
+        };
+        Some(reason.into())
     }
 }
 

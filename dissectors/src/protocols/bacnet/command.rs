@@ -1,5 +1,6 @@
 //! What control requests do, in the words of the operations table. Passwords are never read.
 
+use super::names;
 use super::object::{Kind, Object, Property};
 use super::service::{
     ADD_LIST_ELEMENT, ATOMIC_WRITE_FILE, CREATE_OBJECT, DELETE_OBJECT, DEVICE_COMMUNICATION_CONTROL,
@@ -115,7 +116,7 @@ fn reinitialize(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
         _ => Category::Restart,
     };
     let target = CompactString::const_new("device");
-    Ok(Command::in_words(category, target, Some(name(&STATES, state))))
+    Ok(Command::in_words(category, target, Some(names::enumerated("reinitialized-state", state))))
 }
 
 /// Clause 16.1.1.
@@ -124,7 +125,7 @@ fn silence(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
     let state = tag::number(parameters, 1)?;
     let category = if state == ENABLE { Category::Write } else { Category::Stop };
     let target = CompactString::const_new("communication");
-    Ok(Command::in_words(category, target, Some(name(&COMMUNICATION, state))))
+    Ok(Command::in_words(category, target, Some(names::enumerated("enable-disable", state))))
 }
 
 /// Clause 13.13.1: of one object, or of all that it concerns.
@@ -136,7 +137,7 @@ fn operate(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
         Some(object) => object.to_compact_string(),
         None => CompactString::const_new("device"),
     };
-    Ok(Command::in_words(Category::Operate, target, Some(operation.to_compact_string())))
+    Ok(Command::in_words(Category::Operate, target, Some(names::enumerated("life-safety-operation", operation))))
 }
 
 /// A property in context tags from `first` on, and its place in it.
@@ -159,23 +160,4 @@ fn line(property: Property, value: Value<'_>) -> Option<CompactString> {
     if may_be_secret { None } else { value.line() }
 }
 
-fn name(names: &[&'static str], number: u32) -> CompactString {
-    let name = usize::try_from(number).ok().and_then(|number| names.get(number));
-    name.map_or_else(|| number.to_compact_string(), |name| CompactString::const_new(name))
-}
-
-/// `reinitializedStateOfDevice`.
-static STATES: [&str; 8] = [
-    "coldstart",
-    "warmstart",
-    "start-backup",
-    "end-backup",
-    "start-restore",
-    "end-restore",
-    "abort-restore",
-    "activate-changes",
-];
-
-/// `enable-disable`.
-static COMMUNICATION: [&str; 3] = ["enable", "disable", "disable-initiation"];
 const ENABLE: u32 = 0;

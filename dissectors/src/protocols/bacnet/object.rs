@@ -1,5 +1,6 @@
 //! Objects and properties, by number and by the names of the standard (ASHRAE 135-2020, clause 21).
 
+use super::names;
 use crate::reader::{Reader, Stop};
 use std::fmt;
 
@@ -48,7 +49,7 @@ impl Property {
 /// `analog-output 3`; `object 300:3` for a type that the standard does not name.
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match name(OBJECT_TYPES, self.kind) {
+        match names::object_type(self.kind) {
             Some(name) => write!(f, "{name} {}", self.instance),
             None => write!(f, "object {}:{}", self.kind, self.instance),
         }
@@ -58,7 +59,7 @@ impl fmt::Display for Object {
 /// `analog-output`; `object 300` for a type that the standard does not name.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match name(OBJECT_TYPES, self.0) {
+        match names::object_type(self.0) {
             Some(name) => f.write_str(name),
             None => write!(f, "object {}", self.0),
         }
@@ -68,7 +69,7 @@ impl fmt::Display for Kind {
 /// `present-value`, `priority-array[3]`; `property 600` for one that our table does not name.
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match name(PROPERTIES, self.number) {
+        match names::property(self.number) {
             Some(name) => f.write_str(name)?,
             None => write!(f, "property {}", self.number)?,
         }
@@ -76,24 +77,12 @@ impl fmt::Display for Property {
     }
 }
 
-/// The name that stands beside a number in a table; read only when a control action is told.
-fn name(table: &'static str, number: u32) -> Option<&'static str> {
-    table.lines().filter_map(|line| line.split_once('\t')).find_map(|(code, name)| {
-        let is_it = code.parse() == Ok(number);
-        is_it.then_some(name)
-    })
-}
-
 const DEVICE: u32 = 8;
 const ANY_INSTANCE: u32 = 0x3f_ffff;
-
-static OBJECT_TYPES: &str = include_str!("../../../data/bacnet-objects.tsv");
-static PROPERTIES: &str = include_str!("../../../data/bacnet-properties.tsv");
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn objects_and_properties_bear_their_names_or_numbers() {
@@ -113,17 +102,5 @@ mod tests {
         assert_eq!(instance(DEVICE, 8601), Some(8601));
         assert_eq!(instance(DEVICE, ANY_INSTANCE), None);
         assert_eq!(instance(0, 8601), None);
-    }
-
-    #[test]
-    fn every_line_of_the_tables_is_a_number_of_its_own_and_a_name() {
-        for table in [OBJECT_TYPES, PROPERTIES] {
-            let mut numbers = BTreeSet::new();
-            for line in table.lines() {
-                let (number, name) = line.split_once('\t').expect("a tab");
-                assert!(numbers.insert(number.parse::<u32>().expect("a number")), "{number} stands twice");
-                assert!(!name.is_empty(), "{number} has no name");
-            }
-        }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Dates, times, octet and bit strings are walked over: no parameter that is told is one.
 
+use super::names;
 use super::object::Object;
 use crate::reader::{Reader, Stop};
 use arrayvec::ArrayVec;
 use compact_str::{CompactString, ToCompactString};
 use std::borrow::Cow;
+use std::fmt;
 
 /// One tag with what it holds.
 enum Item<'a> {
@@ -41,6 +43,21 @@ pub(super) enum Value<'a> {
 pub(super) struct Text<'a> {
     charset: u8,
     bytes: &'a [u8],
+}
+
+/// Why something is refused (clause 18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    class: u64,
+    code: u64,
+}
+
+/// `property: write-access-denied`.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (class, code) = (names::enumerated("error-class", self.class), names::enumerated("error-code", self.code));
+        write!(f, "{class}: {code}")
+    }
 }
 
 /// The number in context tag `number`, which must come next.
@@ -131,6 +148,18 @@ pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Value<
         }
     }
     Ok(first.unwrap_or(Value::Other))
+}
+
+/// An error's class and code, which stand alone or in context tag 0 (clause 21, `Error` and the errors of services).
+pub(super) fn error(reader: &mut Reader<'_>) -> Result<Refusal, Stop> {
+    let mut ahead = reader.clone();
+    if let Item::Opening(0) = Item::read(&mut ahead)? {
+        *reader = ahead;
+    }
+    match (value(reader)?, value(reader)?) {
+        (Value::Enumerated(class), Value::Enumerated(code)) => Ok(Refusal { class, code }),
+        _ => Err(reader.malformed("an error without class or code")),
+    }
 }
 
 /// Whether all that is left is tagged data, to its very end.

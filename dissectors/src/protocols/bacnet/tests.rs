@@ -282,9 +282,9 @@ fn a_write_is_told_with_its_outcome() {
         assert_eq!(story(&[('>', WRITE), ('<', answer)]), [&asked[..], &[counted, &write]].concat());
     };
     told(WRITE_ACK, "B response 15", "accepted");
-    told(WRITE_ERROR, "B response 15 exception", "rejected");
-    told(REJECT, "B response 15 exception", "rejected");
-    told(ABORT, "B response 15 exception", "rejected");
+    told(WRITE_ERROR, "B response 15 exception", "rejected (property: write-access-denied)");
+    told(REJECT, "B response 15 exception", "rejected (reject: unrecognized-service)");
+    told(ABORT, "B response 15 exception", "rejected (abort: segmentation-not-supported)");
 }
 
 #[test]
@@ -370,8 +370,8 @@ fn objects_are_made_and_unmade_and_lists_and_files_are_changed() {
     assert_eq!(act(7, "c4 02800001 1e 31 05 21 01 63 010203 1f"), "file by 7: file 1 = from record 5");
     assert_eq!(act(7, "c4 02800001 0e 31 ff 63 010203 0f"), "file by 7: file 1 = at the end");
     // [0] process 1, [1] source 'A', [2] request 4: reset, [3] life-safety-point 2
-    assert_eq!(act(27, "09 01 1a 00 41 29 04 3c 05400002"), "operate by 27: life-safety-point 2 = 4");
-    assert_eq!(act(27, "09 01 1a 00 41 29 04"), "operate by 27: device = 4");
+    assert_eq!(act(27, "09 01 1a 00 41 29 04 3c 05400002"), "operate by 27: life-safety-point 2 = reset");
+    assert_eq!(act(27, "09 01 1a 00 41 29 04"), "operate by 27: device = reset");
 }
 
 #[test]

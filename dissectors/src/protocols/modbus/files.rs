@@ -161,6 +161,7 @@ impl Transfer {
             target: target(file, self.first, self.records).into(),
             value,
             outcome: Outcome::Accepted,
+            reason: None,
             image: self.content.image().map(Box::new),
             place: self.place,
         });

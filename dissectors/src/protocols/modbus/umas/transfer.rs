@@ -193,6 +193,7 @@ impl Transfer {
             target,
             value: self.flaw.map(Into::into),
             outcome,
+            reason: None,
             image: image.map(Box::new),
             place: self.begun,
         });
