@@ -337,6 +337,8 @@ pub enum Fact {
     Again {
         /// Which property.
         field: &'static Field,
+        /// Which of its codes, where each is counted for itself; else it is the value that was told last.
+        code: Option<u32>,
         /// How often in this window.
         count: u64,
     },

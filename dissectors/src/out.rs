@@ -197,6 +197,7 @@ pub struct Action {
 enum About {
     Attribute(&'static str),
     Numbered(&'static str, u32),
+    Code(&'static str, u32),
     Binding(Mac, Binding),
     Child(ChildProof),
 }
@@ -236,7 +237,8 @@ impl Known {
     fn repeats(&mut self) -> Option<Observation> {
         let field = self.field?;
         let (evidence, count) = self.repeated.take()?;
-        let fact = Fact::Again { field, count };
+        let code = if let About::Code(_, code) = self.about { Some(code) } else { None };
+        let fact = Fact::Again { field, code, count };
         Some(Observation { time: evidence.time, subject: self.subject.clone(), fact, evidence })
     }
 }
@@ -535,6 +537,16 @@ impl<'a> Out<'a> {
         self.attribute(side, child, field, &number.to_be_bytes(), || Value::Integer(number));
     }
 
+    /// One of the codes that the device on a side, or its child, gives by and by: each is told once, and its repeats are
+    /// counted for itself.
+    pub fn code(&mut self, side: Side, child: Option<&Child>, field: &'static Field, code: u32) {
+        let subject = self.end(side, child);
+        self.once(subject, About::Code(field.name, code), Some(field), 0, || Fact::Attribute {
+            field,
+            value: Value::Integer(code.into()),
+        });
+    }
+
     /// A child stands behind the host on a side.
     pub fn child(&mut self, side: Side, child: &Child, proof: ChildProof) {
         let subject = self.end(side, Some(child));
@@ -690,6 +702,7 @@ mod tests {
         let second = observation.time.nanos() / 1_000_000_000;
         match &observation.fact {
             Fact::Attribute { value, .. } => format!("{second}: {value}"),
+            Fact::Again { code: Some(code), count, .. } => format!("{second}: {code}, {count} more"),
             Fact::Again { count, .. } => format!("{second}: {count} more"),
             other => format!("{second}: {other:?}"),
         }
@@ -762,6 +775,21 @@ mod tests {
         assert_eq!(desk.told.flaps(), 0);
         desk.out(121, Side::B).numbered(Side::B, None, (&NAME, 128), "three");
         assert_eq!(desk.told(), ["120: 2 more", "121: three"]);
+    }
+
+    #[test]
+    fn codes_are_counted_each_for_itself() {
+        let mut desk = Desk::new();
+        let mut told = Vec::new();
+        for (second, code) in [(0, 4), (1, 6), (2, 4), (3, 6), (4, 4)] {
+            desk.out(second, Side::B).code(Side::B, None, &NAME, code);
+            told.extend(desk.told());
+        }
+        assert_eq!(told, ["0: 4", "1: 6"]);
+        let mut repeats = desk.repeats();
+        repeats.sort();
+        assert_eq!(repeats, ["3: 6, 1 more", "4: 4, 2 more"]);
+        assert_eq!(desk.told.flaps(), 0);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod sightings;
 mod since;
 mod state;
 mod sums;
+mod troubles;
 
 use crate::baseline::Baseline;
 use crate::finding::Kinds;
@@ -56,6 +57,7 @@ use state::History;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey};
+use troubles::Troubles;
 
 /// What an inventory is told once.
 #[derive(Clone, Debug)]
@@ -129,6 +131,7 @@ pub struct Inventory {
     graves: Graves,
     aims: Aims,
     sightings: Sightings,
+    troubles: Troubles,
     services: Sums<ServiceKey, Service>,
     attempts: Sums<ServiceKey, Service>,
     activity: Sums<TalkKey, Talk>,
@@ -158,6 +161,7 @@ impl Inventory {
         let of_a_table = settings.max_row_bytes / 8 * 5;
         let of_states = settings.max_row_bytes / 16;
         let protocols = Protocols::builtin();
+        let kinds = Kinds::builtin();
         Self {
             registry: Registry::new(settings.max_assets, settings.max_known_bytes),
             dealings: Dealings::within(settings.max_dealings),
@@ -169,8 +173,9 @@ impl Inventory {
             coverage: Coverage::new(settings.max_rows.min(of_states / STATE_ROW)),
             aims: Aims::within((settings.max_dealings / 8).max(64), &protocols),
             sightings: Sightings::new((settings.max_dealings / 8).max(64), sightings::MOST_OF_A_CLIENT),
+            troubles: Troubles::within((settings.max_dealings / 8).max(64), &kinds),
             protocols,
-            kinds: Kinds::builtin(),
+            kinds,
             marks: Marks::builtin(),
             now: None,
             history: History::new(settings.max_rows.min(of_states / STATE_ROW)),
@@ -192,7 +197,7 @@ impl Inventory {
             Fact::Binding { mac, proof } => self.binding(subject.host, mac, proof, evidence),
             Fact::Child(proof) => self.child(&subject, proof, evidence),
             Fact::SameNetwork { other } => self.registry.networks.join(subject.host.context, other, evidence),
-            Fact::Again { field, count } => self.again(&subject, field, count, evidence),
+            Fact::Again { field, code, count } => self.again(&subject, field, code, count, evidence),
             Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
             Fact::Control(control) => self.control(&subject, &control, evidence),
@@ -212,6 +217,7 @@ impl Inventory {
         };
         known.hours.see(evidence.time);
         let text = value.as_text();
+        self.troubles.tell(|| key_of(subject, evidence.protocol), port, field.name, &text, evidence);
         if let Some(tool) = self.marks.tool(field.name, &text) {
             self.sightings.sight(subject.host, tool, field.name, evidence);
         }
@@ -256,8 +262,9 @@ impl Inventory {
         }
     }
 
-    fn again(&mut self, subject: &Subject, field: &'static Field, count: u64, evidence: Evidence) {
+    fn again(&mut self, subject: &Subject, field: &'static Field, code: Option<u32>, count: u64, evidence: Evidence) {
         let key = key_of(subject, evidence.protocol);
+        self.troubles.again(&key, own_port(&subject.host, &evidence), (field.name, code), count, evidence);
         let Some(slot) = self.registry.find(&key) else { return };
         if let Some(known) = self.registry.get_mut(slot) {
             known.seen.last = known.seen.last.max(evidence.time);
@@ -514,6 +521,7 @@ impl Inventory {
             aims: &self.aims,
             services: &self.services,
             sightings: &self.sightings,
+            troubles: &self.troubles,
             marks: &self.marks,
         };
         Findings::of(&ground, &self.graves, &tracks, &unseen)
@@ -533,6 +541,7 @@ impl Inventory {
             ("networks_refused", self.registry.networks.refused),
             ("dealings_refused", self.dealings.refused),
             ("control_hours_refused", self.graves.refused),
+            ("troubles_refused", self.troubles.refused()),
             ("scans_refused", self.aims.refused() + self.sightings.refused),
             ("service_rows_lumped", self.services.crowded + self.attempts.crowded),
             ("activity_rows_lumped", self.activity.crowded),

@@ -181,6 +181,14 @@ fn kinds_of_findings_are_whole() {
         }
         assert!(!kind.raised().contains('{'), "{name}: {}", kind.raised());
         assert_eq!(kind.policy.is_some(), kind.remediation == "restrict_access", "{name}");
+        for report in &kind.reports {
+            assert!(
+                protocols::fields().any(|field| field.name == report.field),
+                "{name}: {} is no field",
+                report.field
+            );
+            assert!(report.at_least > 0 && !report.words.is_empty(), "{name}: {}", report.field);
+        }
         for technique in &kind.techniques {
             assert!(fingerprints::finding::technique(technique).is_some(), "{name}: {technique}");
         }

@@ -21,6 +21,8 @@ pub const UNANSWERED: &str = "communication.unanswered";
 pub const FAILING: &str = "communication.failing";
 /// Somebody looks for what there is.
 pub const SCAN: &str = "scan.active";
+/// A device says itself that something is wrong with it.
+pub const TROUBLE: &str = "device.trouble";
 /// An asset's firmware is another one than before.
 pub const FIRMWARE_CHANGED: &str = "firmware.changed";
 
@@ -56,6 +58,9 @@ pub struct Kind {
     /// What it is known by, where several things make it one.
     #[serde(default)]
     pub signs: BTreeMap<String, Sign>,
+    /// What a device says of itself that makes it one.
+    #[serde(default)]
+    pub reports: Vec<Report>,
     /// The categories of control actions that are findings of this kind.
     #[serde(default)]
     pub categories: Vec<String>,
@@ -123,6 +128,31 @@ impl Sign {
     }
 }
 
+/// What a device says of itself, by which it reports trouble.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// In which field.
+    pub field: String,
+    /// Which values of it are meant: a pattern. Without one all are, and the field goes by how much its number grows.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// As often within a full hour, or so much growth from one value to a later one, is trouble.
+    pub at_least: u64,
+    /// What the device says by it, in a few words.
+    pub words: String,
+}
+
+impl Report {
+    /// What it is, with its number put in.
+    pub fn what(&self) -> String {
+        match self.pattern {
+            Some(_) => format!("{}: {} or more", self.words, self.at_least),
+            None => format!("{}: {} or more than at an earlier reading", self.words, self.at_least),
+        }
+    }
+}
+
 /// What one thing that is known of a finding adds to its score.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,7 +188,9 @@ impl Kind {
     pub fn raised(&self) -> String {
         let numbers = [("at_least", self.at_least.to_string()), ("percent", self.percent.to_string())];
         let signs = self.signs.values().map(|sign| format!("{}.", sign.what()));
-        let raised = std::iter::once(fill(&self.raised, &BTreeMap::from(numbers))).chain(signs);
+        let reports = self.reports.iter().map(Report::what).collect::<Vec<_>>().join("; ");
+        let reports = Some(format!("{reports}.")).filter(|_| !self.reports.is_empty());
+        let raised = std::iter::once(fill(&self.raised, &BTreeMap::from(numbers))).chain(signs).chain(reports);
         raised.collect::<Vec<_>>().join(" ")
     }
 

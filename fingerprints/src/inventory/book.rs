@@ -35,6 +35,11 @@ impl<K: Eq + Hash + Ord, V: Default> Book<K, V> {
         Some(self.all.entry(key).or_default())
     }
 
+    /// The entry of a key, if there is one.
+    pub(super) fn known(&mut self, key: &K) -> Option<&mut V> {
+        self.all.get_mut(key)
+    }
+
     /// All of them, in the order of their keys.
     pub(super) fn sorted(&self) -> Vec<(&K, &V)> {
         let mut sorted: Vec<_> = self.all.iter().collect();

@@ -7,6 +7,7 @@ mod identity;
 mod joined;
 mod rank;
 mod scan;
+mod trouble;
 
 use super::assets::{Asset, Assets};
 use super::contest;
@@ -76,6 +77,7 @@ impl Findings {
         }
         let assets = &ground.assets.all;
         findings.rows.extend(assets.iter().filter_map(|asset| ground.unidentified(asset)));
+        findings.rows.extend(ground.troubles(tracks.troubles));
         findings.rows.extend(contest::findings(ground));
         let mut changed: BTreeMap<String, FindingRow> = BTreeMap::new();
         let in_this_run = assets.iter().filter_map(|asset| ground.firmware_changed(asset));

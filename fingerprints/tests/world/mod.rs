@@ -79,7 +79,15 @@ impl World {
     pub(crate) fn again(&mut self, server: Host, field: &str, count: u64) {
         let field = protocols::fields().find(|known| known.name == field).expect("a field of a dissector");
         let evidence = self.evidence(server, host("10.9.9.9"), 502, "modbus");
-        self.told(server.into(), Fact::Again { field, count }, evidence);
+        self.told(server.into(), Fact::Again { field, code: None, count }, evidence);
+    }
+
+    /// A device gave a code again that it had given before.
+    pub(crate) fn code_again(&mut self, server: Host, child: Option<Child>, field: &str, code: u32, count: u64) {
+        let field = protocols::fields().find(|known| known.name == field).expect("a field of a dissector");
+        let evidence = self.evidence(server, host("10.9.9.9"), 502, "modbus");
+        let fact = Fact::Again { field, code: Some(code), count };
+        self.told(Subject { host: server, child }, fact, evidence);
     }
 
     pub(crate) fn binding(&mut self, of: Host, mac: Mac, proof: Binding) {

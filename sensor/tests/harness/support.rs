@@ -90,7 +90,7 @@ fn line_of(observation: &Observation) -> String {
     let Subject { host, child } = &observation.subject;
     let whom = format!("{} {} {child:?}", host.context, host.address);
     match &observation.fact {
-        Fact::Again { field, count } => format!("{whom} again {} {count}", field.name),
+        Fact::Again { field, code, count } => format!("{whom} again {} {code:?} {count}", field.name),
         Fact::Traffic(traffic) => {
             let Traffic { client, server_port, transport, protocol, roles_from, flows, .. } = traffic.as_ref();
             format!("{whom} serves {client:?} {transport}/{server_port} {protocol:?} {roles_from:?} {flows}")

@@ -82,7 +82,7 @@ pub(super) fn tell(side: Side, child: &Child, answer: &Pdu<'_>, out: &mut Out<'_
 /// Tells of an exception that speaks of the device and not of the request.
 pub(super) fn tell_exception(side: Side, child: &Child, code: u8, out: &mut Out<'_>) {
     if matches!(code, SERVER_DEVICE_FAILURE | SERVER_DEVICE_BUSY | MEMORY_PARITY_ERROR) {
-        out.number(side, Some(child), &DEVICE_EXCEPTION, code.into());
+        out.code(side, Some(child), &DEVICE_EXCEPTION, code.into());
     }
 }
 
