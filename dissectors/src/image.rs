@@ -1,5 +1,6 @@
 //! What was transferred: a file, a program, a firmware, known by its size and SHA-256 and never kept.
 
+use crate::hex::hex;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -15,7 +16,7 @@ pub struct Image {
 impl fmt::Display for Image {
     /// The hash, in hex.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sha256.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.pad(&hex(&self.sha256))
     }
 }
 

@@ -15,9 +15,11 @@
 )]
 
 pub mod bounded;
+pub mod certificate;
 pub mod dissector;
 mod field;
 mod head;
+mod hex;
 pub mod image;
 pub mod observation;
 pub mod out;
@@ -31,9 +33,11 @@ pub mod secret;
 mod side;
 pub mod time;
 
+pub use certificate::Certificate;
 pub use dissector::{
     Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Side, Sides, Verdict,
 };
+pub use hex::hex;
 pub use image::Image;
 pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};
 pub use out::{Action, Count, Mark, Out, PackedCount, Scene, Told, Words};

@@ -1,6 +1,7 @@
 //! What a dissector or a lane has to say: who, what, when, and the proof.
 
 use crate::bounded::GOLDEN;
+use crate::certificate::Certificate;
 use crate::field::Field;
 use crate::image::Image;
 use crate::side::Direction;
@@ -255,7 +256,7 @@ fn dotted(ip: Ipv4Addr) -> ArrayString<15> {
 }
 
 /// A network address in its context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Host {
     /// Where the address holds.
     pub context: Context,
@@ -333,6 +334,15 @@ pub enum Fact {
         /// The other one.
         other: Context,
     },
+    /// The subject has shown a certificate.
+    Certificate {
+        /// The port at which it serves; 0 of a client.
+        port: u16,
+        /// What it has shown.
+        certificate: Box<Certificate>,
+    },
+    /// How the subject's conversations with a client are protected. The subject is the server.
+    Channel(Box<Channel>),
     /// Attributes and children told before were told again: what is not new is counted.
     Again {
         /// Which property.
@@ -350,6 +360,36 @@ pub enum Fact {
     Control(Box<Control>),
     /// Conversations that nobody answered, summed by source. The subject is the source.
     Attempts(Box<Attempts>),
+}
+
+/// How conversations of a client with a server are protected, as far as was seen. Numbers are those of the registries
+/// (TLS Cipher Suites; the versions of RFC 8446, 4.2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Channel {
+    /// Who asks.
+    pub client: Host,
+    /// The server's port.
+    pub port: u16,
+    /// The version that was chosen.
+    pub version: Option<u16>,
+    /// The cipher suite that was chosen.
+    pub cipher: Option<u16>,
+    /// The name that the client calls the server by.
+    pub server_name: Option<CompactString>,
+    /// The protocol inside, by its registered name (RFC 7301).
+    pub alpn: Option<CompactString>,
+    /// The shape of the client's hello, and of the server's.
+    pub ja3: Option<CompactString>,
+    /// The server's.
+    pub ja3s: Option<CompactString>,
+    /// The client's, in a form that does not depend on the order of what it offers.
+    pub ja4: Option<CompactString>,
+    /// What an SSH client offers, hashed.
+    pub hassh: Option<CompactString>,
+    /// What an SSH server offers, hashed.
+    pub hassh_server: Option<CompactString>,
+    /// Whether the server's certificate could be seen; `None` where it need not have been sent.
+    pub is_certificate_visible: Option<bool>,
 }
 
 /// How an IP address and a MAC are known to belong together.

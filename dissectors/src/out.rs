@@ -4,11 +4,12 @@
 //! the message is whole: the loop commits after `Ok` and rolls back after a `Stop`.
 
 use crate::bounded::Bounded;
+use crate::certificate::Certificate;
 use crate::field::Field;
 use crate::image::Image;
 use crate::observation::{
-    Binding, Category, Child, ChildProof, Evidence, Fact, FlowId, Host, Mac, Observation, Operation, Outcome, Place,
-    Subject, Transport, Value,
+    Binding, Category, Channel, Child, ChildProof, Evidence, Fact, FlowId, Host, Mac, Observation, Operation, Outcome,
+    Place, Subject, Transport, Value,
 };
 use crate::side::{Direction, Side, Sides};
 use crate::time::Timestamp;
@@ -200,6 +201,10 @@ enum About {
     Code(&'static str, u32),
     Binding(Mac, Binding),
     Child(ChildProof),
+    /// The front of its hash.
+    Certificate(u64),
+    /// A hash of the client.
+    Channel(u64),
 }
 
 struct Known {
@@ -562,6 +567,31 @@ impl<'a> Out<'a> {
             Binding::Frame => 0,
         };
         self.once((host.into(), 0), About::Binding(mac, proof), None, spell, || Fact::Binding { mac, proof });
+    }
+
+    /// The device on a side has shown this certificate. It is told once an hour.
+    pub fn certificate(&mut self, side: Side, certificate: Certificate) {
+        let subject = self.end(side, None);
+        let front = certificate.sha256.first_chunk().map_or(0, |front| u64::from_be_bytes(*front));
+        let hour = self.hour();
+        let port = subject.1;
+        self.once(subject, About::Certificate(front), None, hour, || Fact::Certificate {
+            port,
+            certificate: Box::new(certificate),
+        });
+    }
+
+    /// Conversations with the device on a side are protected like this. It is told when it changes, and once an hour.
+    pub fn channel(&mut self, server: Side, channel: Channel) {
+        let subject = (self.host(server).into(), self.port(server));
+        let (client, hour) = (self.told.hasher.hash_one(channel.client), self.hour());
+        let value = self.told.hasher.hash_one((&channel, hour));
+        self.once(subject, About::Channel(client), None, value, || Fact::Channel(Box::new(channel)));
+    }
+
+    /// The hour that it is, as a number.
+    fn hour(&self) -> u64 {
+        self.place().time.hour().nanos().unsigned_abs()
     }
 
     /// The device on a side or its child, and the port of the service that it is; 0 for a client.

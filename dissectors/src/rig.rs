@@ -1,7 +1,8 @@
 //! The one border at which dissectors are tested: bytes in, a story in lines out.
 
+use crate::certificate::Certificate;
 use crate::dissector::{Dissector, Ending, Next, Protocol, Side, Sides};
-use crate::observation::{Address, Context, Fact, Host, Observation, Place, Transport};
+use crate::observation::{Address, Channel, Context, Fact, Host, Observation, Place, Transport};
 use crate::out::{Action, Count, Mark, Out, Scene, Tallies, Told};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
@@ -198,6 +199,21 @@ fn line_of(observation: &Observation) -> String {
         Fact::Attribute { field, value } => format!("{address}{child} {} = {value}", field.name),
         Fact::Binding { mac, proof } => format!("{address} is at {mac} ({proof:?})"),
         Fact::Child(proof) => format!("{address}{child} exists ({proof:?})"),
+        Fact::Certificate { port, certificate } => {
+            let Certificate { subject, serial, names, place, chain_length, .. } = &**certificate;
+            let place = place + 1;
+            format!("{address} shows certificate {place} of {chain_length} at {port}: {subject}, {serial}, {names:?}")
+        }
+        Fact::Channel(channel) => {
+            let Channel { client, port, version, cipher, server_name, alpn, is_certificate_visible: visible, .. } =
+                &**channel;
+            let number = |number: &Option<u16>| number.map_or("-".to_owned(), |number| format!("{number:04x}"));
+            let text = |text: &Option<compact_str::CompactString>| text.as_deref().unwrap_or("-").to_owned();
+            let [version, cipher] = [version, cipher].map(number);
+            let [name, alpn] = [server_name, alpn].map(text);
+            let client = client.address;
+            format!("{client} to {address}:{port}: {version} {cipher} {name} {alpn}, certificate {visible:?}")
+        }
         other => format!("{address}{child} {other:?}"),
     }
 }

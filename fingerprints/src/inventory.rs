@@ -10,6 +10,7 @@
 mod aims;
 mod assets;
 mod book;
+mod channels;
 mod conduct;
 mod contest;
 mod coverage;
@@ -37,6 +38,7 @@ use crate::record::{Record, Shared};
 use crate::rules::Rules;
 use aims::Aims;
 use assets::Assets;
+use channels::Channels;
 use conduct::Conduct;
 use coverage::Coverage;
 pub use coverage::{Blind, Hidden};
@@ -136,6 +138,7 @@ pub struct Inventory {
     attempts: Sums<ServiceKey, Service>,
     activity: Sums<TalkKey, Talk>,
     operations: Sums<DeedKey, Deed>,
+    channels: Channels,
     coverage: Coverage,
     now: Option<Timestamp>,
     history: History,
@@ -170,6 +173,7 @@ impl Inventory {
             attempts: Sums::within(settings.max_assets, of_a_table / 4, Service::weight),
             activity: Sums::within(settings.max_rows, of_a_table, Talk::weight),
             operations: Sums::within(settings.max_rows, of_a_table, Deed::weight),
+            channels: Channels::new((of_states / 2 / Channels::COST).clamp(64, settings.max_rows)),
             coverage: Coverage::new(settings.max_rows.min(of_states / STATE_ROW)),
             aims: Aims::within((settings.max_dealings / 8).max(64), &protocols),
             sightings: Sightings::new((settings.max_dealings / 8).max(64), sightings::MOST_OF_A_CLIENT),
@@ -197,6 +201,8 @@ impl Inventory {
             Fact::Binding { mac, proof } => self.binding(subject.host, mac, proof, evidence),
             Fact::Child(proof) => self.child(&subject, proof, evidence),
             Fact::SameNetwork { other } => self.registry.networks.join(subject.host.context, other, evidence),
+            Fact::Certificate { port, certificate } => self.channels.show(subject.host, port, certificate, evidence),
+            Fact::Channel(channel) => self.channels.protect(subject.host, *channel, evidence),
             Fact::Again { field, code, count } => self.again(&subject, field, code, count, evidence),
             Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
@@ -433,7 +439,7 @@ impl Inventory {
         if before < midnight {
             let assets = self.assets();
             let findings = self.findings(&assets, midnight);
-            let rows = state::rows(&assets, findings, &self.protocols, &self.rules, midnight);
+            let rows = state::rows(&assets, findings, &self.channels, &self.protocols, &self.rules, midnight);
             drop(assets);
             self.history.tell(rows);
         }
@@ -490,11 +496,12 @@ impl Inventory {
         let since = findings.since;
         let finding = |key: &DeedKey, deed: &Deed| findings.of_deed(&assets, key, deed.category.name());
         let captures: Vec<Shared> = captures.iter().map(|capture| capture.path.as_str().into()).collect();
-        let services = rows::services(&assets, [&self.services, &self.attempts]).into_iter().map(Record::from);
+        let services =
+            rows::services(&assets, [&self.services, &self.attempts], &self.channels).into_iter().map(Record::from);
         let activity = rows::activity(&assets, &self.activity, &captures).into_iter().map(Record::from);
         let operations = rows::operations(&assets, &self.operations, &captures, finding).into_iter().map(Record::from);
         let sums = services.chain(activity).chain(operations).collect();
-        let state = state::rows(&assets, findings, &self.protocols, &self.rules, now);
+        let state = state::rows(&assets, findings, &self.channels, &self.protocols, &self.rules, now);
         drop(assets);
         self.since = since;
         self.losses.joins = refused;
@@ -502,6 +509,7 @@ impl Inventory {
         self.attempts.clear();
         self.activity.clear();
         self.operations.clear();
+        self.channels.protections.clear();
         (state, sums)
     }
 
@@ -517,6 +525,7 @@ impl Inventory {
         let (site, baseline) = (self.settings.site.as_str(), self.baseline.as_ref());
         let ground = Ground { site, as_of, assets, protocols, kinds, rules, baseline };
         let tracks = Tracks {
+            channels: &self.channels,
             dealings: &self.dealings,
             aims: &self.aims,
             services: &self.services,
@@ -547,6 +556,7 @@ impl Inventory {
             ("activity_rows_lumped", self.activity.crowded),
             ("operation_rows_lumped", self.operations.crowded),
             ("state_rows_dropped", self.history.dropped),
+            ("channels_refused", self.channels.refused()),
             ("coverage_rows_dropped", self.coverage.dropped()),
         ])
     }
@@ -569,7 +579,8 @@ const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
 const NANOS_PER_DAY: i64 = 24 * NANOS_PER_HOUR;
 
 /// The tables, in the order in which records are handed out.
-const TABLES: [&str; 7] = ["assets", "claims", "services", "activity", "operations", "findings", "coverage"];
+const TABLES: [&str; 8] =
+    ["assets", "claims", "services", "activity", "operations", "certificates", "findings", "coverage"];
 
 fn key_of(subject: &Subject, protocol: &'static str) -> Key {
     Key { host: subject.host, child: subject.child.clone().map(|child| (protocol, child)) }

@@ -60,6 +60,8 @@ records! {
     "activity" Activity(ActivityRow),
     /// Control actions that matter one by one.
     "operations" Operations(OperationRow),
+    /// Certificates that were shown.
+    "certificates" Certificates(CertificateRow),
     /// What should be done about it.
     "findings" Findings(FindingRow),
     /// The captures that were read.
@@ -212,6 +214,33 @@ pub struct ActivityRow {
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     pub capture: Option<Shared>,
+    pub frame: Option<i64>,
+}
+
+/// A certificate that an asset showed: its state as of a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CertificateRow {
+    pub as_of: Timestamp,
+    pub revision: i64,
+    pub asset_id: String,
+    pub port: Option<i32>,
+    pub source: String,
+    pub sha256: String,
+    pub subject: String,
+    pub issuer: String,
+    pub serial: String,
+    pub names: Vec<String>,
+    pub not_before: Option<Timestamp>,
+    pub not_after: Option<Timestamp>,
+    pub key_algorithm: String,
+    pub key_bits: Option<i32>,
+    pub signature_algorithm: String,
+    pub self_signed: bool,
+    pub chain_length: i32,
+    pub chain_position: i32,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    pub capture: Option<String>,
     pub frame: Option<i64>,
 }
 

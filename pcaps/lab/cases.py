@@ -598,6 +598,62 @@ def vlan(stem):
     return [path]
 
 
+def tls_servers(host, folder, ports):
+    host.serve("tls_server.py", json.dumps({"folder": folder, "ports": ports}))
+    for port in ports:
+        host.wait_for(port)
+
+
+@case("tls/certificates")
+def certificates(stem):
+    """A device with a certificate for each fault."""
+    path = stem.with_suffix(".pcap")
+    faults = ["expired", "expiring", "self_signed", "weak_key", "weak_signature", "long_lived"]
+    ports = {4431 + number: {"version": "1.2", "certificate": kind} for number, kind in enumerate(faults)}
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        device = lab.host("device", "00:80:f4:12:34:56", "10.20.0.10")
+        client = lab.host("client", "00:14:22:aa:10:50", "10.20.0.50")
+        tls_servers(device, folder, ports)
+        with lab.capture(path):
+            client.python("tls_client.py", "10.20.0.10", folder, *(f"{port},name=device.lab" for port in ports))
+    return [path]
+
+
+@case("tls/mutual")
+def mutual(stem):
+    """A server that asks clients for a certificate: one has it, one has none, one does not trust the server."""
+    path = stem.with_suffix(".pcap")
+    ports = {802: {"version": "1.2", "certificate": "good", "clients": True},
+             443: {"version": "1.2", "certificate": "self_signed"}}
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        device = lab.host("device", "00:80:f4:12:34:56", "10.20.0.10")
+        client = lab.host("client", "00:14:22:aa:10:50", "10.20.0.50")
+        tls_servers(device, folder, ports)
+        with lab.capture(path):
+            client.python("tls_client.py", "10.20.0.10", folder, "802,with=client", "802", "443,trust=root")
+    return [path]
+
+
+@case("tls/versions")
+def versions(stem):
+    """Each version, a suite that nobody should use any more, and what a client says of itself by asking."""
+    path = stem.with_suffix(".pcap")
+    ports = {4431: {"version": "1.0", "certificate": "good"}, 4432: {"version": "1.1", "certificate": "good"},
+             4433: {"version": "1.2", "certificate": "good", "alpn": ["http/1.1"]},
+             4434: {"version": "1.3", "certificate": "good", "alpn": ["h2"]},
+             4435: {"version": "1.2", "certificate": "weak_key", "ciphers": "NULL-SHA256:@SECLEVEL=0"},
+             4436: {"version": "1.2", "certificate": "weak_key", "ciphers": "AECDH-AES128-SHA"}}
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        device = lab.host("device", "00:80:f4:12:34:56", "10.20.0.10")
+        client = lab.host("client", "00:14:22:aa:10:50", "10.20.0.50")
+        tls_servers(device, folder, ports)
+        with lab.capture(path):
+            client.python("tls_client.py", "10.20.0.10", folder, "4431", "4432", "4433,name=device.lab,alpn=h2+http/1.1",
+                          "4434,name=device.lab,alpn=h2+http/1.1", "4435,ciphers=NULL-SHA256", "4436,ciphers=AECDH",
+                          "4434,version=1.2")
+    return [path]
+
+
 @case("formats")
 def formats(folder):
     """One short session in every file format; the packets are the same in each."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PREFIX = "otolab-"
+PREFIX = os.environ.get("LAB_PREFIX", "otolab-")  # two recordings at once need one each
 
 
 def decode_options(path):

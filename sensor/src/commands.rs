@@ -82,6 +82,9 @@ enum Command {
     /// Control actions one by one
     #[command(after_help = "Example: otoscope operations lake --where 'category = write' --sort -time --limit 20")]
     Operations(table::Arguments),
+    /// Certificates that devices showed
+    #[command(after_help = "Example: otoscope certificates lake --where 'self_signed = true' --sort not_after")]
+    Certificates(table::Arguments),
     /// What should be looked at, the worst first
     #[command(after_help = "Example: otoscope findings lake --where 'severity = high or severity = critical'")]
     Findings(table::Arguments),
@@ -164,6 +167,7 @@ fn carry_out(arguments: &Arguments) -> Result<u8> {
         Command::Services(table) => table::run("services", table),
         Command::Activity(table) => table::run("activity", table),
         Command::Operations(table) => table::run("operations", table),
+        Command::Certificates(table) => table::run("certificates", table),
         Command::Findings(table) => table::run("findings", table),
         Command::Captures(table) => table::run("captures", table),
         Command::Coverage(table) => table::run("coverage", table),

@@ -352,7 +352,17 @@ impl Talk {
             assess(bytes, &self.scene, self.excluded)
         } else {
             front.extend_from_slice(bytes);
-            assess(front, &self.scene, self.excluded)
+            match assess(front, &self.scene, self.excluded) {
+                Assessment::Named(protocol, bits) => Assessment::Named(protocol, bits),
+                joined => match assess(bytes, &self.scene, self.excluded) {
+                    // What came before was said in another protocol, which has agreed to go on in this one.
+                    Assessment::Named(protocol, bits) => {
+                        probing.forget(side, &mut self.unknown);
+                        Assessment::Named(protocol, bits)
+                    }
+                    _ => joined,
+                },
+            }
         };
         match assessment {
             Assessment::Named(protocol, bits) => {
@@ -393,8 +403,18 @@ impl Talk {
     /// The flow is named: what was kept is told with its own frames, then what is here.
     fn name(&mut self, protocol: &'static Protocol, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
         let stage = Stage::Speaking(protocol, (protocol.open)());
-        let Stage::Probing(probing) = std::mem::replace(&mut self.stage, stage) else { return };
+        let Stage::Probing(mut probing) = std::mem::replace(&mut self.stage, stage) else { return };
         self.scene.protocol = protocol.name;
+        let is_other = probing.likely.as_ref().is_some_and(|likely| likely.protocol != protocol.name);
+        for side in Side::BOTH {
+            // What both said before they agreed on this protocol, or what was kept for another one's sake.
+            let front = probing.fronts.of(side);
+            let is_no_front = || (protocol.probe)(front, self.scene.transport) == Verdict::NotMine;
+            let is_foreign = if front.is_empty() { is_other } else { is_no_front() };
+            if is_foreign {
+                probing.forget(side, &mut self.unknown);
+            }
+        }
         for kept in probing.kept {
             self.piece(kept.side, &kept.bytes, kept.place, lent);
         }

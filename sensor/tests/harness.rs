@@ -5,6 +5,7 @@
 mod harness {
     mod baseline;
     mod books;
+    mod certificates;
     mod cli;
     mod config;
     mod cuts;

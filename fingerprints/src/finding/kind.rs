@@ -26,6 +26,21 @@ pub const TROUBLE: &str = "device.trouble";
 /// An asset's firmware is another one than before.
 pub const FIRMWARE_CHANGED: &str = "firmware.changed";
 
+/// A connection is protected by what is broken or forbidden by now.
+pub const OBSOLETE: &str = "tls.obsolete";
+/// A certificate that has ended.
+pub const CERTIFICATE_EXPIRED: &str = "certificate.expired";
+/// A certificate that ends soon.
+pub const CERTIFICATE_EXPIRING: &str = "certificate.expiring";
+/// A certificate that nobody else vouches for.
+pub const CERTIFICATE_SELF_SIGNED: &str = "certificate.self_signed";
+/// A certificate whose key can be found out.
+pub const CERTIFICATE_WEAK_KEY: &str = "certificate.weak_key";
+/// A certificate that can be forged.
+pub const CERTIFICATE_WEAK_SIGNATURE: &str = "certificate.weak_signature";
+/// A certificate that holds too long.
+pub const CERTIFICATE_LONG_LIVED: &str = "certificate.long_lived";
+
 /// The mirror shows one direction.
 pub const ONE_WAY: &str = "coverage.one_way";
 /// The mirror or the capture loses packets.

@@ -5,6 +5,7 @@ mod communication;
 mod control;
 mod identity;
 mod joined;
+mod protection;
 mod rank;
 mod scan;
 mod trouble;
@@ -75,6 +76,8 @@ impl Findings {
             findings.hours.insert(hour, row.finding_id.as_str().into());
             findings.rows.push(row);
         }
+        findings.rows.extend(ground.obsolete(tracks.channels));
+        findings.rows.extend(ground.certificates(tracks.channels));
         let assets = &ground.assets.all;
         findings.rows.extend(assets.iter().filter_map(|asset| ground.unidentified(asset)));
         findings.rows.extend(ground.troubles(tracks.troubles));

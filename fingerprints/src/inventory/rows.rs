@@ -5,6 +5,7 @@
 
 use super::CaptureName;
 use super::assets::{Asset, Assets};
+use super::channels::{ChannelKey, Channels};
 use super::coverage::is_global;
 use super::known::{Key, Seen};
 use super::sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey, end_of};
@@ -194,9 +195,13 @@ fn named(protocol: &str) -> Option<String> {
 }
 
 /// The rows of conversations.
-pub(super) fn services(assets: &Assets<'_>, sums: [&Sums<ServiceKey, Service>; 2]) -> Vec<ServiceRow> {
+pub(super) fn services(
+    assets: &Assets<'_>,
+    sums: [&Sums<ServiceKey, Service>; 2],
+    channels: &Channels,
+) -> Vec<ServiceRow> {
     let all = sums.iter().flat_map(|sums| sums.sorted());
-    let mut rows: Vec<ServiceRow> = all.map(|(key, sum)| service(assets, key, sum)).collect();
+    let mut rows: Vec<ServiceRow> = all.map(|(key, sum)| service(assets, key, sum, channels)).collect();
     // Rows are large: each is moved once.
     rows.sort_by_cached_key(service_order);
     rows
@@ -206,11 +211,11 @@ fn service_order(row: &ServiceRow) -> (Timestamp, Option<Shared>, Option<i32>, O
     (row.window_start, row.server_asset_id.clone(), row.server_port, row.client_asset_id.clone())
 }
 
-fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service) -> ServiceRow {
+fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service, channels: &Channels) -> ServiceRow {
     let server = key.server.filter(|_| !key.server_is_group).and_then(|server| assets.of(server));
     let client = key.client.and_then(|client| assets.of(client));
     let application = |asset: Option<&Asset<'_>>, attribute, port| asset?.application(attribute, key.protocol?, port);
-    ServiceRow {
+    let mut row = ServiceRow {
         window_start: key.window,
         window_end: end_of(key.window),
         client_asset_id: client.map(|asset| asset.id.clone()),
@@ -233,7 +238,11 @@ fn service(assets: &Assets<'_>, key: &ServiceKey, sum: &Service) -> ServiceRow {
         bytes_to_client: int(sum.to_client.bytes),
         lost_bytes: int(sum.lost_bytes),
         ..ServiceRow::default()
+    };
+    if let (Some(server), Some(client)) = (key.server, key.client) {
+        channels.tell(&mut row, &ChannelKey { window: key.window, server, port: key.port, client });
     }
+    row
 }
 
 fn roles_from(roles: RolesFrom) -> &'static str {
@@ -413,6 +422,7 @@ pub(super) fn name_captures(record: &mut Record, captures: &[CaptureName]) {
     let name = |capture: &mut Option<String>| *capture = named(capture).map(|capture| capture.path.clone());
     match record {
         Record::Claims(row) => name(&mut row.capture),
+        Record::Certificates(row) => name(&mut row.capture),
         Record::Coverage(row) => name(&mut row.capture),
         Record::Findings(row) => {
             for evidence in &mut row.evidence {

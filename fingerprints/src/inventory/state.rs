@@ -4,6 +4,7 @@
 //! That something was seen again is no change: sums of that stand in other tables.
 
 use super::assets::Assets;
+use super::channels::{self, Channels};
 use super::findings::Findings;
 use super::rows;
 use crate::protocol::Protocols;
@@ -67,10 +68,11 @@ impl History {
     }
 }
 
-/// Assets, claims and findings of a moment, each in the order of its key.
+/// Assets, claims, certificates and findings of a moment, each in the order of its key.
 pub(super) fn rows(
     assets: &Assets<'_>,
     findings: Findings,
+    channels: &Channels,
     protocols: &Protocols,
     rules: &Rules,
     as_of: Timestamp,
@@ -85,6 +87,13 @@ pub(super) fn rows(
         records.push(Record::from(row));
     }
     records.extend(in_order.iter().flat_map(|asset| rows::claims(asset, rules, as_of)).map(Record::from));
+    let certificates = channels.by_asset(assets);
+    let mut shown: Vec<_> =
+        certificates.iter().filter_map(|(asset, shown)| Some((assets.all.get(*asset)?, shown))).collect();
+    shown.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+    for (asset, shown) in shown {
+        records.extend(shown.iter().map(|(port, shown)| channels::row(asset, *port, shown, as_of)).map(Record::from));
+    }
     records.extend(findings.rows.into_iter().map(Record::from));
     records
 }
@@ -94,6 +103,7 @@ fn id(record: &Record) -> Option<&str> {
     match record {
         Record::Assets(row) => Some(&row.asset_id),
         Record::Claims(row) => Some(&row.asset_id),
+        Record::Certificates(row) => Some(&row.asset_id),
         Record::Findings(row) => Some(&row.finding_id),
         _ => None,
     }
@@ -102,6 +112,9 @@ fn id(record: &Record) -> Option<&str> {
 fn key(record: &Record) -> (&'static str, String) {
     let key = match record {
         Record::Claims(row) => [&*row.asset_id, &row.attribute, &row.value, &row.field].join("\u{1f}"),
+        Record::Certificates(row) => {
+            format!("{}\u{1f}{}\u{1f}{}", row.asset_id, row.port.unwrap_or_default(), row.sha256)
+        }
         _ => id(record).unwrap_or_default().to_owned(),
     };
     (record.table(), key)
@@ -111,6 +124,7 @@ fn set_revision(record: &mut Record, revision: i64) {
     match record {
         Record::Assets(row) => row.revision = revision,
         Record::Claims(row) => row.revision = revision,
+        Record::Certificates(row) => row.revision = revision,
         Record::Findings(row) => row.revision = revision,
         _ => {}
     }
@@ -125,6 +139,7 @@ fn content(record: &Record) -> String {
             (row.observed_hours, row.lost_bytes, row.two_way) = (None, None, None);
         }
         Record::Claims(row) => (row.as_of, row.last_seen, row.revision, row.count) = Default::default(),
+        Record::Certificates(row) => (row.as_of, row.last_seen, row.revision) = Default::default(),
         Record::Findings(row) => {
             (row.as_of, row.last_seen, row.revision, row.count) = Default::default();
             (row.summary, row.details) = Default::default();

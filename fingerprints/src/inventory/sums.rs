@@ -69,6 +69,11 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
         }
     }
 
+    /// The row of a key.
+    pub(super) fn of(&self, key: &K) -> Option<&V> {
+        self.rows.get(key)
+    }
+
     /// What the rows cost.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

@@ -178,10 +178,10 @@ mod tests {
     fn each_state_table_and_no_other_has_a_view_of_what_holds_now() {
         for dialect in [Dialect::DuckDb, Dialect::Spark, Dialect::Trino] {
             let sql = sql(dialect, "s3://bucket/lake", |_| true);
-            assert!(
-                sql.contains("VIEW assets_now") && sql.contains("VIEW claims_now") && sql.contains("VIEW findings_now")
-            );
-            assert_eq!(sql.matches("_now AS").count(), 3);
+            for table in ["assets", "claims", "certificates", "findings"] {
+                assert!(sql.contains(&format!("VIEW {table}_now")), "{table}");
+            }
+            assert_eq!(sql.matches("_now AS").count(), 4);
         }
     }
 

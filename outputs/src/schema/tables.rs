@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 
 use dissectors::Timestamp;
 use fingerprints::record::{
-    ActivityRow, AssetRow, CaptureRow, ClaimRow, CoverageRow, EvidenceRow, FindingRow, HealthRow, LatencyRow,
-    OperationRow, Record, ServiceRow, Shared,
+    ActivityRow, AssetRow, CaptureRow, CertificateRow, ClaimRow, CoverageRow, EvidenceRow, FindingRow, HealthRow,
+    LatencyRow, OperationRow, Record, ServiceRow, Shared,
 };
 
 use super::{Column, Grain, Table};
 use crate::cell::{Cell, Kind, Value};
 
 /// All tables, in the order in which they are told.
-pub static TABLES: [&Table; 9] =
-    [&ASSETS, &CLAIMS, &SERVICES, &ACTIVITY, &OPERATIONS, &FINDINGS, &CAPTURES, &COVERAGE, &HEALTH];
+pub static TABLES: [&Table; 10] =
+    [&ASSETS, &CLAIMS, &SERVICES, &ACTIVITY, &OPERATIONS, &CERTIFICATES, &FINDINGS, &CAPTURES, &COVERAGE, &HEALTH];
 
 /// The table of a record, and the cells of its columns after those of the provenance.
 pub(super) fn row(record: &Record) -> (&'static Table, Vec<Cell>) {
@@ -25,6 +25,7 @@ pub(super) fn row(record: &Record) -> (&'static Table, Vec<Cell>) {
         Record::Services(row) => (&SERVICES, row.cells()),
         Record::Activity(row) => (&ACTIVITY, row.cells()),
         Record::Operations(row) => (&OPERATIONS, row.cells()),
+        Record::Certificates(row) => (&CERTIFICATES, row.cells()),
         Record::Findings(row) => (&FINDINGS, row.cells()),
         Record::Captures(row) => (&CAPTURES, row.cells()),
         Record::Coverage(row) => (&COVERAGE, row.cells()),
@@ -301,6 +302,39 @@ table! {
     }
     since 3 {
         reason: Option<String> = "Why it was rejected, in the protocol's own words, where the answer says so.";
+    }
+}
+
+table! {
+    CERTIFICATES: State of CertificateRow,
+    "certificates", "Certificates that devices showed, the whole of each chain; TLS 1.3 hides them (`services.certificate_visible`).",
+    key: ["asset_id", "port", "sha256"],
+    bloom: ["asset_id", "sha256"],
+    shown: ["asset_id", "port", "subject", "issuer", "not_after", "key_algorithm", "key_bits", "self_signed"],
+    ranked: None,
+    since 1 {
+        as_of: Timestamp = "From when on the row holds.";
+        revision: i64 = "Counts the certificate's rows of one `as_of`.";
+        asset_id: String = "Who showed it.";
+        port: Option<i32> = "The port at which it serves; null of a client.";
+        source: String = "The protocol that carried it.";
+        sha256: String = "SHA-256 of the whole certificate in DER, in hex.";
+        subject: String = "Whom it names.";
+        issuer: String = "Who signed it.";
+        serial: String = "Its number at the issuer, in hex.";
+        names: Vec<String> = "DNS names, addresses, mail addresses and URIs that it is for; 64 at most.";
+        not_before: Option<Timestamp> = "From when it holds.";
+        not_after: Option<Timestamp> = "Until when it holds; null beyond the year 2262: it has no end.";
+        key_algorithm: String = "rsa, ec, ed25519 and so on; an object identifier where nobody has named it.";
+        key_bits: Option<i32> = "Length of the key in bits; of a curve, its field's.";
+        signature_algorithm: String = "How it is signed, as OpenSSL names it.";
+        self_signed: bool = "Whether it names itself as its issuer.";
+        chain_length: i32 = "How many certificates were sent together.";
+        chain_position: i32 = "Its place among them: 0 is the sender's own.";
+        first_seen: Timestamp = "When it was shown first.";
+        last_seen: Timestamp = "When it was shown last, to the hour if it is shown often.";
+        capture: Option<String> = "The capture that shows it first.";
+        frame: Option<i64> = "The frame there.";
     }
 }
 

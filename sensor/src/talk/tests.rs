@@ -201,3 +201,14 @@ fn random_segments_name_no_protocol_of_plants() {
 
 /// A flow in which no protocol shows goes quiet after about so many.
 const SEGMENTS: u64 = 20;
+
+/// A client of PostgreSQL asks for TLS (message formats, SSLRequest), is answered with a letter, and begins. The request looks
+/// like the front of other things; nothing of it belongs to what follows.
+#[test]
+fn what_two_sides_agree_on_within_a_flow_is_named() {
+    let hello = [&hex("16 0303 002d 01 000029 0303")[..], &[7; 32], &hex("00 0002 1301 0100")].concat();
+    let mut flow = Flow::on(Transport::Tcp, 5432);
+    flow.says(Side::A, &hex("00000008 04d2162f")).says(Side::B, b"S").says(Side::A, &hello);
+    assert_eq!(flow.talk.protocol(), Some("tls"));
+    assert_eq!(flow.counted(), ["request 1 1 from 3"]);
+}

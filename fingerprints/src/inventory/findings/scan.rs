@@ -8,6 +8,7 @@ use super::{Ground, evidence_row};
 use crate::finding::{SCAN, Sign};
 use crate::inventory::aims::{AimKey, Aimed, Aims};
 use crate::inventory::assets::Asset;
+use crate::inventory::channels::Channels;
 use crate::inventory::dealings::{Dealing, Dealings};
 use crate::inventory::known::{Key, Seen};
 use crate::inventory::sightings::Sightings;
@@ -29,6 +30,7 @@ const HOSTS: &str = "hosts";
 
 /// What scans are seen by.
 pub(in crate::inventory) struct Tracks<'t> {
+    pub(in crate::inventory) channels: &'t Channels,
     pub(in crate::inventory) dealings: &'t Dealings,
     pub(in crate::inventory) aims: &'t Aims,
     pub(in crate::inventory) services: &'t Sums<ServiceKey, Service>,
