@@ -202,7 +202,7 @@ fn random_segments_name_no_protocol_of_plants() {
 /// A flow in which no protocol shows goes quiet after about so many.
 const SEGMENTS: u64 = 20;
 
-/// A client of PostgreSQL asks for TLS (message formats, SSLRequest), is answered with a letter, and begins. The request looks
+/// A client of `PostgreSQL` asks for TLS (message formats, `SSLRequest`), is answered with a letter, and begins. The request looks
 /// like the front of other things; nothing of it belongs to what follows.
 #[test]
 fn what_two_sides_agree_on_within_a_flow_is_named() {

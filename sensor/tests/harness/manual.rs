@@ -169,9 +169,9 @@ fn the_readme_shows_the_page_that_its_command_prints() {
     let mut readme = fs::read_to_string(&path).expect("there is a README");
     if std::env::var_os("OTOSCOPE_BLESS").is_some() {
         // The page begins with what was read, until when.
-        let begins = readme.match_indices("```text\n").map(|(at, fence)| at + fence.len());
+        let mut begins = readme.match_indices("```text\n").map(|(at, fence)| at + fence.len());
         let is_page = |at: &usize| readme[*at..].lines().next().is_some_and(|line| line.ends_with(" UTC"));
-        let begin = begins.filter(is_page).next().expect("the README shows a page");
+        let begin = begins.find(is_page).expect("the README shows a page");
         let end = begin + readme[begin..].find("```\n").expect("the page ends");
         readme.replace_range(begin..end, &page);
         fs::write(&path, &readme).expect("the README can be written");
