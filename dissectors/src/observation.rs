@@ -362,6 +362,24 @@ pub enum Fact {
     Attempts(Box<Attempts>),
 }
 
+/// The version of what protects a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// TLS, by the number on the wire.
+    Tls(u16),
+    /// SSH, as the server writes it: `2.0`, `1.99`.
+    Ssh(CompactString),
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(number) => write!(f, "{number:#06x}"),
+            Self::Ssh(version) => write!(f, "SSH {version}"),
+        }
+    }
+}
+
 /// How conversations of a client with a server are protected, as far as was seen. Numbers are those of the registries
 /// (TLS Cipher Suites; the versions of RFC 8446, 4.2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -371,7 +389,7 @@ pub struct Channel {
     /// The server's port.
     pub port: u16,
     /// The version that was chosen.
-    pub version: Option<u16>,
+    pub version: Option<Version>,
     /// The cipher suite that was chosen.
     pub cipher: Option<u16>,
     /// The name that the client calls the server by.

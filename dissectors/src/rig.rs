@@ -207,9 +207,9 @@ fn line_of(observation: &Observation) -> String {
         Fact::Channel(channel) => {
             let Channel { client, port, version, cipher, server_name, alpn, is_certificate_visible: visible, .. } =
                 &**channel;
-            let number = |number: &Option<u16>| number.map_or("-".to_owned(), |number| format!("{number:04x}"));
+            let version = version.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+            let cipher = cipher.map_or_else(|| "-".to_owned(), |number| format!("{number:#06x}"));
             let text = |text: &Option<compact_str::CompactString>| text.as_deref().unwrap_or("-").to_owned();
-            let [version, cipher] = [version, cipher].map(number);
             let [name, alpn] = [server_name, alpn].map(text);
             let client = client.address;
             format!("{client} to {address}:{port}: {version} {cipher} {name} {alpn}, certificate {visible:?}")

@@ -654,6 +654,30 @@ def versions(stem):
     return [path]
 
 
+@case("ssh/servers")
+def servers(stem):
+    """Two servers, asked by one client that nobody lets in."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        openssh = lab.host("openssh", "00:80:f4:12:34:56", "10.20.0.10")
+        dropbear = lab.host("dropbear", "00:90:e8:11:22:33", "10.20.0.11")
+        client = lab.host("client", "00:14:22:aa:10:50", "10.20.0.50")
+        key = Path(folder) / "key"
+        for program, form in [("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]),
+                              ("dropbearkey", ["-t", "ed25519", "-f", key.with_suffix(".dropbear")])]:
+            subprocess.run([program, *form], check=True, capture_output=True)
+        Path("/run/sshd").mkdir(exist_ok=True)
+        openssh.start("/usr/sbin/sshd", "-D", "-f", "/dev/null", "-h", key, "-o", "PasswordAuthentication=no")
+        dropbear.start("dropbear", "-F", "-s", "-p", "2222", "-r", key.with_suffix(".dropbear"))
+        openssh.wait_for(22)
+        dropbear.wait_for(2222)
+        with lab.capture(path):
+            for port, host in [(22, "10.20.0.10"), (2222, "10.20.0.11")]:
+                client.run("ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
+                           "UserKnownHostsFile=/dev/null", "-p", str(port), f"nobody@{host}", "true", check=False, capture_output=True)
+    return [path]
+
+
 @case("formats")
 def formats(folder):
     """One short session in every file format; the packets are the same in each."""

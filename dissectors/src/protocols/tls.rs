@@ -17,7 +17,7 @@ use self::hello::{ClientHello, ServerHello};
 use self::record::{Content, Record, handshake, messages};
 use crate::certificate::Certificate;
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Sides, Verdict};
-use crate::observation::{Channel, Operation, Transport};
+use crate::observation::{Channel, Operation, Transport, Version};
 use crate::out::{Count, Mark, Out};
 use crate::reader::{Reader, Stop};
 use compact_str::CompactString;
@@ -108,7 +108,7 @@ impl Dissector for Conversation {
                 return Ok(Next::Skip(record.length.try_into().unwrap_or(u64::MAX)));
             }
         }
-        let is_hidden = self.is_agreed && self.known.as_ref().is_some_and(|known| hides(known.1.version));
+        let is_hidden = self.is_agreed && self.known.as_ref().is_some_and(|known| hides(&known.1));
         if is_hidden || (self.sealed.a && self.sealed.b) {
             self.tell(out);
             return Ok(Next::Enough);
@@ -155,11 +155,11 @@ impl Conversation {
         let fresh =
             || Box::new((side, Channel { client: out.host(side.other()), port: out.port(side), ..Channel::default() }));
         let (_, channel) = &mut **self.known.get_or_insert_with(fresh);
-        channel.version = Some(hello.version);
+        channel.version = Some(Version::Tls(hello.version));
         channel.cipher = Some(hello.cipher);
         channel.alpn = hello.alpn.as_deref().map(CompactString::from_utf8_lossy);
         channel.ja3s = Some(marks::ja3s(hello));
-        channel.is_certificate_visible = hides(channel.version).then_some(false);
+        channel.is_certificate_visible = (hello.version >= HIDES).then_some(false);
         self.is_agreed = true;
     }
 
@@ -215,6 +215,6 @@ impl Conversation {
 }
 
 /// 1.3, and its drafts.
-fn hides(version: Option<u16>) -> bool {
-    version.is_some_and(|version| version >= HIDES)
+fn hides(channel: &Channel) -> bool {
+    matches!(channel.version, Some(Version::Tls(HIDES..)))
 }

@@ -27,7 +27,9 @@ pub const TROUBLE: &str = "device.trouble";
 pub const FIRMWARE_CHANGED: &str = "firmware.changed";
 
 /// A connection is protected by what is broken or forbidden by now.
-pub const OBSOLETE: &str = "tls.obsolete";
+pub const TLS_OBSOLETE: &str = "tls.obsolete";
+/// A protocol in a version that nobody should speak any more.
+pub const PROTOCOL_OBSOLETE: &str = "protocol.obsolete";
 /// A certificate that has ended.
 pub const CERTIFICATE_EXPIRED: &str = "certificate.expired";
 /// A certificate that ends soon.

@@ -6,7 +6,7 @@ use super::rows::int;
 use super::sums::Sums;
 use crate::record::{CertificateRow, ServiceRow};
 use crate::table;
-use dissectors::observation::{Channel, Evidence, Host};
+use dissectors::observation::{Channel, Evidence, Host, Version};
 use dissectors::{Certificate, Timestamp, hex};
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ impl Channels {
         let Some(Protection { channel, .. }) = self.protections.of(key) else { return };
         let text = |text: &Option<compact_str::CompactString>| text.as_ref().map(ToString::to_string);
         row.encrypted = channel.cipher.map(|cipher| !segments(&suite(cipher)).any(|part| part == "NULL"));
-        row.tls_version = channel.version.map(version);
+        row.tls_version = channel.version.as_ref().filter(|version| matches!(version, Version::Tls(_))).map(version);
         row.cipher = channel.cipher.map(suite);
         row.server_name = text(&channel.server_name);
         row.alpn = text(&channel.alpn);
@@ -161,12 +161,13 @@ pub(super) fn named(table: &str, identifier: &str) -> String {
     table::words(table, identifier).unwrap_or(identifier).to_owned()
 }
 
-/// What people call a version; the drafts of 1.3 bear numbers of their own.
-pub(super) fn version(number: u16) -> String {
-    // Drafts of the standard, and trials of it before.
-    let number = if matches!(number >> 8, 0x7e | 0x7f) { 0x0304 } else { number };
-    let digits = format!("0x{number:04x}");
-    table::words("tls_versions", &digits).map_or(digits.clone(), str::to_owned)
+/// What people call a version; the drafts of TLS 1.3 and the trials before it bear numbers of their own.
+pub(super) fn version(version: &Version) -> String {
+    let known = match version {
+        Version::Tls(number) if matches!(number >> 8, 0x7e | 0x7f) => Version::Tls(0x0304),
+        other => other.clone(),
+    };
+    table::words("tls_versions", &known.to_string()).map_or_else(|| version.to_string(), str::to_owned)
 }
 
 /// The name of a cipher suite, or its number.
@@ -181,7 +182,7 @@ fn segments(suite: &str) -> impl Iterator<Item = &str> {
 
 /// Why a channel protects nobody any more; nothing of one that is as it should be.
 pub(super) fn weaknesses(channel: &Channel) -> Vec<&'static str> {
-    let of_version = channel.version.and_then(|number| table::words("obsolete_versions", &version(number)));
+    let of_version = channel.version.as_ref().and_then(|number| table::words("obsolete_versions", &version(number)));
     let suite = channel.cipher.map(suite).unwrap_or_default();
     let of_suite = segments(&suite).filter_map(|part| table::words("broken_ciphers", part));
     of_version.into_iter().chain(of_suite).collect()
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     fn channel(version: u16, cipher: u16) -> Channel {
-        Channel { version: Some(version), cipher: Some(cipher), ..Channel::default() }
+        Channel { version: Some(Version::Tls(version)), cipher: Some(cipher), ..Channel::default() }
     }
 
     #[test]
@@ -210,8 +211,9 @@ mod tests {
     #[test]
     fn what_nobody_has_named_stands_as_its_number() {
         assert_eq!(suite(0xfafa), "0xfafa");
-        assert_eq!(version(0x0305), "0x0305");
-        assert_eq!(version(0x7f1c), "TLS 1.3", "a draft");
+        assert_eq!(version(&Version::Tls(0x0305)), "0x0305");
+        assert_eq!(version(&Version::Tls(0x7f1c)), "TLS 1.3", "a draft");
+        assert_eq!(version(&Version::Ssh("2.0".into())), "SSH 2.0");
         assert_eq!(named("key_algorithms", "1.2.3"), "1.2.3");
     }
 }

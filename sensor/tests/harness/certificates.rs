@@ -1,4 +1,5 @@
-//! TLS held against others: handshake messages against tshark's counts, certificates against what openssl prints of them.
+//! TLS and SSH held against others: handshake messages and offers against tshark's, certificates against what openssl
+//! prints of them.
 
 use super::evidence::has_tshark;
 use super::support::{captures_in, pcaps, public_captures, read, records_of};
@@ -68,6 +69,33 @@ fn handshakes_are_counted_as_tshark_counts_them() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where tshark hashes no offer that we hash, and why.
+const MORE_OFFERS: [(&str, &str); 1] =
+    [("zeek-server-pre-banner-data.pcap", "it takes what stands before the version line for a packet")];
+
+#[test]
+fn offers_of_ssh_are_hashed_as_tshark_hashes_them() {
+    let (Some(folder), true) = (public_captures(), has_tshark()) else { return };
+    let mut seen = 0;
+    for input in captures_in(&folder.join("ssh")) {
+        let fields = ["-Y", "ssh", "-T", "fields", "-e", "ssh.kex.hassh", "-e", "ssh.kex.hasshserver"];
+        let output = Command::new("tshark").arg("-r").arg(&input.path).args(fields).output().expect("tshark runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let theirs: BTreeSet<&str> = text.split_whitespace().collect();
+        let reading = records_of(std::slice::from_ref(&input.path), Settings::default());
+        let rows = reading.records.iter().filter_map(|record| match record {
+            Record::Services(row) => Some([row.hassh.as_deref(), row.hassh_server.as_deref()]),
+            _ => None,
+        });
+        let ours: BTreeSet<&str> = rows.flatten().flatten().collect();
+        assert!(ours.is_superset(&theirs), "{}: {theirs:?}, not {ours:?}", input.name);
+        let is_more = MORE_OFFERS.iter().any(|(name, _)| *name == input.name);
+        assert_eq!(ours.len() > theirs.len(), is_more, "{}: {ours:?}, tshark {theirs:?}", input.name);
+        seen += theirs.len();
+    }
+    assert!(seen >= 20, "{seen}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn what_was_agreed_is_told_and_1_3_ends_there() {
             "A request 1",
             "B serves",
             "B response 2",
-            "10.0.0.1 to 10.0.0.2:443: 0304 1301 camera.lab -, certificate Some(false)",
+            "10.0.0.1 to 10.0.0.2:443: 0x0304 0x1301 camera.lab -, certificate Some(false)",
             "B has told enough",
         ]
     );
@@ -96,7 +96,7 @@ fn a_hello_that_asks_for_another_one_is_not_the_answer() {
     rig.segment(Side::B, &server_hello(RANDOM, "1302", "002b 0002 0304"));
     let story = rig.story();
     let told: Vec<_> = story.iter().filter(|line| line.contains(" to ")).collect();
-    assert_eq!(told, ["10.0.0.1 to 10.0.0.2:443: 0304 1302 camera.lab -, certificate Some(false)"], "{story:?}");
+    assert_eq!(told, ["10.0.0.1 to 10.0.0.2:443: 0x0304 0x1302 camera.lab -, certificate Some(false)"], "{story:?}");
 }
 
 /// The same where the capture shows the client alone.
@@ -151,7 +151,7 @@ fn before_1_3_certificates_are_seen_and_both_sides_have_to_encrypt() {
          [\"camera.lab\", \"10.0.0.2\", \"urn:x\"]",
             "A request 16",
             "B response 4",
-            "10.0.0.1 to 10.0.0.2:443: 0303 c02f camera.lab http/1.1, certificate Some(true)",
+            "10.0.0.1 to 10.0.0.2:443: 0x0303 0xc02f camera.lab http/1.1, certificate Some(true)",
             "B has told enough",
         ]
     );

@@ -4,7 +4,7 @@ use super::joined::Between;
 use super::{Draft, Ground, evidence_row};
 use crate::finding::{
     CERTIFICATE_EXPIRED, CERTIFICATE_EXPIRING, CERTIFICATE_LONG_LIVED, CERTIFICATE_SELF_SIGNED, CERTIFICATE_WEAK_KEY,
-    CERTIFICATE_WEAK_SIGNATURE, OBSOLETE,
+    CERTIFICATE_WEAK_SIGNATURE, PROTOCOL_OBSOLETE, TLS_OBSOLETE,
 };
 use crate::inventory::assets::Asset;
 use crate::inventory::channels::{self, Channels, Shown};
@@ -13,7 +13,7 @@ use crate::inventory::matter::Matter;
 use crate::inventory::rows;
 use crate::record::FindingRow;
 use crate::table;
-use dissectors::observation::Channel;
+use dissectors::observation::{Channel, Version};
 use dissectors::{Certificate, Timestamp, hex};
 use std::collections::BTreeMap;
 
@@ -33,12 +33,13 @@ impl Ground<'_> {
         }
         let rows = all.iter().filter_map(|(between, (channel, matter))| {
             let told = [
-                ("version", channel.version.map(channels::version)),
+                ("version", channel.version.as_ref().map(channels::version)),
                 ("cipher", channel.cipher.map(channels::suite)),
                 ("why", Some(channels::weaknesses(channel).join("; "))),
             ];
             let known = told.into_iter().filter_map(|(word, value)| Some((word.to_owned(), value?)));
-            let mut row = self.between(OBSOLETE, between, None, matter, known.collect())?;
+            let kind = if matches!(channel.version, Some(Version::Ssh(_))) { PROTOCOL_OBSOLETE } else { TLS_OBSOLETE };
+            let mut row = self.between(kind, between, None, matter, known.collect())?;
             row.count = rows::int(matter.count);
             Some(row)
         });
