@@ -35,6 +35,21 @@ pub struct Scene {
     pub hosts: Sides<Host>,
 }
 
+/// Whom something is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Whom {
+    /// The device on a side of the flow.
+    End(Side),
+    /// A host that is no end of the flow, for which one of them speaks, and the port of its service.
+    Elsewhere(Host, u16),
+}
+
+impl From<Side> for Whom {
+    fn from(side: Side) -> Self {
+        Self::End(side)
+    }
+}
+
 /// Messages of one operation to add to a flow's counters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Count {
@@ -286,6 +301,16 @@ pub struct Told {
     actions: Vec<Action>,
     server: Option<Side>,
     ready: Vec<Observation>,
+    losses: Losses,
+}
+
+/// What of messages that come in segments could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Segments that never came.
+    pub segments: u64,
+    /// Messages that were longer, or more at a time, than are put together.
+    pub messages_over_cap: u64,
 }
 
 impl Told {
@@ -304,6 +329,7 @@ impl Told {
             actions: Vec::new(),
             server: None,
             ready: Vec::new(),
+            losses: Losses::default(),
         }
     }
 
@@ -369,6 +395,11 @@ impl Told {
     /// How often a value was told that another has replaced within the last minute.
     pub fn flaps(&self) -> u64 {
         self.flaps
+    }
+
+    /// What of messages in segments could not be read so far.
+    pub fn losses(&self) -> Losses {
+        self.losses
     }
 
     /// How many properties were forgotten because there were too many.
@@ -495,22 +526,34 @@ impl<'a> Out<'a> {
         self.told.elsewhere.push(place);
     }
 
+    /// Segments of a message never came. To be called when nothing can stop the message any more.
+    #[cold]
+    pub fn lack_segments(&mut self, segments: u64) {
+        self.told.losses.segments = self.told.losses.segments.saturating_add(segments);
+    }
+
+    /// A message in segments is not put together, because it or all of them are too much. To be called likewise.
+    #[cold]
+    pub fn refuse_segmented(&mut self) {
+        self.told.losses.messages_over_cap = self.told.losses.messages_over_cap.saturating_add(1);
+    }
+
     /// A control action whose outcome is known now.
     pub fn act(&mut self, action: Action) {
         self.told.actions.push(action);
     }
 
-    /// The device on a side, or its child, has this property. Nothing is built when the value is known already;
+    /// A device, or its child, has this property. Nothing is built when the value is known already;
     /// `bytes` stands for the value, and `value` makes it.
     pub fn attribute(
         &mut self,
-        side: Side,
+        whom: impl Into<Whom>,
         child: Option<&Child>,
         field: &'static Field,
         bytes: &[u8],
         value: impl FnOnce() -> Value,
     ) {
-        let subject = self.end(side, child);
+        let subject = self.subject(whom.into(), child);
         let value_hash = self.told.hasher.hash_one(bytes);
         self.once(subject, About::Attribute(field.name), Some(field), value_hash, || Fact::Attribute {
             field,
@@ -519,8 +562,14 @@ impl<'a> Out<'a> {
     }
 
     /// One of several values of a property, each under a number: a change of one says nothing of the others.
-    pub fn numbered(&mut self, side: Side, child: Option<&Child>, (field, number): (&'static Field, u32), value: &str) {
-        let subject = self.end(side, child);
+    pub fn numbered(
+        &mut self,
+        whom: impl Into<Whom>,
+        child: Option<&Child>,
+        (field, number): (&'static Field, u32),
+        value: &str,
+    ) {
+        let subject = self.subject(whom.into(), child);
         let value_hash = self.told.hasher.hash_one(value.as_bytes());
         self.once(subject, About::Numbered(field.name, number), Some(field), value_hash, || Fact::Attribute {
             field,
@@ -528,33 +577,33 @@ impl<'a> Out<'a> {
         });
     }
 
-    /// Text that the device on a side, or its child, says of itself; an empty one says nothing.
-    pub fn text(&mut self, side: Side, child: Option<&Child>, field: &'static Field, text: &[u8]) {
+    /// Text that a device, or its child, says of itself; an empty one says nothing.
+    pub fn text(&mut self, whom: impl Into<Whom>, child: Option<&Child>, field: &'static Field, text: &[u8]) {
         let text = text.trim_ascii();
         if !text.is_empty() {
             let front = text.get(..Value::LONGEST).unwrap_or(text);
-            self.attribute(side, child, field, front, || Value::text(text));
+            self.attribute(whom, child, field, front, || Value::text(text));
         }
     }
 
-    /// A number that the device on a side, or its child, says of itself.
-    pub fn number(&mut self, side: Side, child: Option<&Child>, field: &'static Field, number: i64) {
-        self.attribute(side, child, field, &number.to_be_bytes(), || Value::Integer(number));
+    /// A number that a device, or its child, says of itself.
+    pub fn number(&mut self, whom: impl Into<Whom>, child: Option<&Child>, field: &'static Field, number: i64) {
+        self.attribute(whom, child, field, &number.to_be_bytes(), || Value::Integer(number));
     }
 
     /// One of the codes that the device on a side, or its child, gives by and by: each is told once, and its repeats are
     /// counted for itself.
     pub fn code(&mut self, side: Side, child: Option<&Child>, field: &'static Field, code: u32) {
-        let subject = self.end(side, child);
+        let subject = self.subject(side.into(), child);
         self.once(subject, About::Code(field.name, code), Some(field), 0, || Fact::Attribute {
             field,
             value: Value::Integer(code.into()),
         });
     }
 
-    /// A child stands behind the host on a side.
-    pub fn child(&mut self, side: Side, child: &Child, proof: ChildProof) {
-        let subject = self.end(side, Some(child));
+    /// A child stands behind a host.
+    pub fn child(&mut self, whom: impl Into<Whom>, child: &Child, proof: ChildProof) {
+        let subject = self.subject(whom.into(), Some(child));
         self.once(subject, About::Child(proof), None, 0, || Fact::Child(proof));
     }
 
@@ -571,7 +620,7 @@ impl<'a> Out<'a> {
 
     /// The device on a side has shown this certificate. It is told once an hour.
     pub fn certificate(&mut self, side: Side, certificate: Certificate) {
-        let subject = self.end(side, None);
+        let subject = self.subject(side.into(), None);
         let front = certificate.sha256.first_chunk().map_or(0, |front| u64::from_be_bytes(*front));
         let hour = self.hour();
         let port = subject.1;
@@ -594,11 +643,14 @@ impl<'a> Out<'a> {
         self.place().time.hour().nanos().unsigned_abs()
     }
 
-    /// The device on a side or its child, and the port of the service that it is; 0 for a client.
-    fn end(&self, side: Side, child: Option<&Child>) -> (Subject, u16) {
-        let is_client = self.told.server == Some(side.other());
-        let port = if is_client { 0 } else { self.port(side) };
-        (Subject { host: self.host(side), child: child.cloned() }, port)
+    /// The device or its child, and the port of the service that it is; 0 for a client.
+    fn subject(&self, whom: Whom, child: Option<&Child>) -> (Subject, u16) {
+        let (host, port) = match whom {
+            Whom::End(side) if self.told.server == Some(side.other()) => (self.host(side), 0),
+            Whom::End(side) => (self.host(side), self.port(side)),
+            Whom::Elsewhere(host, port) => (host, port),
+        };
+        (Subject { host, child: child.cloned() }, port)
     }
 
     fn once(

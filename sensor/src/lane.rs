@@ -12,6 +12,7 @@ use crate::sums::Sums;
 use crate::talk::{Lent, Life, Talk};
 use dissectors::bounded::{Bounded, Slot};
 use dissectors::observation::{Address, Binding, Evidence, Fact, FlowId, Host, Tally, Transport};
+use dissectors::out::Losses;
 use dissectors::packet::checksum::{self, Checksum};
 use dissectors::packet::{Headers, Layer};
 use dissectors::{Mac, Observation, Out, Packet, Place, Side, Sides, Timestamp, Told, protocols};
@@ -115,6 +116,10 @@ pub struct LaneCount {
     pub known_forgotten: u64,
     /// Values that were told although another had replaced them within a minute: two servers behind one address.
     pub flaps: u64,
+    /// Segments of messages that never came.
+    pub segments_lost: u64,
+    /// Messages in segments that were too long or too many to be put together.
+    pub segmented_over_cap: u64,
     /// Times that a flow's waiting bytes were dropped because the lane held too many.
     pub waiting_dropped: u64,
     /// Operations and actions of one packet beyond what a flow can count.
@@ -153,6 +158,8 @@ impl LaneCount {
         self.flows_evicted += other.flows_evicted;
         self.known_forgotten += other.known_forgotten;
         self.flaps += other.flaps;
+        self.segments_lost += other.segments_lost;
+        self.segmented_over_cap += other.segmented_over_cap;
         self.waiting_dropped += other.waiting_dropped;
         self.operations_over_cap += other.operations_over_cap;
         self.summed_early += other.summed_early;
@@ -188,6 +195,7 @@ struct Past {
     flows_evicted: u64,
     known_forgotten: u64,
     flaps: u64,
+    losses: Losses,
     networks_over_cap: u64,
     network_trials_forgotten: u64,
 }
@@ -452,6 +460,9 @@ impl Lane {
         count.flows_evicted = since(self.flows.evicted(), &mut past.flows_evicted);
         count.known_forgotten = since(self.told.forgotten(), &mut past.known_forgotten);
         count.flaps = since(self.told.flaps(), &mut past.flaps);
+        let losses = self.told.losses();
+        count.segments_lost = since(losses.segments, &mut past.losses.segments);
+        count.segmented_over_cap = since(losses.messages_over_cap, &mut past.losses.messages_over_cap);
         count.networks_over_cap = since(self.networks.over_cap, &mut past.networks_over_cap);
         count.network_trials_forgotten = since(self.networks.forgotten, &mut past.network_trials_forgotten);
         self.counts.entry(hour).or_default().add(&count);

@@ -389,8 +389,12 @@ fn health_row(start: Timestamp, hour: &Hour) -> HealthRow {
     let mut parse_errors: BTreeMap<String, i64> =
         malformed.iter().map(|(protocol, n)| ((*protocol).to_owned(), count(*n))).collect();
     let checksums_bad = lanes.checksums_bad + hour.fragments.checksums_bad;
-    let others =
-        [("panic", *panics), ("checksum_bad", checksums_bad), ("checksum_offloaded", lanes.checksums_offloaded)];
+    let others = [
+        ("panic", *panics),
+        ("checksum_bad", checksums_bad),
+        ("checksum_offloaded", lanes.checksums_offloaded),
+        ("segment_lost", lanes.segments_lost),
+    ];
     let others = others.into_iter().filter(|(_, n)| *n > 0);
     parse_errors.extend(others.map(|(name, n)| (name.to_owned(), count(n))));
     HealthRow {
@@ -435,6 +439,7 @@ fn evictions(Hour { lanes, fragments, over_cap, .. }: &Hour) -> BTreeMap<String,
         ("flows", lanes.flows_evicted),
         ("known_properties", lanes.known_forgotten),
         ("flapping_values", lanes.flaps),
+        ("segmented_messages", lanes.segmented_over_cap),
         ("waiting_bytes", lanes.waiting_dropped),
         ("operations", lanes.operations_over_cap),
         ("nesting", lanes.nested_deeper),
