@@ -9,6 +9,8 @@ mod diff;
 mod explain;
 mod extract;
 mod finding;
+#[cfg(target_os = "linux")]
+mod listen;
 mod man;
 mod paths;
 mod read;
@@ -39,6 +41,9 @@ const WRONG_USE: u8 = 2;
 const DAMAGED: u8 = 3;
 /// Read, and what was found is as bad as `--fail-on` names; it goes before [`DAMAGED`].
 const FAIL_ON: u8 = 4;
+/// What was listened to has gone away for good (`EX_TEMPFAIL` of sysexits.h): whoever started it may start it again.
+#[cfg(target_os = "linux")]
+const GONE: u8 = 75;
 
 /// Listens, and never touches: what stands in an industrial, building or camera network, from its captures.
 #[derive(Debug, Parser)]
@@ -55,7 +60,7 @@ Example: otoscope read site.pcapng
 or: otoscope read captures/ --out lake
 or: otoscope findings lake
 
-Exit codes: 0 read, 1 failed, 2 wrong use, 3 read but something was damaged or could not be read, 4 --fail-on met";
+Exit codes: 0 read, 1 failed, 2 wrong use, 3 read but something was damaged or could not be read, 4 --fail-on met,\n75 all interfaces that were listened to have gone";
 
 const CONFIG_HELP: &str =
     "Take settings from this TOML file; what is typed goes before it [environment: OTOSCOPE_CONFIG]";
@@ -65,6 +70,14 @@ enum Command {
     /// Read captures: who speaks, what they are, who commands them
     #[command(after_help = "Example: otoscope read site.pcapng --out lake")]
     Read(read::Arguments),
+    /// Listen to interfaces: the same of what comes in at a SPAN or TAP port, until stopped
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example: otoscope listen -i eth1 --for 30m --out lake")]
+    Listen(listen::Arguments),
+    /// The interfaces that can be listened to
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example: otoscope interfaces")]
+    Interfaces(catalogue::ListArguments),
     /// Devices and what they are
     #[command(
         after_help = "Example: otoscope assets lake --where 'vendor = Siemens and firmware != null' --columns name,ips,firmware"
@@ -162,6 +175,10 @@ fn arguments() -> Result<Arguments> {
 fn carry_out(arguments: &Arguments) -> Result<u8> {
     match &arguments.command {
         Command::Read(read) => read::run(read),
+        #[cfg(target_os = "linux")]
+        Command::Listen(listen) => listen::run(listen),
+        #[cfg(target_os = "linux")]
+        Command::Interfaces(list) => catalogue::interfaces(list),
         Command::Assets(table) => table::run("assets", table),
         Command::Claims(table) => table::run("claims", table),
         Command::Services(table) => table::run("services", table),

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const VARIABLE: &str = "OTOSCOPE_CONFIG";
 
 /// Commands about the program itself, which take no settings.
-const WITHOUT_SETTINGS: [&str; 4] = ["config", "completions", "man", "help"];
+const WITHOUT_SETTINGS: [&str; 5] = ["config", "completions", "man", "help", "interfaces"];
 
 /// Tables that are no commands.
 const VLANS: &str = "vlans";

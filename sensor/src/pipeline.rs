@@ -848,7 +848,7 @@ fn number(place: usize, workers: usize, index: usize) -> u8 {
 }
 
 fn place_of(fed: &Fed) -> Place {
-    Place { capture: fed.capture, frame: Some(fed.number), time: fed.frame.time }
+    Place { capture: fed.capture, frame: fed.is_numbered.then_some(fed.number), time: fed.frame.time }
 }
 
 /// Decodes a frame's headers; what cannot be decoded is counted.

@@ -2,7 +2,7 @@
 
 use crate::lane::LaneCount;
 use crate::pipeline::{self, Entry, Hour, Settings, Totals, Vlans, Witness};
-use crate::source::{self, Account, Feed, Input, LeftOut, OTHER_LINKS, Origin};
+use crate::source::{self, Account, Feed, Found, Input, LeftOut, OTHER_LINKS, Origin};
 use anyhow::{Context, Result};
 use dissectors::observation::Tally;
 use dissectors::packet::FrameName;
@@ -88,10 +88,17 @@ pub struct Prepared {
 /// knows the site.
 pub fn prepare(job: Job) -> Result<Prepared> {
     let found = source::find(&job.paths)?;
+    prepare_found(job, found)
+}
+
+/// The same of inputs that are found already, as interfaces are.
+pub fn prepare_found(job: Job, found: Found) -> Result<Prepared> {
     let mut looks = Vec::new();
     for input in &found.inputs {
         looks.push(match input.origin {
             Origin::Pipe => None,
+            #[cfg(target_os = "linux")]
+            Origin::Live(_) => None,
             Origin::File | Origin::Held(_) => {
                 let look = outputs::Input::look(&input.path, input.name.clone());
                 Some(look.with_context(|| format!("{}: cannot be read", input.path.display()))?)

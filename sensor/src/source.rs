@@ -4,6 +4,8 @@ pub mod capture_file;
 mod feed;
 mod filter;
 mod formats;
+#[cfg(target_os = "linux")]
+pub mod live;
 mod map;
 mod pcap;
 mod pcapng;
@@ -48,12 +50,30 @@ pub enum Origin {
     Pipe,
     /// They are in memory already.
     Held(Arc<Bytes>),
+    /// As they come in at interfaces of this machine.
+    #[cfg(target_os = "linux")]
+    Live(live::Tap),
 }
 
 impl Input {
     /// A capture that is in memory.
     pub fn held(name: &str, bytes: Vec<u8>) -> Self {
         Self { path: PathBuf::from(name), name: name.to_owned(), origin: Origin::Held(Arc::new(Bytes::Held(bytes))) }
+    }
+
+    /// Interfaces that are listened to, as one capture of this name.
+    #[cfg(target_os = "linux")]
+    pub fn live(name: &str, tap: live::Tap) -> Self {
+        Self { path: PathBuf::from(name), name: name.to_owned(), origin: Origin::Live(tap) }
+    }
+
+    /// Whether its frames have numbers by which they can be found again.
+    pub(crate) fn is_numbered(&self) -> bool {
+        match &self.origin {
+            Origin::File | Origin::Pipe | Origin::Held(_) => true,
+            #[cfg(target_os = "linux")]
+            Origin::Live(tap) => tap.is_kept(),
+        }
     }
 
     fn file(path: &Path, name: String) -> Self {
@@ -107,6 +127,14 @@ pub enum SourceError {
     /// Standard input at which a person sits.
     #[error("-: standard input is a terminal; a capture has to be piped into it, or a file be named")]
     Terminal,
+    /// An interface that cannot be listened to.
+    #[error("{}: {said}", outputs::visible(name))]
+    Interface {
+        /// Which.
+        name: String,
+        /// Why, and what helps.
+        said: String,
+    },
     /// A folder without captures.
     #[error(
         "{}: no capture in this folder ({}); pcap and pcapng are read, also packed as .gz, .zst or .xz",

@@ -18,6 +18,8 @@ mod harness {
     mod faults;
     mod inert;
     mod lake;
+    #[cfg(target_os = "linux")]
+    mod live;
     mod manual;
     mod mirror;
     mod negative;

@@ -1,6 +1,8 @@
-//! `otoscope schema`, `fields`, `protocols`: what the program knows of itself.
+//! `otoscope schema`, `fields`, `protocols`, `interfaces`: what the program knows of itself and of this machine.
 
 use super::{READ, paths};
+#[cfg(target_os = "linux")]
+use crate::source::live::{self, Interface};
 use anyhow::Result;
 use dissectors::protocols;
 use outputs::Lake;
@@ -83,6 +85,23 @@ pub(super) fn protocols(arguments: &ListArguments) -> Result<u8> {
     };
     let rows: Vec<[String; 3]> = protocols::ALL.iter().map(row).collect();
     list(["protocol", "usual carriers (any port is read)", "standard"], &rows, arguments)
+}
+
+/// What can be listened to.
+#[cfg(target_os = "linux")]
+pub(super) fn interfaces(arguments: &ListArguments) -> Result<u8> {
+    let state = |interface: &Interface| match (interface.is_up, interface.is_running) {
+        _ if interface.is_loopback => "loopback",
+        (false, _) => "down",
+        (true, false) => "not connected",
+        (true, true) => "up",
+    };
+    let row = |interface: Interface| {
+        let (state, addresses) = (state(&interface).to_owned(), interface.addresses.join(" "));
+        [interface.name, state, addresses]
+    };
+    let rows: Vec<[String; 3]> = live::interfaces().into_iter().map(row).collect();
+    list(["interface", "state", "addresses"], &rows, arguments)
 }
 
 /// Prints rows under their names, aligned, or as JSON objects.

@@ -50,7 +50,7 @@ fn check(file: &Path) -> Result<u8> {
             let count = super::summary::plural(config.len(), "setting");
             writeln!(std::io::stdout().lock(), "{}: {count}, all understood", visible(&file.to_string_lossy()))?;
             if config.has_interfaces() {
-                say("[interfaces] is for listening, which is not there yet; nothing else uses it");
+                say("[interfaces] is not used yet: rows name the interface itself");
             }
             Ok(READ)
         }

@@ -73,7 +73,7 @@ pub(super) struct Whom {
     sensor: String,
     /// Read only packets that meet this expression, as tcpdump writes them (pcap-filter(7)): `host 10.0.0.5 and tcp`
     #[arg(long = "filter", value_name = "EXPRESSION")]
-    packet_filter: Option<String>,
+    pub(super) packet_filter: Option<String>,
     /// Take each path as a site of its own, named as the path is: what stands in different sites is never joined
     #[arg(long, conflicts_with = "site")]
     separate: bool,
@@ -149,7 +149,7 @@ fn stem(name: &str) -> &str {
 }
 
 /// Bytes as people write them: `256M`, `2G`.
-fn size(text: &str) -> Result<usize, String> {
+pub(super) fn size(text: &str) -> Result<usize, String> {
     const LEAST: usize = 64 << 20;
     let text = text.trim_end_matches("iB").trim_end_matches('B');
     let units = [(['k', 'K'], 10), (['m', 'M'], 20), (['g', 'G'], 30)];
@@ -191,29 +191,56 @@ fn read(prepared: Prepared, lake: Option<&Lake>, begun: &Progress, arguments: &A
         Some(sinks) => sinks,
         None => self::sinks(&reading.run, lake, arguments)?,
     };
+    let shown = Shown {
+        out: arguments.out.as_deref(),
+        paths: &arguments.paths,
+        fail_on: arguments.fail_on,
+        is_quiet: arguments.quiet,
+        is_beside: arguments.json,
+        names_site: arguments.whom.separate,
+    };
+    conclude(&reading, sinks, &shown)
+}
+
+/// How the end of a run is shown.
+pub(super) struct Shown<'a> {
+    /// The lake that was written.
+    pub(super) out: Option<&'a Path>,
+    /// What was read, as it was typed.
+    pub(super) paths: &'a [PathBuf],
+    /// From which severity on findings give an exit code of their own.
+    pub(super) fail_on: Option<Severity>,
+    pub(super) is_quiet: bool,
+    /// Standard output is taken: the summary goes to standard error.
+    pub(super) is_beside: bool,
+    pub(super) names_site: bool,
+}
+
+/// The end of a run: rows to those who take them, a summary, an exit code.
+pub(super) fn conclude(reading: &Reading, sinks: Vec<Box<dyn Sink>>, shown: &Shown<'_>) -> Result<u8> {
     for mut sink in sinks {
         reading.records.iter().chain(&reading.earlier).try_for_each(|record| sink.record(record))?;
         sink.finish()?;
     }
-    if !arguments.quiet {
-        let is_lively = if arguments.json { is_lively(&std::io::stderr()) } else { is_lively(&std::io::stdout()) };
+    if !shown.is_quiet {
+        let is_lively = if shown.is_beside { is_lively(&std::io::stderr()) } else { is_lively(&std::io::stdout()) };
         let out: &mut dyn Write =
-            if arguments.json { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
+            if shown.is_beside { &mut std::io::stderr().lock() } else { &mut std::io::stdout().lock() };
         let cannot = "the summary cannot be written";
-        if arguments.whom.separate {
+        if shown.names_site {
             writeln!(out, "site {}:", visible(&reading.run.provenance.site)).context(cannot)?;
         }
-        summary::print(&reading, arguments.out.as_deref(), &arguments.paths, is_lively, out).context(cannot)?;
+        summary::print(reading, shown.out, shown.paths, is_lively, out).context(cannot)?;
     }
-    match arguments.fail_on.map(|least| (least, found(&reading, least))) {
+    match shown.fail_on.map(|least| (least, found(reading, least))) {
         Some((least, count)) if count > 0 => {
-            if !arguments.quiet {
+            if !shown.is_quiet {
                 let findings = summary::plural(count, "finding");
                 say(&format!("--fail-on {}: {findings} as severe as that or more", least.name()));
             }
             Ok(FAIL_ON)
         }
-        _ => Ok(exit_code(&reading)),
+        _ => Ok(exit_code(reading)),
     }
 }
 

@@ -708,6 +708,10 @@ fn dropped(name: &'static str) -> (&'static str, &'static str, &'static str) {
 
 /// What to type next: on one line where that fits; of many captures the first. Where nothing came out, what says why.
 fn next_steps(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf]) -> Vec<Line> {
+    if lake.is_none() && paths.is_empty() {
+        let line = "next: listen again with --out LAKE, which keeps the tables, or --write FILE";
+        return vec![Line::head(line, "next:".len())];
+    }
     let has_assets = reading.records.iter().any(|record| matches!(record, Record::Assets(_)));
     let steps = |source: &str| {
         if has_assets {

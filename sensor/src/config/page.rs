@@ -169,7 +169,7 @@ const NAMES: &str = "
 [vlans]
 # 7 = \"plant-a\"
 
-# Names of what interfaces listen to: for listening, which is not there yet.
+# Names of what interfaces listen to. Not used yet: rows name the interface itself.
 [interfaces]
 # eth1 = \"mirror-hall-3\"
 ";

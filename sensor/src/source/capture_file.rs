@@ -253,6 +253,8 @@ impl CaptureFile {
                 _ => (Arc::default(), Some(Stream::of_file(&input.path).map_err(failed)?)),
             },
             Origin::Pipe => (Arc::default(), Some(Stream::of_pipe(&input.path).map_err(failed)?)),
+            #[cfg(target_os = "linux")]
+            Origin::Live(tap) => (Arc::default(), Some(Stream::of_tap(tap).map_err(failed)?)),
         };
         let file_bytes = stream.as_ref().map_or(bytes.len() as u64, Stream::file_bytes);
         let bytes = match &mut stream {

@@ -21,6 +21,8 @@ pub struct Fed {
     pub capture: u32,
     /// The frame's number there, from 1.
     pub number: u64,
+    /// Whether it can be found again by that number.
+    pub is_numbered: bool,
     /// Where it stands and when it came; where its record's time is not believed, when those around it came.
     pub frame: Frame,
     /// The timeline's time: leaps, ahead or back, only where four packets tell it.
@@ -65,6 +67,7 @@ struct Open {
     clock: Clock,
     /// Where the frame ends that was fed last.
     done: u64,
+    is_numbered: bool,
     account: Account,
 }
 
@@ -122,7 +125,8 @@ impl Feed {
         let Some(input) = self.inputs.get(capture as usize) else { return Ok(None) };
         let file = CaptureFile::open(input)?;
         let start = Clock::starting(Timestamp::default(), &[]);
-        let mut open = Open { file, clock: start, done: 0, account: Account::default() };
+        let mut open =
+            Open { file, clock: start, done: 0, is_numbered: input.is_numbered(), account: Account::default() };
         let Some(first) = open.step() else {
             *self.account(capture) = open.close(Timestamp::default());
             return Ok(None);
@@ -169,7 +173,8 @@ impl Feed {
             open.done = end;
             self.clock = now;
             let frame = Frame { time, ..frame };
-            return Some(Fed { capture: *capture, number: open.account.packets, frame, clock: now });
+            let (number, is_numbered) = (open.account.packets, open.is_numbered);
+            return Some(Fed { capture: *capture, number, is_numbered, frame, clock: now });
         }
     }
 

@@ -186,6 +186,12 @@ impl Stream {
         Self::new(source, u64::MAX, true)
     }
 
+    /// What comes in at interfaces.
+    #[cfg(target_os = "linux")]
+    pub(super) fn of_tap(tap: &super::live::Tap) -> io::Result<Self> {
+        Self::new(tap.take()?, u64::MAX, true)
+    }
+
     fn new(source: Box<dyn Read + Send>, limit: u64, is_pipe: bool) -> io::Result<Self> {
         let raw = Raw { source, limit, read: 0, is_pipe, head: Vec::new(), tail: Vec::new() };
         let mut raw = BufReader::with_capacity(PORTION, raw);

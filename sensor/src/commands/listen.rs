@@ -1,0 +1,131 @@
+//! `otoscope listen`: what comes in at a port of this machine, and never a frame out.
+
+use super::read::{Shown, Whom, conclude, severity};
+use super::told::WrongUse;
+use super::{GONE, READ, paths, say};
+use crate::reading::prepare_found;
+use crate::source::live::{Listening, Tap};
+use crate::source::{Found, Input};
+use anyhow::{Context, Result};
+use fingerprints::finding::Severity;
+use outputs::{Lake, Overlap, Sink};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The interface to listen to, a SPAN or TAP port; several are listened to as one (`otoscope interfaces` lists them)
+    #[arg(long = "interface", short, value_name = "NAME", required = true)]
+    interfaces: Vec<String>,
+    /// How long: 90s, 30m, 2h; until Ctrl-C or SIGTERM without it
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+    /// Keep all packets in this pcapng file too; evidence then names its frames
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Write the tables as Parquet into this lake, at the end
+    #[arg(long, value_name = "LAKE")]
+    out: Option<PathBuf>,
+    /// What the kernel holds of each interface until it is read
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = super::read::size)]
+    ring: usize,
+    /// As many bytes of each frame are taken
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(i32).range(64..=262_144))]
+    snaplen: i32,
+    /// End with exit code 4 if something is found that is as severe as this, or more
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    fail_on: Option<Severity>,
+    /// Print no summary, only what goes wrong; the exit code tells the rest
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    pub(super) whom: Whom,
+}
+
+/// A time as people write it: `90s`, `30m`, `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let unit = units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(letter)?, *seconds)));
+    let (digits, seconds) = unit.unwrap_or((text, 1));
+    let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(seconds));
+    match count {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("a time is a number and s, m, h or d: 30m".to_owned()),
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+    arguments.out.as_deref().map_or(Ok(()), paths::target)?;
+    if let Some(path) = arguments.write.as_ref().filter(|path| path.exists()) {
+        return Err(WrongUse(format!("--write {}: the file exists; name another, or move it", path.display())).into());
+    }
+    let site = arguments.whom.site(arguments.out.as_deref())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The first one ends the listening, a second one the program.
+        flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop)).context("signals cannot be heard")?;
+        flag::register(signal, Arc::clone(&stop)).context("signals cannot be heard")?;
+    }
+    let tap = Tap::open(&Listening {
+        interfaces: arguments.interfaces.clone(),
+        filter: arguments.whom.packet_filter.clone(),
+        duration: arguments.duration,
+        ring_bytes: i32::try_from(arguments.ring).unwrap_or(i32::MAX),
+        snaplen: arguments.snaplen,
+        write: arguments.write.clone(),
+        stop: Arc::clone(&stop),
+    })?;
+    if !arguments.quiet {
+        let until = arguments.duration.map_or_else(
+            || "until Ctrl-C".to_owned(),
+            |duration| format!("for {} s, or until Ctrl-C", duration.as_secs()),
+        );
+        say(&format!("listening to {}, {until}; nothing is sent", arguments.interfaces.join(", ")));
+    }
+    let name =
+        arguments.write.as_ref().map_or_else(|| arguments.interfaces.join("+"), |path| path.display().to_string());
+    let inputs = vec![Input::live(&name, tap.clone())];
+    let job = arguments.whom.job(&[PathBuf::from(&name)], &site)?;
+    let prepared = prepare_found(job, Found { inputs, ..Found::default() })?;
+    let reading = prepared.read(&mut |_| {});
+    tap.gone().iter().for_each(|what| say(what));
+    let lake = arguments.out.as_ref().map(|path| Lake::create(path, arguments.whom.site.as_deref())).transpose()?;
+    let sinks: Vec<Box<dyn Sink>> = match &lake {
+        Some(lake) => vec![Box::new(lake.begin(reading.run.clone(), Overlap::Refuse)?)],
+        None => Vec::new(),
+    };
+    // What is not kept cannot be asked again.
+    let kept: Vec<PathBuf> = arguments.write.iter().cloned().collect();
+    let shown = Shown {
+        out: arguments.out.as_deref(),
+        paths: &kept,
+        fail_on: arguments.fail_on,
+        is_quiet: arguments.quiet,
+        is_beside: false,
+        names_site: false,
+    };
+    let code = conclude(&reading, sinks, &shown)?;
+    // All interfaces are gone for good: whoever started it may start it again.
+    let is_cut = !stop.load(Ordering::Relaxed) && tap.is_dead();
+    Ok(if code == READ && is_cut { GONE } else { code })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_with_their_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("30m"), Ok(Duration::from_mins(30)));
+        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        for wrong in ["", "0m", "m", "-3s", "3 m", "99999999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

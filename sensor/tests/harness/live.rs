@@ -1,0 +1,201 @@
+//! A real interface: what is heard there is what was sent, and nothing is said.
+//!
+//! Two ends of a cable between two network namespaces. Needs root and `ip`; without them nothing is tested, except in CI,
+//! where that is a failure.
+
+use super::support::{captures_in, pcaps, records_of};
+use fingerprints::record::Record;
+use pcap::Capture;
+use predicates::prelude::PredicateBooleanExt;
+use sensor::pipeline::Settings;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A cable from this namespace to another one, which goes with it.
+struct Cable {
+    namespace: String,
+    here: String,
+    there: &'static str,
+}
+
+impl Cable {
+    fn plug(name: &str) -> Option<Self> {
+        let number = std::process::id() % 100_000;
+        let cable =
+            Self { namespace: format!("otolive-{name}-{number}"), here: format!("ol{name}{number}"), there: "span0" };
+        let is_made = ip(&["netns", "add", &cable.namespace])
+            && ip(&[
+                "link",
+                "add",
+                &cable.here,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                cable.there,
+                "netns",
+                &cable.namespace,
+            ]);
+        assert!(
+            is_made || std::env::var_os("CI").is_none(),
+            "no cable can be made: is this root, and is iproute2 there?"
+        );
+        if !is_made {
+            eprintln!("not tested: no cable can be made without root and iproute2");
+            return None;
+        }
+        // Neither end has anything to say of itself.
+        fs::write(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", cable.here), "1").ok();
+        cable.inside("sysctl", &["-qw", "net.ipv6.conf.all.disable_ipv6=1"]).status().ok();
+        assert!(ip(&["link", "set", &cable.here, "mtu", "9000", "up"]), "the near end comes up");
+        assert!(ip(&["-n", &cable.namespace, "link", "set", cable.there, "mtu", "9000", "up"]), "the far end comes up");
+        Some(cable)
+    }
+
+    fn inside(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace, program]).args(arguments);
+        command
+    }
+
+    /// Frames that came out of the other end.
+    fn heard(&self) -> u64 {
+        let path = format!("/sys/class/net/{}/statistics/rx_packets", self.here);
+        fs::read_to_string(path).expect("it is counted").trim().parse().expect("a number")
+    }
+
+    /// Sends all packets of a capture into the cable; tells how many there were.
+    fn send(&self, capture: &Path) -> u64 {
+        let mut port = Capture::from_device(self.here.as_str()).expect("a device").open().expect("it opens");
+        let mut file = Capture::from_file(capture).expect("a capture");
+        let mut sent = 0;
+        while let Ok(packet) = file.next_packet() {
+            port.sendpacket(packet.data).expect("it is sent");
+            sent += 1;
+        }
+        sent
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        ip(&["netns", "del", &self.namespace]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    let status = Command::new("ip").args(arguments).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// A sensor that listens at the far end.
+fn listen(cable: &Cable, arguments: &[&str]) -> Child {
+    let program = env!("CARGO_BIN_EXE_otoscope");
+    let all: Vec<&str> = ["listen", "-i", cable.there].into_iter().chain(arguments.iter().copied()).collect();
+    let mut child =
+        cable.inside(program, &all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut said = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("it says that it listens");
+    assert!(line.starts_with("listening to span0"), "{line}");
+    child.stderr = Some(said.into_inner());
+    child
+}
+
+/// Asks it to end, and waits for its page.
+fn stop(mut child: Child) -> String {
+    // What the kernel holds back is handed over within some milliseconds.
+    std::thread::sleep(Duration::from_millis(300));
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    let mut page = String::new();
+    child.stdout.take().expect("it is piped").read_to_string(&mut page).expect("text");
+    let status = child.wait().expect("it ends");
+    assert!(status.success(), "{status}: {page}");
+    page
+}
+
+/// What was told of who is there and what was said, without times and frames.
+fn told(paths: &[PathBuf]) -> (Vec<String>, BTreeMap<String, i64>) {
+    let reading = records_of(paths, Settings::default());
+    let mut assets = Vec::new();
+    let mut messages: BTreeMap<String, i64> = BTreeMap::new();
+    for record in &reading.records {
+        match record {
+            Record::Assets(row) => {
+                assets.push(format!(
+                    "{} {:?} {:?} {:?} {:?}",
+                    row.asset_id, row.ips, row.vendor, row.model, row.firmware
+                ));
+            }
+            Record::Activity(row) => {
+                let key = format!("{:?} {} {} {}", row.server_asset_id, row.protocol, row.operation, row.direction);
+                *messages.entry(key).or_default() += row.messages;
+            }
+            _ => {}
+        }
+    }
+    (assets, messages)
+}
+
+#[test]
+fn what_is_listened_to_is_told_as_what_is_read_and_not_one_frame_is_sent() {
+    let Some(cable) = Cable::plug("a") else { return };
+    let folder = tempfile::tempdir().expect("a folder of its own");
+    let kept = folder.path().join("kept.pcapng");
+    let lake = folder.path().join("lake");
+    let shown = |path: &Path| path.to_str().expect("a plain path").to_owned();
+    for workers in ["1", "2"] {
+        let _ = fs::remove_file(&kept);
+        let child = listen(&cable, &["--write", &shown(&kept), "--out", &shown(&lake), "--workers", workers]);
+        let capture = pcaps().join("mixed/plant.pcap");
+        let sent = cable.send(&capture);
+        let page = stop(child);
+        assert!(page.contains(&format!("read: {sent} packets = {sent} used")), "{page}");
+        assert_eq!(told(std::slice::from_ref(&kept)), told(&[capture]), "{workers} workers");
+        assert!(page.contains("wireshark -r"), "{page}");
+    }
+    assert_eq!(cable.heard(), 0, "frames came out of the sensor's port");
+    let rows = |table: &str| {
+        let output =
+            super::support::otoscope().args([table, &shown(&lake), "--format", "json"]).output().expect("it starts");
+        serde_json::from_slice::<Vec<serde_json::Value>>(&output.stdout).expect("an array").len()
+    };
+    assert!(rows("assets") > 5 && rows("services") > 5 && rows("health") > 0, "the lake holds what was heard");
+}
+
+/// Without a file the frames have no numbers: evidence says when and between whom.
+#[test]
+fn evidence_of_what_is_not_kept_names_its_time() {
+    let Some(cable) = Cable::plug("b") else { return };
+    let folder = tempfile::tempdir().expect("a folder of its own");
+    let lake = folder.path().join("lake");
+    let lake = lake.to_str().expect("a plain path");
+    let child = listen(&cable, &["--out", lake, "--filter", "tcp port 502"]);
+    for capture in captures_in(&pcaps().join("modbus/polling.pcap")) {
+        cable.send(&capture.path);
+    }
+    let page = stop(child);
+    assert!(page.contains("modbus") && !page.contains("arp"), "only what the filter lets through: {page}");
+    let output = super::support::otoscope().args(["findings", lake, "--format", "json"]).output().expect("it starts");
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("an array");
+    let evidence: Vec<&serde_json::Value> =
+        rows.iter().filter_map(|row| row["evidence"].as_array()).flatten().collect();
+    assert!(!evidence.is_empty(), "{page}");
+    for each in evidence {
+        assert!(each["frame"].is_null(), "{each}");
+        let filter = each["display_filter"].as_str().expect("a filter");
+        assert!(filter.starts_with("frame.time_epoch == ") && filter.contains("tcp.port"), "{filter}");
+    }
+    assert_eq!(cable.heard(), 0, "frames came out of the sensor's port");
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_said_with_those_that_are() {
+    let said = predicates::str::contains("nosuch0: ").and(predicates::str::contains("there are: "));
+    super::support::otoscope().args(["listen", "-i", "nosuch0", "--for", "1s"]).assert().code(1).stderr(said);
+}
