@@ -3,6 +3,8 @@
 mod clock;
 pub mod commands;
 mod config;
+#[cfg(target_os = "linux")]
+mod confine;
 mod conversation;
 mod counters;
 pub mod duplicate;

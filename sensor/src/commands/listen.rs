@@ -3,6 +3,7 @@
 use super::read::{Shown, Whom, conclude, severity};
 use super::told::WrongUse;
 use super::{GONE, READ, paths, say};
+use crate::confine::confine;
 use crate::reading::prepare_found;
 use crate::source::live::{Listening, Tap};
 use crate::source::{Found, Input};
@@ -79,6 +80,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         write: arguments.write.clone(),
         stop: Arc::clone(&stop),
     })?;
+    let lake = arguments.out.as_ref().map(|path| Lake::create(path, arguments.whom.site.as_deref())).transpose()?;
+    // From here on only what is open is read, and only the lake is written.
+    let writable: Vec<PathBuf> = arguments.out.iter().cloned().collect();
+    let missing = confine(&writable, &tap.descriptors()).context("the program cannot be confined")?;
+    for what in &missing {
+        say(what);
+    }
     if !arguments.quiet {
         let until = arguments.duration.map_or_else(
             || "until Ctrl-C".to_owned(),
@@ -92,8 +100,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let job = arguments.whom.job(&[PathBuf::from(&name)], &site)?;
     let prepared = prepare_found(job, Found { inputs, ..Found::default() })?;
     let reading = prepared.read(&mut |_| {});
-    tap.gone().iter().for_each(|what| say(what));
-    let lake = arguments.out.as_ref().map(|path| Lake::create(path, arguments.whom.site.as_deref())).transpose()?;
+    for what in tap.gone() {
+        say(&what);
+    }
     let sinks: Vec<Box<dyn Sink>> = match &lake {
         Some(lake) => vec![Box::new(lake.begin(reading.run.clone(), Overlap::Refuse)?)],
         None => Vec::new(),

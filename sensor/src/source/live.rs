@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -108,6 +109,13 @@ impl Tap {
     /// Whether what is read is kept as well: its frames have numbers there.
     pub(super) fn is_kept(&self) -> bool {
         self.is_kept
+    }
+
+    /// The ports, as the kernel numbers them here; none once they are read.
+    pub fn descriptors(&self) -> Vec<RawFd> {
+        let ports = self.ports.lock();
+        let all = ports.iter().flat_map(|ports| ports.iter()).flat_map(|ports| &ports.all);
+        all.map(|port| port.capture.as_raw_fd()).collect()
     }
 
     /// Whether all interfaces went away.
