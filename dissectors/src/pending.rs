@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(crate) trait Request {
     /// How long its answer may take.
     const PATIENCE: Duration;
+    /// As many wait in all: 64 are more than a client asks at once of whom it hears nothing.
+    const MOST: u8 = 64;
 
     /// As it was counted when it was sent.
     fn count(&self) -> Count;
@@ -137,7 +139,7 @@ impl<R: Request> Pending<R> {
     pub(crate) fn push(&mut self, request: R, is_owed_an_answer: bool, out: &mut Out<'_>) {
         let place = out.place();
         self.give_up(place.time, out);
-        if self.count >= MOST_OTHERS
+        if self.count >= R::MOST.saturating_sub(1)
             && let Some(oldest) = self.take(0)
         {
             oldest.in_vain(out);
@@ -253,9 +255,6 @@ impl<R: Request> Waiting<R> {
         now >= self.heard.after(R::PATIENCE)
     }
 }
-
-/// 64 in all: more than a client asks at once of whom it hears nothing.
-const MOST_OTHERS: u8 = 63;
 
 #[cfg(test)]
 mod tests {

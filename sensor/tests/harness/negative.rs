@@ -7,7 +7,7 @@ use sensor::source::Input;
 use std::collections::BTreeMap;
 
 /// Protocols that only operational technology speaks.
-const OT: [&str; 2] = ["modbus", "bacnet"];
+const OT: [&str; 3] = ["modbus", "bacnet", "dnp3"];
 
 /// What stands in a plant or a building and not in an office.
 const OT_ROLES: [&str; 16] = [

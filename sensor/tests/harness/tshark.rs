@@ -30,13 +30,13 @@ fn our_captures() {
 }
 
 #[test]
-fn public_captures_of_modbus_and_bacnet() {
+fn public_captures_of_modbus_bacnet_and_dnp3() {
     let Some(folder) = public_captures() else { return };
     let table = std::fs::read_to_string(folder.join("EXPECTED.tsv")).expect("the counts stand beside the captures");
     let mut report = Vec::new();
     let mut seen = 0;
     let rows = table.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let spoken = rows.filter(|row| ["modbus", "bacnet"].contains(&row[1]));
+    let spoken = rows.filter(|row| ["modbus", "bacnet", "dnp3"].contains(&row[1]));
     let names: BTreeSet<String> = spoken.map(|row| row[0].to_owned()).collect();
     for name in names {
         let expected = counted_in(&table, &name);
@@ -46,7 +46,7 @@ fn public_captures_of_modbus_and_bacnet() {
             compare(&input, &expected, &mut report);
         }
     }
-    assert!(seen >= 30, "{seen} captures with counts");
+    assert!(seen >= 100, "{seen} captures with counts");
     assert!(report.is_empty(), "{}", report.join("\n"));
 }
 
@@ -154,6 +154,16 @@ fn operation_of(protocol: &str, what: &str) -> Option<(String, Direction)> {
         }
         "bacnet" if what.contains("(reject)") => Some(("reject".to_owned(), Direction::Response)),
         "bacnet" if what.contains("(abort)") => Some(("abort".to_owned(), Direction::Response)),
+        "dnp3" if what.starts_with("func=") => number.map(|number| (number.clone(), dnp3_direction(&number))),
+        // What carries user data is no message of its own.
+        "dnp3" if matches!(number.as_deref(), Some("3" | "4")) => None,
+        "dnp3" if what.starts_with("link primary") => Some((format!("l{}", number?), Direction::Request)),
+        "dnp3" if what.starts_with("link secondary") => Some((format!("l{}", number?), Direction::Response)),
         _ => None,
     }
+}
+
+/// Which side sends a function, but for confirmations, which nearly always are the master's.
+fn dnp3_direction(function: &str) -> Direction {
+    if function.len() == 3 { Direction::Response } else { Direction::Request }
 }

@@ -1,0 +1,67 @@
+//! The messages that wait for their answers.
+
+use super::turn::Turn;
+use crate::observation::Operation;
+use crate::out::{Count, Mark};
+use crate::pending::{Command, Request};
+use std::time::Duration;
+
+/// An application message that is owed an answer: a request its response, a response its confirmation.
+pub(super) struct Asked {
+    pub(super) turn: Turn,
+    pub(super) function: u8,
+    pub(super) sequence: u8,
+    pub(super) wants: Wants,
+    pub(super) is_control: bool,
+    pub(super) command: Option<Box<Command>>,
+    /// Of a selection, the objects that an operation repeats.
+    pub(super) objects: Option<Box<[u8]>>,
+}
+
+/// What answers a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    Response,
+    Confirmation { is_unsolicited: bool },
+}
+
+impl Asked {
+    /// Whether a message of this turn and sequence is what it wants.
+    pub(super) fn is_answered_by(&self, turn: Turn, sequence: u8, wants: Wants) -> bool {
+        self.sequence == sequence && self.wants == wants && turn.answers(self.turn)
+    }
+
+    /// Whether a message of this turn and sequence takes its place: it is sent again.
+    pub(super) fn is_repeated_by(&self, turn: Turn, sequence: u8, wants: Wants) -> bool {
+        self.sequence == sequence && self.wants == wants && self.turn == turn
+    }
+}
+
+impl Request for Asked {
+    /// Radio links take seconds.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn count(&self) -> Count {
+        self.turn.count(Operation::Code(self.function.into()), Mark::Plain, self.is_control)
+    }
+
+    fn command(&self) -> Option<Command> {
+        self.command.as_deref().cloned()
+    }
+}
+
+/// A frame of the link itself that is owed an answer.
+pub(super) struct LinkAsked {
+    pub(super) turn: Turn,
+    pub(super) function: u8,
+}
+
+impl Request for LinkAsked {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    /// Who looks for stations asks a hundred addresses at once.
+    const MOST: u8 = 200;
+
+    fn count(&self) -> Count {
+        self.turn.count(super::link_operation(self.function), Mark::Plain, false)
+    }
+}
