@@ -62,6 +62,17 @@ pub enum Verdict {
     /// It fits, and this many bits of it could have been otherwise: magic, reserved bits, lengths that agree, checksums.
     /// 32 and more name the flow at once; fewer need a second message in the same flow.
     Bits(u32),
+    /// No message starts here, but one may behind so many bytes, in the midst of something that the capture shows only the
+    /// end of. `length` is how long it is, 0 if that does not show: several in a row, each where the one before it ends, name
+    /// the flow.
+    Within {
+        /// So many bytes behind the front.
+        at: usize,
+        /// So many bytes long.
+        length: usize,
+    },
+    /// It fits, and names the flow when the same side sends those that follow it.
+    Series(Series),
     /// It fits, but one message alone proves too little: the flow is named when the other side sends the part that this
     /// one lacks, or, on a usual port of the protocol, by a second message.
     Part(Part),
@@ -70,7 +81,31 @@ pub enum Verdict {
 impl Verdict {
     /// Whether a message of the protocol starts here, however little that proves.
     pub fn is_mine(self) -> bool {
-        matches!(self, Self::Bits(_) | Self::Part(_))
+        matches!(self, Self::Bits(_) | Self::Part(_) | Self::Series(_))
+    }
+
+    /// Behind how many bytes a message of the protocol may start, if anywhere here.
+    pub fn start(self) -> Option<usize> {
+        match self {
+            Self::Within { at, .. } => Some(at),
+            verdict => verdict.is_mine().then_some(0),
+        }
+    }
+}
+
+/// One message of many that a side sends one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// What all of them have in common.
+    pub common: u64,
+    /// Its number among them, which wraps.
+    pub number: u16,
+}
+
+impl Series {
+    /// Whether this is the next one.
+    pub fn follows(self, before: Self) -> bool {
+        self.common == before.common && self.number == before.number.wrapping_add(1)
     }
 }
 

@@ -16,6 +16,8 @@
 
 pub mod bounded;
 pub mod certificate;
+mod challenge;
+mod dialect;
 pub mod dissector;
 mod field;
 mod head;
@@ -29,13 +31,14 @@ pub mod protocols;
 pub mod reader;
 #[cfg(test)]
 mod rig;
+mod rtcp;
 pub mod secret;
 mod side;
 pub mod time;
 
 pub use certificate::Certificate;
 pub use dissector::{
-    Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Side, Sides, Verdict,
+    Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Series, Side, Sides, Verdict,
 };
 pub use hex::hex;
 pub use image::Image;

@@ -7,12 +7,25 @@ mod bacnet;
 mod dnp3;
 mod http;
 mod modbus;
+mod rtcp;
+mod rtp;
+mod rtsp;
 mod ssh;
 mod tls;
 
 /// Every protocol, in the order in which they are asked when no port hints at one: the strictest structure first.
-pub static ALL: &[&Protocol] =
-    &[&arp::ARP, &bacnet::BACNET, &dnp3::DNP3, &modbus::MODBUS, &tls::TLS, &ssh::SSH, &http::HTTP];
+pub static ALL: &[&Protocol] = &[
+    &arp::ARP,
+    &bacnet::BACNET,
+    &dnp3::DNP3,
+    &modbus::MODBUS,
+    &tls::TLS,
+    &ssh::SSH,
+    &rtsp::RTSP,
+    &http::HTTP,
+    &rtcp::RTCP,
+    &rtp::RTP,
+];
 
 /// What messages of a protocol carry and what is told as a protocol of its own: the carrier's name, then theirs.
 pub static CARRIED: &[(&str, &str)] = &[("modbus", modbus::UMAS), ("modbus", modbus::UMAS_SIGNED)];

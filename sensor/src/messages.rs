@@ -97,9 +97,13 @@ impl Messages {
         (protocol, dissector): (&Protocol, &mut dyn Dissector),
         desk: &mut Desk<'_, T>,
     ) -> Fate {
-        if self.standing == Standing::Seeking && !self.regain(bytes, protocol, desk.scene) {
-            self.strays = self.strays.saturating_add(1);
-            return Fate::Doubtful;
+        let mut bytes = bytes;
+        if self.standing == Standing::Seeking {
+            let Some(start) = self.regain(bytes, protocol, desk.scene) else {
+                self.strays = self.strays.saturating_add(1);
+                return Fate::Doubtful;
+            };
+            bytes = bytes.get(start..).unwrap_or_default();
         }
         if self.left.is_some() {
             return self.feed_left(side, bytes, (protocol, dissector), desk);
@@ -205,13 +209,12 @@ impl Messages {
         self.standing = Standing::Seeking;
     }
 
-    /// Whether a message of the protocol starts here.
-    fn regain(&mut self, bytes: &[u8], protocol: &Protocol, scene: &Scene) -> bool {
-        let stands = (protocol.probe)(bytes, scene.transport).is_mine();
-        if stands {
-            self.standing = Standing::Firm;
-        }
-        stands
+    /// Where a message of the protocol starts, if one does here.
+    #[cold]
+    fn regain(&mut self, bytes: &[u8], protocol: &Protocol, scene: &Scene) -> Option<usize> {
+        let start = (protocol.probe)(bytes, scene.transport).start()?;
+        self.standing = Standing::Firm;
+        Some(start)
     }
 
     /// Reads messages until the bytes or their sense run out. The first was searched so far already.

@@ -3,8 +3,11 @@
 use crate::counters::Counters;
 use crate::messages::{Desk, Fate, Messages};
 use crate::source::prefetch;
+use crate::talk::track::{Step, Track};
 use dissectors::observation::Transport;
-use dissectors::{Carrier, Dissector, Ending, Part, Place, Protocol, Scene, Side, Sides, Told, Verdict, protocols};
+use dissectors::{
+    Carrier, Dissector, Ending, Part, Place, Protocol, Scene, Series, Side, Sides, Told, Verdict, protocols,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// As many bits name a protocol at once.
@@ -20,6 +23,11 @@ const MOST_STUMBLES: u64 = 64;
 const CERTAIN_BITS: u32 = 64;
 const MUCH_NONSENSE: u64 = 8;
 const NONSENSE_TO_SENSE: u64 = 4;
+
+/// So many messages in a row, of which none proves enough, name a flow.
+const MANY_IN_A_ROW: u8 = 3;
+
+mod track;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,25 +60,49 @@ struct Probing {
     fronts: Sides<Vec<u8>>,
     /// The latest message that could be another protocol's too.
     likely: Option<Likely>,
+    /// What each side may be in the midst of.
+    tracks: Sides<Option<Box<Track>>>,
     tries: u32,
 }
 
 /// A protocol of which one message was seen that proves too little.
 struct Likely {
     protocol: &'static str,
-    /// Who sent it, and what it lacks; any second message will do if it says nothing.
-    part: Option<(Side, Part)>,
+    lacks: Lacks,
+}
+
+/// What a message that proves too little lacks.
+enum Lacks {
+    /// Any second one.
+    Another,
+    /// The other half of what this side sent.
+    Half(Side, Part),
+    /// More of those that this side sends one after the other; so many came, of so many bytes.
+    Followers(Side, Series, u8, u64),
 }
 
 impl Likely {
     /// Whether a later message of `side`, which proves too little as well, makes up for what this one lacks. On a usual
     /// port of the protocol any will do.
     fn is_confirmed_by(&self, protocol: &Protocol, side: Side, part: Option<Part>, scene: &Scene) -> bool {
-        let completes = match (self.part, part) {
-            (Some((sender, one)), Some(other)) => sender != side && other.completes(one),
-            (one, other) => one.is_none() && other.is_none(),
+        let completes = match (&self.lacks, part) {
+            (Lacks::Half(sender, one), Some(other)) => *sender != side && other.completes(*one),
+            (Lacks::Another, None) => true,
+            _ => false,
         };
         self.protocol == protocol.name && (completes || hint_of(protocol, scene) == Some(true))
+    }
+
+    /// How many of a series have come in a row, and their bytes.
+    fn followed_by(&self, protocol: &Protocol, side: Side, series: Series) -> Option<(u8, u64)> {
+        match self.lacks {
+            Lacks::Followers(sender, before, count, bytes)
+                if self.protocol == protocol.name && sender == side && series.follows(before) =>
+            {
+                Some((count, bytes))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -78,7 +110,10 @@ impl Likely {
 enum Assessment {
     Named(&'static Protocol, u32),
     Likely(&'static Protocol, Option<Part>),
+    Series(&'static Protocol, Series),
     More,
+    /// Nothing starts here, but something may behind so many bytes.
+    Within(&'static Protocol, usize),
     Nobody,
 }
 
@@ -241,7 +276,10 @@ impl Talk {
     pub(crate) fn gap(&mut self, side: Side, lost: u64) {
         self.lost += lost;
         match &mut self.stage {
-            Stage::Probing(probing) => probing.forget(side, &mut self.unknown),
+            Stage::Probing(probing) => {
+                probing.forget(side, &mut self.unknown);
+                *probing.tracks.of_mut(side) = None;
+            }
             Stage::Speaking(_, dissector) => {
                 let fate = self.messages.of_mut(side).gap(side, lost, dissector.as_mut());
                 self.settle(fate);
@@ -347,8 +385,15 @@ impl Talk {
     /// Asks all candidates whose messages these are.
     fn probe(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
         let Stage::Probing(probing) = &mut self.stage else { return };
+        if let Some(track) = probing.tracks.of_mut(side).take()
+            && self.track(track, side, bytes, place, lent) != Step::Lost
+        {
+            return;
+        }
+        let Stage::Probing(probing) = &mut self.stage else { return };
         let front = probing.fronts.of_mut(side);
-        let assessment = if front.is_empty() {
+        let is_first = front.is_empty();
+        let assessment = if is_first {
             assess(bytes, &self.scene, self.excluded)
         } else {
             front.extend_from_slice(bytes);
@@ -379,7 +424,8 @@ impl Talk {
                 self.name(protocol, side, bytes, place, lent);
             }
             Assessment::Likely(protocol, part) => {
-                probing.likely = Some(Likely { protocol: protocol.name, part: part.map(|part| (side, part)) });
+                let lacks = part.map_or(Lacks::Another, |part| Lacks::Half(side, part));
+                probing.likely = Some(Likely { protocol: protocol.name, lacks });
                 probing.fronts.of_mut(side).clear();
                 probing.keep(side, bytes, place, &mut self.unknown);
             }
@@ -389,15 +435,78 @@ impl Talk {
                 }
                 probing.keep(side, bytes, place, &mut self.unknown);
             }
-            Assessment::Nobody => {
-                self.unknown += bytes.len() as u64;
+            Assessment::Series(protocol, series) => self.continue_series(protocol, series, side, bytes, place, lent),
+            Assessment::Within(..) | Assessment::Nobody => {
                 probing.forget(side, &mut self.unknown);
                 probing.tries += 1;
-                if probing.tries >= MOST_TRIES {
+                let step = match assessment {
+                    Assessment::Within(protocol, at) if is_first => {
+                        self.track(Box::new(Track::new(protocol, at)), side, bytes, place, lent)
+                    }
+                    _ => Step::Lost,
+                };
+                if step == Step::Lost {
+                    self.unknown += bytes.len() as u64;
+                }
+                if matches!(&self.stage, Stage::Probing(probing) if probing.tries >= MOST_TRIES) {
                     self.quiet();
                 }
             }
         }
+    }
+
+    /// One of many that a side sends one after the other. They tell nothing, so none is kept.
+    fn continue_series(
+        &mut self,
+        protocol: &'static Protocol,
+        series: Series,
+        side: Side,
+        bytes: &[u8],
+        place: Place,
+        lent: &mut Lent<'_>,
+    ) {
+        let Stage::Probing(probing) = &mut self.stage else { return };
+        probing.fronts.of_mut(side).clear();
+        let likely = probing.likely.as_ref();
+        let (before, kept) = likely.and_then(|likely| likely.followed_by(protocol, side, series)).unwrap_or((0, 0));
+        if before + 1 >= MANY_IN_A_ROW {
+            self.unknown = self.unknown.saturating_sub(kept);
+            self.name(protocol, side, bytes, place, lent);
+            return;
+        }
+        let length = bytes.len() as u64;
+        let lacks = Lacks::Followers(side, series, before + 1, kept + length);
+        probing.likely = Some(Likely { protocol: protocol.name, lacks });
+        self.unknown += length;
+        probing.tries += u32::from(before == 0);
+        if probing.tries >= MOST_TRIES {
+            self.quiet();
+        }
+    }
+
+    /// The next bytes of what a side may be in the midst of. Once that is certain the flow is named, and what came of it
+    /// before is passed over.
+    fn track(&mut self, mut track: Box<Track>, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) -> Step {
+        let Stage::Probing(probing) = &mut self.stage else { return Step::Lost };
+        let step = track.step(bytes, self.scene.transport);
+        match step {
+            Step::Lost => {}
+            Step::On => {
+                self.unknown += bytes.len() as u64;
+                *probing.tracks.of_mut(side) = Some(track);
+            }
+            Step::Named => {
+                self.unknown = self.unknown.saturating_sub(track.passed);
+                let Track { protocol, front, next, .. } = *track;
+                if front.is_empty() {
+                    self.name(protocol, side, bytes.get(next..).unwrap_or_default(), place, lent);
+                } else {
+                    self.name(protocol, side, &front, place, lent);
+                    self.piece(side, bytes, place, lent);
+                }
+            }
+        }
+        step
     }
 
     /// The flow is named: what was kept is told with its own frames, then what is here.
@@ -456,6 +565,7 @@ fn bit_of(protocol: &'static Protocol) -> u64 {
 /// Asks those first whose usual port this is, then all others that can travel so.
 fn assess(front: &[u8], scene: &Scene, excluded: u64) -> Assessment {
     let mut likely = None;
+    let mut within = None;
     let mut more = false;
     for hinted in [true, false] {
         for (place, protocol) in protocols::ALL.iter().enumerate() {
@@ -464,17 +574,20 @@ fn assess(front: &[u8], scene: &Scene, excluded: u64) -> Assessment {
             }
             match (protocol.probe)(front, scene.transport) {
                 Verdict::Bits(bits) if bits >= NAMING_BITS => return Assessment::Named(protocol, bits),
-                Verdict::Bits(_) => likely = likely.or(Some((*protocol, None))),
-                Verdict::Part(part) => likely = likely.or(Some((*protocol, Some(part)))),
+                Verdict::Bits(_) => likely = likely.or(Some(Assessment::Likely(protocol, None))),
+                Verdict::Part(part) => likely = likely.or(Some(Assessment::Likely(protocol, Some(part)))),
+                Verdict::Series(series) => likely = likely.or(Some(Assessment::Series(protocol, series))),
+                Verdict::Within { at, length } if length > 0 => within = within.or(Some((*protocol, at))),
                 Verdict::More => more = true,
-                Verdict::NotMine => {}
+                Verdict::Within { .. } | Verdict::NotMine => {}
             }
         }
     }
-    match likely {
-        Some((protocol, part)) => Assessment::Likely(protocol, part),
-        None if more => Assessment::More,
-        None => Assessment::Nobody,
+    match (likely, within) {
+        (Some(likely), _) => likely,
+        (None, _) if more => Assessment::More,
+        (None, Some((protocol, at))) => Assessment::Within(protocol, at),
+        (None, None) => Assessment::Nobody,
     }
 }
 

@@ -5,6 +5,7 @@
 //! of Authorization nothing is kept but a scheme's name out of a list. HTTP/2 is only met at its preface; what follows
 //! 101 or a tunnel's 200 is another protocol.
 
+use crate::dialect::{Fit, LONGEST_LINE};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
 use crate::observation::Operation;
@@ -13,7 +14,7 @@ use crate::pending::{Pending, Request, Waiting};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use body::{Body, chunk_size, is_interim, is_tunnel};
-use start::{Fit, LONGEST_LINE, fit, is_http, is_preface, operation, probe};
+use start::{DIALECT, probe};
 use std::time::Duration;
 use title::Title;
 
@@ -144,13 +145,13 @@ impl Dissector for Http {
 impl Http {
     fn head(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let refused = reader.malformed("neither a request line nor a status line of HTTP/1");
-        if fit(reader.rest()) == Fit::Not {
+        if DIALECT.fit(reader.rest()) == Fit::Not {
             return Err(refused);
         }
         let head = Head::read(reader)?;
         match head.start {
-            start if is_preface(&start) => Ok(preface(side, out)),
-            start if !is_http(&start) => Err(refused),
+            start if DIALECT.is_preface(&start) => Ok(preface(side, out)),
+            start if !DIALECT.is_mine(&start) => Err(refused),
             Start::Request { method, target, .. } => self.request(side, method, target, &head, out),
             Start::Status { code, .. } => self.response(side, code, &head, out),
         }
@@ -165,7 +166,7 @@ impl Http {
         out: &mut Out<'_>,
     ) -> Result<Next, Stop> {
         let body = Body::of_request(head)?;
-        let operation = operation(method);
+        let operation = DIALECT.operation(method);
 
         let next = self.halves.of_mut(side).begin(body, Look::Progress);
         self.pending.push(Asked { asker: side, operation: operation.clone() }, true, out);
@@ -207,7 +208,7 @@ impl Http {
 
     fn trailer(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let line = line(reader)?;
-        if !line.contains(&b':') || fit(reader.rest()) == Fit::Whole {
+        if !line.contains(&b':') || DIALECT.fit(reader.rest()) == Fit::Whole {
             return self.head_after_all(side, reader, out, "neither a trailer nor a start line");
         }
         pass(reader, line)?;
@@ -222,7 +223,7 @@ impl Http {
         out: &mut Out<'_>,
         what: &'static str,
     ) -> Result<Next, Stop> {
-        match fit(reader.rest()) {
+        match DIALECT.fit(reader.rest()) {
             Fit::Whole => self.head(side, reader, out),
             Fit::Not | Fit::Maybe => Err(reader.malformed(what)),
         }

@@ -212,3 +212,103 @@ fn what_two_sides_agree_on_within_a_flow_is_named() {
     assert_eq!(flow.talk.protocol(), Some("tls"));
     assert_eq!(flow.counted(), ["request 1 1 from 3"]);
 }
+
+/// A packet of RTP (RFC 3550, 5.1) with so many bytes of picture.
+fn rtp(number: u16, source: u32, picture: usize) -> Vec<u8> {
+    let mut packet = vec![0x80, 0x60];
+    packet.extend(number.to_be_bytes());
+    packet.extend([0, 0, 0, 1]);
+    packet.extend(source.to_be_bytes());
+    let noise = FixedState::default();
+    packet.extend((0..picture).map(|at| u8::try_from(noise.hash_one((number, at)) & 0xff).expect("it is a byte")));
+    packet
+}
+
+/// The same in frames of RTSP (RFC 2326, 10.12), one behind the other.
+fn video(frames: u16, picture: usize) -> Vec<u8> {
+    let frame = |number| {
+        let packet = rtp(number, 7, picture);
+        let [high, low] = u16::try_from(packet.len()).expect("it is short").to_be_bytes();
+        [&[b'$', 0, high, low], packet.as_slice()].concat()
+    };
+    (0..frames).flat_map(frame).collect()
+}
+
+const PLAY: &[u8] = b"PLAY rtsp://10.0.0.2/live RTSP/1.0\r\nCSeq: 7\r\n\r\n";
+const PLAYED: &[u8] = b"RTSP/1.0 200 OK\r\nCSeq: 7\r\n\r\n";
+
+#[test]
+fn a_capture_may_begin_within_video() {
+    let mut bytes = video(9, 1388);
+    bytes.extend(PLAYED);
+    bytes.extend(video(1, 100));
+    // Segments of any length, the first of which begins anywhere in a frame.
+    for length in [200, 536, 1404, 1448, 1460, 5000, 20_000] {
+        for start in [0, 1, 2, 5, 700, 1403] {
+            let mut flow = Flow::on(Transport::Tcp, 554);
+            for segment in bytes[start..].chunks(length) {
+                flow.says(Side::B, segment);
+            }
+            assert_eq!(flow.talk.protocol(), Some("rtsp"), "{length} from {start}");
+            let unknown = flow.talk.unknown;
+            assert!(unknown < 2 * 1404 && (start > 0 || unknown == 0), "{length} from {start}: {unknown}");
+            let counted: Vec<_> = flow.counted().iter().map(|line| line[..14].to_owned()).collect();
+            assert_eq!(counted, ["response 200 1"], "{length} from {start}");
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_like_video_names_nothing() {
+    let noise = FixedState::default();
+    for seed in 0..20 {
+        let mut flow = Flow::on(Transport::Tcp, 4001);
+        // Every frame is followed by noise in place of another.
+        for piece in 0..20_u64 {
+            let mut bytes = video(1, 200);
+            bytes.extend((0..900).map(|at| u8::try_from(noise.hash_one((seed, piece, at)) & 0xff).expect("a byte")));
+            flow.says(Side::B, &bytes);
+        }
+        assert_eq!(flow.talk.protocol(), None);
+        assert_eq!(flow.talk.unknown, 16 * (216 + 900), "then it is quiet");
+    }
+}
+
+#[test]
+fn behind_a_hole_in_video_the_next_frame_or_message_is_found() {
+    for piece in [1448, 999, 4000] {
+        let mut bytes = video(20, 1388);
+        bytes.extend(PLAYED);
+        let mut flow = Flow::on(Transport::Tcp, 554);
+        flow.says(Side::A, PLAY);
+        for (at, segment) in bytes.chunks(piece).enumerate() {
+            if at == 3 {
+                flow.talk.gap(Side::B, segment.len() as u64);
+            } else {
+                flow.says(Side::B, segment);
+            }
+        }
+        assert_eq!(flow.counted(), ["request PLAY 1 from 1".to_owned(), flow.counted()[1].clone()]);
+        assert!(flow.counted()[1].starts_with("response 200 1"), "{piece}: {:?}", flow.counted());
+        assert_eq!(flow.talk.lost, piece as u64);
+        assert_eq!(flow.talk.take_malformed(), 0, "{piece}");
+    }
+}
+
+#[test]
+fn three_packets_of_one_source_are_a_stream_and_fewer_are_none() {
+    let mut flow = Flow::on(Transport::Udp, 5004);
+    for number in [9, 10, 12, 13] {
+        flow.says(Side::B, &rtp(number, 7, 1200));
+        assert_eq!(flow.talk.protocol(), None, "{number}");
+    }
+    flow.says(Side::B, &rtp(14, 7, 1200)).says(Side::B, &rtp(99, 8, 1200));
+    assert_eq!((flow.talk.protocol(), flow.talk.is_quiet()), (Some("rtp"), true));
+    assert_eq!(flow.talk.unknown, 2 * 1212, "of the packets before the hole");
+    let mut flow = Flow::on(Transport::Udp, 5004);
+    for number in 0..40 {
+        flow.says(Side::B, &rtp(number, u32::from(number) + 1, 100));
+    }
+    assert_eq!((flow.talk.protocol(), flow.talk.is_quiet()), (None, true), "each is of another source");
+    assert_eq!(flow.talk.unknown, 16 * 112);
+}

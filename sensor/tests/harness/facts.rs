@@ -1,4 +1,4 @@
-//! What a human sees in the public captures of Modbus and BACnet, by the table beside them, is told with its frame.
+//! What a human sees in the public captures of Modbus, BACnet and RTSP, by the table beside them, is told with its frame.
 
 use super::support::{otoscope, public_captures, records_of};
 use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record};
@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Rows that are not read yet: the capture, the attribute, the frame, and what would read them.
-const NOT_YET: [(&str, &str, i64, &str); 3] = [
+const NOT_YET: [(&str, &str, i64, &str); 4] = [
     ("bacnet/malcolm-BACnet_device_control.pcap", "vendor", 12, "the contents of ReadPropertyMultiple"),
     ("bacnet/malcolm-BACnet_device_control.pcap", "model", 12, "the contents of ReadPropertyMultiple"),
     ("bacnet/malcolm-BACnet_device_control.pcap", "firmware", 12, "the contents of ReadPropertyMultiple"),
+    ("rtsp/zj-rtsp.pcap", "user", 7, "credentials"),
 ];
 
 const VENDORS: &str = include_str!("../../../fingerprints/data/tables/bacnet_vendors.tsv");
@@ -47,7 +48,7 @@ fn every_fact_is_told_or_known_to_be_missing() {
     let Some(folder) = public_captures() else { return };
     let table = std::fs::read_to_string(folder.join("FACTS.md")).expect("the facts stand beside the captures");
     let all: Vec<Seen> = table.lines().filter_map(Seen::of).collect();
-    let ours = |seen: &&Seen| ["modbus/", "bacnet/"].iter().any(|protocol| seen.capture.starts_with(protocol));
+    let ours = |seen: &&Seen| ["modbus/", "bacnet/", "rtsp/"].iter().any(|protocol| seen.capture.starts_with(protocol));
     let ours: Vec<&Seen> = all.iter().filter(ours).collect();
     assert!(ours.len() >= 20, "{} facts", ours.len());
     let mut readings: BTreeMap<&str, Told> = BTreeMap::new();
@@ -209,6 +210,13 @@ impl Told {
                 self.claimed(asset, "bacnet.vendor_id", |value| name.starts_with(value), seen)
             }
             ("bacnet", "scheme") => self.acted(asset, seen),
+            ("rtsp", "realm") => self.claimed(asset, "rtsp.realm", |_| true, seen),
+            ("rtsp", "name") if shown(&asset.name) => self.claimed(asset, "rtsp.session_name", names, seen),
+            ("rtsp", "software") => {
+                let names = |value: &str| value.starts_with(seen.value);
+                let asked = self.claimed(asset, "rtsp.user_agent", names, seen);
+                asked.or_else(|_| self.claimed(asset, "rtsp.server", names, seen))
+            }
             _ => Err(format!("not told of {} {}", asset.asset_id, asset.name.as_deref().unwrap_or_default())),
         }
     }

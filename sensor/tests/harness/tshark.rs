@@ -30,13 +30,13 @@ fn our_captures() {
 }
 
 #[test]
-fn public_captures_of_modbus_bacnet_and_dnp3() {
+fn public_captures_of_our_protocols() {
     let Some(folder) = public_captures() else { return };
     let table = std::fs::read_to_string(folder.join("EXPECTED.tsv")).expect("the counts stand beside the captures");
     let mut report = Vec::new();
     let mut seen = 0;
     let rows = table.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let spoken = rows.filter(|row| ["modbus", "bacnet", "dnp3"].contains(&row[1]));
+    let spoken = rows.filter(|row| ["modbus", "bacnet", "dnp3", "rtsp"].contains(&row[1]));
     let names: BTreeSet<String> = spoken.map(|row| row[0].to_owned()).collect();
     for name in names {
         let expected = counted_in(&table, &name);
@@ -152,6 +152,8 @@ fn operation_of(protocol: &str, what: &str) -> Option<(String, Direction)> {
         "bacnet" if what.contains("-ack) service=") || what.contains("(error) service=") => {
             Some((number?, Direction::Response))
         }
+        "rtsp" if what.starts_with("method=") => Some((number?, Direction::Request)),
+        "rtsp" if what.starts_with("status=") => Some((number?, Direction::Response)),
         "bacnet" if what.contains("(reject)") => Some(("reject".to_owned(), Direction::Response)),
         "bacnet" if what.contains("(abort)") => Some(("abort".to_owned(), Direction::Response)),
         "dnp3" if what.starts_with("func=") => number.map(|number| (number.clone(), dnp3_direction(&number))),

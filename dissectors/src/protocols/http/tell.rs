@@ -1,21 +1,17 @@
 //! What heads say: the fields, and nothing that could hold a credential.
 
 use super::{AUTHENTICATE, AUTHORIZATION, HOST, POWERED_BY, REALM, SERVER, USER_AGENT};
+use crate::challenge::Logins;
 use crate::dissector::Side;
-use crate::head::{self, Head, Part};
-use crate::observation::Value;
+use crate::head::Head;
 use crate::out::Out;
-use smallvec::SmallVec;
 
 /// What the head of a request says of who asks, and of who is asked.
 pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<'_>) {
     if let Some(agent) = head.value("user-agent") {
         out.text(side, None, &USER_AGENT, &agent);
     }
-    if let Some(authorization) = head.value("authorization") {
-        let scheme = scheme_of(&authorization);
-        out.attribute(side.other(), None, &AUTHORIZATION, scheme.as_bytes(), || Value::Text(scheme.into()));
-    }
+    LOGINS.asked(side, head, out);
     // A proxy is asked for what another is called by, in the absolute form (RFC 9112, 3.2.2).
     if target.starts_with(b"/")
         && let Some(host) = head.value("host")
@@ -32,36 +28,7 @@ pub(super) fn response(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
             out.text(side, None, field, &value);
         }
     }
-    challenges(side, head, out);
-}
-
-/// All schemes that a response offers are one value, since that is what a server offers: two values would take turns.
-fn challenges(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
-    let mut schemes = SmallVec::<[u8; 64]>::new();
-    let mut realms = 0;
-    for value in head.values("www-authenticate") {
-        for part in head::challenges(&value) {
-            match part {
-                Part::Scheme(scheme) => {
-                    let separator: &[u8] = if schemes.is_empty() { b"" } else { b", " };
-                    schemes.extend_from_slice(separator);
-                    schemes.extend(scheme.iter().map(u8::to_ascii_lowercase));
-                }
-                Part::Parameter(name, realm) if realms < MOST_REALMS && name.eq_ignore_ascii_case(b"realm") => {
-                    realms = realms.saturating_add(1);
-                    out.text(side, None, &REALM, &realm);
-                }
-                Part::Parameter(..) => {}
-            }
-        }
-    }
-    out.text(side, None, &AUTHENTICATE, &schemes);
-}
-
-/// The scheme by its name in the list, which is all that is kept: some send a bare secret where the scheme should stand.
-fn scheme_of(authorization: &[u8]) -> &'static str {
-    let (word, _) = head::split_token(authorization);
-    SCHEMES.split(' ').find(|scheme| word.eq_ignore_ascii_case(scheme.as_bytes())).unwrap_or("other")
+    LOGINS.offered(side, head, out);
 }
 
 /// The host without its port, if it is a name. User information and addresses of either kind hold other bytes; a name
@@ -75,10 +42,7 @@ fn host_name(host: &[u8]) -> Option<&[u8]> {
     (is_port && is_name && !is_number && name.len() <= LONGEST_NAME).then_some(name)
 }
 
-/// The IANA registry of HTTP authentication schemes, and two that are met without being in it.
-const SCHEMES: &str = "basic digest bearer negotiate ntlm wsse hoba mutual oauth dpop gnap vapid concealed privatetoken \
-    scram-sha-1 scram-sha-256";
-const MOST_REALMS: usize = 8;
+static LOGINS: Logins = Logins { authorization: &AUTHORIZATION, authenticate: &AUTHENTICATE, realm: &REALM };
 const LONGEST_NAME: usize = 255;
 
 #[cfg(test)]
@@ -107,16 +71,5 @@ mod tests {
             assert_eq!(host_name(host.as_bytes()), name.map(str::as_bytes), "{host}");
         }
         assert_eq!(host_name(&[b'a'; 256]), None);
-    }
-
-    #[test]
-    fn a_scheme_is_a_word_of_the_list() {
-        assert_eq!(scheme_of(b"Basic YWRtaW46MTIzNA=="), "basic");
-        assert_eq!(scheme_of(b"DIGEST username=\"admin\""), "digest");
-        assert_eq!(scheme_of(b"SCRAM-SHA-256"), "scram-sha-256");
-        for secret in ["YWRtaW46MTIzNA==", "BasicYWRtaW46MTIzNA==", "hunter2 hunter2", "", "basic,digest x"] {
-            let expected = if secret.starts_with("basic,") { "basic" } else { "other" };
-            assert_eq!(scheme_of(secret.as_bytes()), expected, "{secret}");
-        }
     }
 }

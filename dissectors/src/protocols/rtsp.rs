@@ -1,0 +1,307 @@
+//! RTSP tells which camera serves a stream, which program watches, what the stream is made of and how one logs in.
+//!
+//! RTSP 1.0 (RFC 2326), 2.0 (RFC 7826), SDP (RFC 8866). Read: heads, descriptions of streams, RTCP within frames until it
+//! has said who sends. Skipped on purpose: pictures and sound, which stand in frames of known length, other bodies, and
+//! every credential: of Authorization nothing is kept but a scheme's name out of a list, of a path what is a word of the
+//! trade.
+
+use crate::challenge::Logins;
+use crate::dialect::Fit;
+use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
+use crate::head::{self, Head, Start};
+use crate::observation::{Category, Operation, Outcome, Value};
+use crate::out::{Count, Mark, Out};
+use crate::pending::{Command, Pending, Request, Waiting};
+use crate::reader::{Reader, Stop};
+use crate::rtcp;
+use crate::time::Timestamp;
+use compact_str::CompactString;
+use description::Description;
+use start::{DIALECT, probe};
+use std::time::Duration;
+
+mod description;
+mod path;
+mod start;
+
+pub(crate) static RTSP: Protocol = Protocol {
+    name: "rtsp",
+    spec: "RFC 2326, RFC 7826",
+    carriers: &[Carrier::Tcp(&[554, 8554, 10554, 5554, 7070]), Carrier::Udp(&[554, 8554])],
+    fields: &[
+        &SERVER,
+        &USER_AGENT,
+        &AUTHORIZATION,
+        &AUTHENTICATE,
+        &REALM,
+        &PATH,
+        &SESSION_NAME,
+        &INFORMATION,
+        &TOOL,
+        &ORIGIN,
+        &MEDIA,
+        &KEYS,
+    ],
+    probe,
+    max_message: 64 * 1024,
+    relates: true,
+    open: || Box::<Rtsp>::default(),
+};
+
+static SERVER: Field = Field::new("rtsp.server", "Server: the software that answers (RFC 2326, 12.36)");
+static USER_AGENT: Field = Field::new("rtsp.user_agent", "User-Agent: the software that asks (RFC 2326, 12.41)");
+static AUTHORIZATION: Field = Field::new(
+    "rtsp.authorization",
+    "Authorization: the scheme of credentials sent to it (RFC 7826, 18.8), by the registry's name or `other`",
+);
+static AUTHENTICATE: Field = Field::new(
+    "rtsp.authenticate",
+    "WWW-Authenticate: the schemes that one response offers, in its order (RFC 7826, 18.58)",
+);
+static REALM: Field = Field::new("rtsp.realm", "WWW-Authenticate: what is protected, by its own name (RFC 7826, 19.1)");
+static PATH: Field = Field::new(
+    "rtsp.path",
+    "the path of a stream that it serves; what is no word of the trade stands as `*`, for it may be a password",
+);
+static SESSION_NAME: Field = Field::new("rtsp.session_name", "s=: the name of a stream (RFC 8866, 5.3)");
+static INFORMATION: Field = Field::new("rtsp.session_information", "i=: what a stream is (RFC 8866, 5.4)");
+static TOOL: Field = Field::new("rtsp.tool", "a=tool: what made the description of a stream (RFC 8866, 6.3)");
+static ORIGIN: Field = Field::new("rtsp.origin", "o=: who made a stream, without numbers and address (RFC 8866, 5.2)");
+static MEDIA: Field = Field::new("rtsp.media", "m= and a=rtpmap: what a stream is made of (RFC 8866, 5.14 and 6.6)");
+static KEYS: Field =
+    Field::new("rtsp.media_keys", "a=crypto and a=key-mgmt: how keys of the stream are told, without them (RFC 4568)");
+
+static LOGINS: Logins = Logins { authorization: &AUTHORIZATION, authenticate: &AUTHENTICATE, realm: &REALM };
+
+#[derive(Default)]
+struct Rtsp {
+    pending: Pending<Asked>,
+    halves: Sides<Half>,
+    /// Which side serves, once a message has said so that only one of the two can send.
+    server: Option<Side>,
+}
+
+/// What one side sends.
+#[derive(Default)]
+struct Half {
+    /// The description under way.
+    description: Option<Box<Description>>,
+    /// Frames of RTCP that were looked into.
+    reports: u8,
+}
+
+/// A request, as far as its answer needs it.
+struct Asked {
+    asker: Side,
+    operation: Operation,
+    /// What its answer repeats (RFC 2326, 12.17).
+    number: Option<u32>,
+    /// Where it was about, as far as that may be told.
+    path: Option<CompactString>,
+    category: Option<Category>,
+}
+
+impl Dissector for Rtsp {
+    /// A message is a head, a frame of something else (RFC 2326, 10.12), or an empty line between them.
+    fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        if reader.rest().first() == Some(&b'$') {
+            return self.frame(side, reader, out);
+        }
+        if head::pass_empty_line(reader)? {
+            return Ok(Next::More);
+        }
+        let refused = reader.malformed("neither a request line nor a status line of RTSP nor a frame");
+        if DIALECT.fit(reader.rest()) == Fit::Not {
+            return Err(refused);
+        }
+        let head = Head::read(reader)?;
+        match head.start {
+            start if !DIALECT.is_mine(&start) => Err(refused),
+            Start::Request { method, target, .. } => self.request(side, method, target, &head, out),
+            Start::Status { code, .. } => self.response(side, code, &head, out),
+        }
+    }
+
+    fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
+        let half = self.halves.of_mut(side);
+        if let Some(description) = &mut half.description
+            && description.read(side, piece, out).is_break()
+        {
+            half.description = None;
+        }
+    }
+
+    /// Answers may have been lost, but numbers pair what is left.
+    fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
+        self.halves.of_mut(side).description = None;
+        self.pending.excuse(side);
+        Footing::Segment
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        self.pending.give_up(now, out);
+    }
+
+    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.pending.finish(ending, out);
+    }
+}
+
+impl Rtsp {
+    /// A frame of a stream, dropped without keeping it. Odd channels carry RTCP (10.12), of which the first ones say who
+    /// sends.
+    fn frame(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        let [_, channel, high, low] = reader.array()?;
+        let length = u16::from_be_bytes([high, low]);
+        let reports = &mut self.halves.of_mut(side).reports;
+        if channel & 1 == 0 || *reports >= MOST_REPORTS || length > LONGEST_REPORT {
+            return Ok(Next::Skip(u64::from(length)));
+        }
+        let mut content = Reader::closed(reader.take(usize::from(length))?);
+        *reports = reports.saturating_add(1);
+        while !content.is_empty() && rtcp::packet(side, &mut content, out).is_ok() {}
+        Ok(Next::More)
+    }
+
+    fn request(
+        &mut self,
+        side: Side,
+        method: &[u8],
+        target: &[u8],
+        head: &Head<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<Next, Stop> {
+        let length = head.content_length()?.unwrap_or(0);
+        let operation = DIALECT.operation(method);
+        let category = category(&operation, length);
+        let path = path::told(target);
+        let asked = Asked { asker: side, operation: operation.clone(), number: number(head), path, category };
+
+        self.roles(side, &operation);
+        let next = self.halves.of_mut(side).begin(length, is_description(head, &operation, "ANNOUNCE"));
+        out.server(self.server.unwrap_or(side.other()));
+        self.pending.push(asked, true, out);
+        out.count(Count { is_control: category.is_some(), ..count(side, Direction::Request, operation, Mark::Plain) });
+        if let Some(agent) = head.value("user-agent") {
+            out.text(side, None, &USER_AGENT, &agent);
+        }
+        LOGINS.asked(side, head, out);
+        Ok(next)
+    }
+
+    fn response(&mut self, side: Side, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        let length = head.content_length()?.unwrap_or(0);
+        let number = number(head);
+        let is_it = |waiting: &Waiting<Asked>| {
+            let Asked { asker, number: asked, .. } = &waiting.request;
+            *asker != side && (number.is_none() || *asked == number)
+        };
+        let pair = self.pending.position(out.place().time, is_it);
+        let is_described = pair.and_then(|at| self.pending.get(at)).map_or_else(
+            || is_description(head, &Operation::Code(0), ""),
+            |asked| is_description(head, &asked.operation, "DESCRIBE"),
+        );
+        let asked = pair.filter(|_| code >= 200).and_then(|at| self.pending.take(at));
+
+        out.server(self.server.unwrap_or(side));
+        self.pending.give_up(out.place().time, out);
+        let next = self.halves.of_mut(side).begin(length, is_described);
+        let mark = if code < 400 { Mark::Plain } else { Mark::Exception };
+        out.count(count(side, Direction::Response, Operation::Code(u32::from(code)), mark));
+        if let Some(server) = head.value("server") {
+            out.text(side, None, &SERVER, &server);
+        }
+        LOGINS.offered(side, head, out);
+        if let Some(asked) = asked {
+            asked.answered(if code < 300 { Outcome::Accepted } else { Outcome::Rejected }, out);
+            if code < 300 {
+                asked.request.served(side, out);
+            }
+        }
+        Ok(next)
+    }
+
+    /// Who serves, by what only a client or only a server asks for (RFC 2326, 10); the first word holds.
+    fn roles(&mut self, asker: Side, operation: &Operation) {
+        let Operation::Verb(method) = operation else { return };
+        let server = match *method {
+            "DESCRIBE" | "SETUP" | "PLAY" | "PAUSE" | "RECORD" | "TEARDOWN" => asker.other(),
+            "REDIRECT" | "PLAY_NOTIFY" => asker,
+            _ => return,
+        };
+        self.server.get_or_insert(server);
+    }
+}
+
+impl Half {
+    /// A head is read, its body comes.
+    fn begin(&mut self, length: u64, is_description: bool) -> Next {
+        self.description = None;
+        match length {
+            0 => Next::More,
+            1..=LONGEST_DESCRIPTION if is_description => {
+                self.description = Some(Box::new(Description::new(length)));
+                Next::Body(length)
+            }
+            _ => Next::Skip(length),
+        }
+    }
+}
+
+impl Asked {
+    /// It was granted: what it asked for is there.
+    fn served(&self, side: Side, out: &mut Out<'_>) {
+        let is_of_stream = matches!(self.operation, Operation::Verb("DESCRIBE" | "PLAY"));
+        if let Some(path) = self.path.as_ref().filter(|_| is_of_stream) {
+            out.attribute(side, None, &PATH, path.as_bytes(), || Value::Text(path.clone()));
+        }
+    }
+}
+
+impl Request for Asked {
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn count(&self) -> Count {
+        let operation = self.operation.clone();
+        let is_control = self.category.is_some();
+        Count { is_control, ..count(self.asker, Direction::Request, operation, Mark::Plain) }
+    }
+
+    fn command(&self) -> Option<Command> {
+        let target = self.path.clone().unwrap_or_default();
+        self.category.map(|category| Command::in_words(category, target, None))
+    }
+}
+
+/// What a request changes: parameters are set, a recording begins. Without a body it says that the client lives.
+fn category(operation: &Operation, length: u64) -> Option<Category> {
+    match operation {
+        Operation::Verb("SET_PARAMETER") if length > 0 => Some(Category::Config),
+        Operation::Verb("RECORD") => Some(Category::Operate),
+        _ => None,
+    }
+}
+
+/// Whether the body is a description of a stream: by its type, or, where none is told, by what was asked for.
+fn is_description(head: &Head<'_>, operation: &Operation, method: &'static str) -> bool {
+    match head.value("content-type") {
+        Some(kind) => head::without_parameters(&kind).eq_ignore_ascii_case(b"application/sdp"),
+        None => *operation == Operation::Verb(method),
+    }
+}
+
+fn number(head: &Head<'_>) -> Option<u32> {
+    std::str::from_utf8(&head.value("cseq")?).ok()?.parse().ok()
+}
+
+fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark) -> Count {
+    Count { sender, direction, operation, child: None, mark, is_control: false }
+}
+
+const LONGEST_DESCRIPTION: u64 = 64 * 1024;
+const LONGEST_REPORT: u16 = 1024;
+/// The first reports of a side name it.
+const MOST_REPORTS: u8 = 4;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! Conversations, told message by message.
+
+use super::*;
+use crate::rig::{Rig, hex};
+use proptest::prelude::*;
+
+const CHALLENGE: &str = "RTSP/1.0 401 Unauthorized\r\nCSeq: 2\r\nServer: Rtsp Server/3.0\r\n\
+    WWW-Authenticate: Digest realm=\"Login to 4K049EBPAG1D7E7\", nonce=\"1\"\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n";
+
+fn describe(number: u32) -> String {
+    format!("DESCRIBE rtsp://admin:hunter2@10.0.0.2/live/ch1 RTSP/1.0\r\nCSeq: {number}\r\nUser-Agent: IMCP\r\n\r\n")
+}
+
+fn described(number: u32, description: &str) -> String {
+    let length = description.len();
+    format!(
+        "RTSP/1.0 200 OK\r\nCSeq: {number}\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{description}"
+    )
+}
+
+const DESCRIPTION: &str = "v=0\r\no=VSTC 0 1 IN IP4 10.0.0.2\r\ns=ONVIF RTSP Server\r\ni=two streams\r\n\
+    a=tool:LIVE555 Streaming Media v2016.11.28\r\nm=video 0 RTP/AVP 96\r\ni=not this\r\na=rtpmap:96 H265/90000\r\n\
+    a=control:video\r\nm=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\nm=application 0 RTP/AVP 107\r\n\
+    a=rtpmap:107 vnd.onvif.metadata/90000";
+
+fn story(segments: &[(Side, &str)]) -> Vec<String> {
+    let mut rig = Rig::tcp(&RTSP);
+    for (side, bytes) in segments {
+        rig.segment(*side, bytes.as_bytes());
+    }
+    rig.story()
+}
+
+fn frame(channel: u8, content: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(content.len()).expect("frames are short").to_be_bytes();
+    [&[b'$', channel, high, low], content].concat()
+}
+
+#[test]
+fn a_camera_and_its_client_tell_what_they_are() {
+    let told = story(&[
+        (Side::A, &describe(2)),
+        (Side::B, CHALLENGE),
+        (Side::A, &describe(3).replace("User-Agent", "Authorization: Digest username=\"admin\"\r\nUser-Agent")),
+        (Side::B, &described(3, DESCRIPTION)),
+    ]);
+    let expected = [
+        "B serves",
+        "A request DESCRIBE",
+        "10.0.0.1 rtsp.user_agent = IMCP",
+        "B serves",
+        "B response 401 exception",
+        "10.0.0.2 rtsp.server = Rtsp Server/3.0",
+        "10.0.0.2 rtsp.realm = Login to 4K049EBPAG1D7E7",
+        "10.0.0.2 rtsp.realm = x",
+        "10.0.0.2 rtsp.authenticate = digest, basic",
+        "B serves",
+        "A request DESCRIBE",
+        "10.0.0.2 rtsp.authorization = digest",
+        "B serves",
+        "B response 200",
+        "10.0.0.2 rtsp.path = /live/ch1",
+        "10.0.0.2 rtsp.origin = VSTC",
+        "10.0.0.2 rtsp.session_name = ONVIF RTSP Server",
+        "10.0.0.2 rtsp.session_information = two streams",
+        "10.0.0.2 rtsp.tool = LIVE555 Streaming Media v2016.11.28",
+        "10.0.0.2 rtsp.media = video H265, audio PCMA, application vnd.onvif.metadata",
+    ];
+    assert_eq!(told, expected);
+    assert!(!told.concat().contains("hunter2"));
+}
+
+#[test]
+fn a_description_may_come_without_its_type_and_in_any_pieces() {
+    let untyped = described(2, DESCRIPTION).replace("Content-Type: application/sdp\r\n", "");
+    let whole = story(&[(Side::A, &describe(2)), (Side::B, &untyped)]);
+    assert!(whole.contains(&"10.0.0.2 rtsp.session_name = ONVIF RTSP Server".to_owned()), "{whole:?}");
+    let other = described(2, DESCRIPTION).replace("application/sdp", "text/plain");
+    let told = story(&[(Side::A, &describe(2)), (Side::B, &other), (Side::B, "RTSP/1.0 404 No\r\n\r\n")]);
+    assert!(!told.concat().contains("session_name"), "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("B response 404 exception"));
+    let announce = format!(
+        "ANNOUNCE rtsp://10.0.0.2/live RTSP/1.0\r\nCSeq: 1\r\nContent-Type: application/sdp ;x=y\r\nContent-Length: {}\r\n\r\n{DESCRIPTION}",
+        DESCRIPTION.len()
+    );
+    let told = story(&[(Side::A, &announce)]);
+    assert!(told.contains(&"10.0.0.1 rtsp.session_name = ONVIF RTSP Server".to_owned()), "{told:?}");
+}
+
+#[test]
+fn keys_are_told_of_and_never_told() {
+    let keyed = "s=x\nm=video 0 RTP/SAVP 96\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\n\
+        a=key-mgmt:mikey AQAFgM0XflABAAAAAAAAAAAAAAsAyO\n";
+    let told = story(&[(Side::A, &describe(2)), (Side::B, &described(2, keyed))]);
+    assert!(told.contains(&"10.0.0.2 rtsp.media_keys = AES_CM_128_HMAC_SHA1_80, mikey".to_owned()), "{told:?}");
+    assert!(!told.concat().contains("d0Rm") && !told.concat().contains("AQAF"));
+}
+
+#[test]
+fn answers_are_paired_by_number_and_a_path_is_told_when_it_was_served() {
+    let play = |number: u32, path: &str| format!("PLAY rtsp://10.0.0.2/{path} RTSP/1.0\r\nCSeq: {number}\r\n\r\n");
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::A, format!("{}{}{}", play(7, "live/1"), play(8, "live/2"), play(9, "live/3")).as_bytes());
+    rig.segment(Side::B, b"RTSP/1.0 200 OK\r\nCSeq: 8\r\n\r\nRTSP/1.0 100 Continue\r\nCSeq: 7\r\n\r\n");
+    rig.segment(Side::B, b"RTSP/1.0 404 No\r\nCSeq: 7\r\n\r\nRTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n");
+    let told: Vec<_> = rig.story().into_iter().filter(|line| line.contains("path")).collect();
+    assert_eq!(told, ["10.0.0.2 rtsp.path = /live/2"]);
+    assert_eq!(rig.wait(31).story(), ["A request PLAY unanswered since frame 1"]);
+}
+
+#[test]
+fn who_serves_is_known_by_what_only_a_client_asks() {
+    let ping = "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+    let told = story(&[(Side::A, &describe(2)), (Side::B, ping), (Side::A, "RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")]);
+    assert!(told.iter().all(|line| line != "A serves"), "{told:?}");
+    assert_eq!(story(&[(Side::B, ping)])[0], "A serves", "as far as is known");
+    assert_eq!(story(&[(Side::B, "REDIRECT rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n")])[0], "B serves");
+}
+
+#[test]
+fn what_changes_a_device_is_an_action() {
+    let asked = [
+        "SET_PARAMETER rtsp://10.0.0.2/live RTSP/1.0\r\nCSeq: 1\r\nContent-Length: 9\r\n\r\nbarparm: ",
+        "SET_PARAMETER rtsp://10.0.0.2/live RTSP/1.0\r\nCSeq: 2\r\n\r\n",
+        "RECORD rtsp://10.0.0.2/live RTSP/1.0\r\nCSeq: 3\r\n\r\n",
+        "TEARDOWN rtsp://10.0.0.2/live RTSP/1.0\r\nCSeq: 4\r\n\r\n",
+    ];
+    let answers =
+        "RTSP/1.0 451 No\r\nCSeq: 1\r\n\r\nRTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\nRTSP/1.0 200 OK\r\nCSeq: 3\r\n\r\n";
+    let told = story(&[(Side::A, &asked.concat()), (Side::B, answers)]);
+    let actions: Vec<_> = told.iter().filter(|line| line.contains(" by ")).collect();
+    let expected =
+        ["A config by SET_PARAMETER: /live, rejected (frame 1)", "A operate by RECORD: /live, accepted (frame 1)"];
+    assert_eq!(actions, expected);
+    let control: Vec<_> = told.iter().filter(|line| line.ends_with("control")).collect();
+    assert_eq!(control, ["A request SET_PARAMETER control", "A request RECORD control"]);
+}
+
+#[test]
+fn frames_are_passed_over_and_the_first_reports_say_who_sends() {
+    let mut report = hex("80 c9 0001 11223344  81 ca 0003 11223344");
+    report.extend(b"\x01\x03cam\0\0\0");
+    let mut rig = Rig::tcp(&RTSP);
+    let mut bytes = frame(0, &[b'$'; 1400]);
+    bytes.extend(frame(1, &report));
+    bytes.extend(frame(1, b"not a report"));
+    bytes.extend(frame(2, &[]));
+    bytes.extend(b"\r\nRTSP/1.0 200 OK\r\nCSeq: 9\r\n\r\n");
+    bytes.extend(frame(3, &[0xff; 2000]));
+    rig.segment(Side::B, &bytes);
+    assert_eq!(rig.story(), ["10.0.0.2 rtcp.cname = cam", "B serves", "B response 200"]);
+    for _ in 0..MOST_REPORTS {
+        rig.segment(Side::A, &frame(1, &[0; 8]));
+    }
+    let mut other = report.clone();
+    let end = other.len() - 4;
+    other[end] = b'x';
+    rig.segment(Side::A, &frame(1, &other));
+    assert!(rig.story().is_empty(), "no more are looked into");
+}
+
+#[test]
+fn datagrams_hold_whole_messages() {
+    let mut rig = Rig::udp(&RTSP);
+    rig.datagram(Side::A, describe(2).as_bytes());
+    rig.datagram(Side::B, CHALLENGE.as_bytes());
+    rig.datagram(Side::B, b"RTSP/1.0 200 OK\r\nCSeq: 2\r\n");
+    let told = rig.story();
+    assert!(told.contains(&"10.0.0.2 rtsp.server = Rtsp Server/3.0".to_owned()), "{told:?}");
+    assert!(told.last().is_some_and(|line| line.starts_with("B stops")), "{told:?}");
+}
+
+#[test]
+fn other_protocols_and_odd_lengths_are_refused() {
+    for text in ["GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "\u{1}\r\n", "RTSP/1.0 OK\r\n\r\n"] {
+        let told = story(&[(Side::A, text)]);
+        let refused = "A stops: neither a request line nor a status line of RTSP nor a frame at byte 0";
+        assert_eq!(told, [refused], "{text:?}");
+    }
+    let told = story(&[(Side::A, "OPTIONS * RTSP/1.0\r\nContent-Length: x\r\n\r\n")]);
+    assert_eq!(told, ["A stops: Content-Length is not a number at byte 20"]);
+}
+
+#[test]
+fn what_is_lost_is_neither_answered_nor_missing() {
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::A, describe(2).as_bytes());
+    let front = described(2, DESCRIPTION);
+    rig.segment(Side::B, &front.as_bytes()[..front.len() - 100]);
+    assert_eq!(rig.lose(Side::B, 100), Footing::Segment);
+    rig.segment(Side::A, describe(3).as_bytes());
+    assert_eq!(rig.lose(Side::B, 1000), Footing::Segment);
+    rig.story();
+    assert!(rig.wait(60).story().is_empty());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        segments in prop::collection::vec((any::<bool>(), prop_oneof![
+            prop::collection::vec(any::<u8>(), 1..60),
+            "(PLAY|DESCRIBE|ANNOUNCE) rtsp://a:b@c/[ -~]{0,9} RTSP/1.0\r\nContent-Length: [0-9]{1,3}\r\n\r\n".prop_map(String::into_bytes),
+            "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: 40\r\n\r\n[a-z]=[ -~\r\n]{0,60}".prop_map(String::into_bytes),
+            "\\$[\u{0}-\u{3}]\u{0}[\u{0}-\u{7f}]{1,40}".prop_map(String::into_bytes),
+        ]), 1..20),
+    ) {
+        let mut rig = Rig::tcp(&RTSP);
+        for (is_a, bytes) in segments {
+            rig.segment(if is_a { Side::A } else { Side::B }, &bytes);
+        }
+        rig.wait(60).finish(Ending::Closed);
+    }
+}
