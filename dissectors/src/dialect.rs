@@ -107,6 +107,12 @@ impl Dialect {
     }
 }
 
+/// Whether a message of HTTP is at hand that opens a tunnel for RTSP: its connection speaks RTSP from then on.
+pub(crate) fn opens_rtsp(front: &[u8]) -> bool {
+    let front = front.get(..LONGEST_PROBE).unwrap_or(front);
+    memchr::memmem::find(front, b"application/x-rtsp-tunnelled").is_some()
+}
+
 fn is_like(byte: u8, wanted: u8) -> bool {
     if wanted == b'#' { byte.is_ascii_digit() } else { byte == wanted }
 }

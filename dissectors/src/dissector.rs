@@ -162,6 +162,12 @@ pub trait Dissector: Send {
     /// Reads one message sent by `side`, tells of it, and says what comes next.
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop>;
 
+    /// How many bytes to pass over, if a message starts here that `side` sends and that tells nothing: most of video, which
+    /// costs no more than this.
+    fn chaff(&self, _side: Side, _front: &[u8]) -> Option<u64> {
+        None
+    }
+
     /// Takes a piece of a body that [`Next::Body`] asked for.
     fn body(&mut self, _side: Side, _piece: &[u8], _out: &mut Out<'_>) {}
 

@@ -259,7 +259,8 @@ fn decimal(text: &[u8]) -> Option<u64> {
     number.parse().ok()
 }
 
-fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+/// What stands before the first of a byte, and what behind it.
+pub(crate) fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = bytes.split_at_checked(memchr::memchr(separator, bytes)?)?;
     Some((before, after.get(1..)?))
 }

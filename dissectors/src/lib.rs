@@ -19,6 +19,7 @@ pub mod certificate;
 mod challenge;
 mod dialect;
 pub mod dissector;
+mod expected;
 mod field;
 mod head;
 mod hex;
@@ -40,6 +41,7 @@ pub use certificate::Certificate;
 pub use dissector::{
     Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Series, Side, Sides, Verdict,
 };
+pub use expected::Expected;
 pub use hex::hex;
 pub use image::Image;
 pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};

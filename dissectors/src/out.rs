@@ -5,6 +5,7 @@
 
 use crate::bounded::Bounded;
 use crate::certificate::Certificate;
+use crate::expected::{Announced, Expectations, Expected};
 use crate::field::Field;
 use crate::image::Image;
 use crate::observation::{
@@ -269,6 +270,7 @@ enum Entry {
     Changed { slot: u32, value: u64, at: Timestamp },
     Repeated { slot: u32, evidence: Evidence },
     Flapped { slot: u32 },
+    Expected(Announced),
 }
 
 /// A message to count when it is whole.
@@ -286,6 +288,7 @@ impl Counted {
 /// What the lane keeps for its dissectors: what is known already, and what was told but not taken yet.
 pub struct Told {
     known: Bounded<Known>,
+    expectations: Expectations,
     /// Seeded at random, so that nobody can make all keys collide; what is told, and in which order, does not depend on it.
     hasher: RandomState,
     flaps: u64,
@@ -318,6 +321,7 @@ impl Told {
     pub fn new(cap: usize) -> Self {
         Self {
             known: Bounded::new(cap, cap),
+            expectations: Expectations::new(),
             hasher: RandomState::default(),
             flaps: 0,
             place: Place::default(),
@@ -407,6 +411,21 @@ impl Told {
         self.known.evicted()
     }
 
+    /// What a conversation that begins was announced to speak, and which side serves it.
+    #[inline]
+    pub fn expected(&mut self, scene: impl FnOnce() -> Scene) -> Option<(&'static str, Side)> {
+        if self.expectations.is_empty() {
+            return None;
+        }
+        let scene = scene();
+        self.expectations.find(scene.transport, &scene.hosts, &scene.ports, &self.hasher)
+    }
+
+    /// How many announced conversations were forgotten because there were too many.
+    pub fn expected_forgotten(&self) -> u64 {
+        self.expectations.forgotten()
+    }
+
     /// Puts the journal into effect. Slots named by the journal hold only until something is inserted: newcomers last.
     fn settle(&mut self) {
         let mut newcomers = std::mem::take(&mut self.newcomers);
@@ -426,6 +445,7 @@ impl Told {
                         known.repeated = Some((evidence, before.saturating_add(1)));
                     }
                 }
+                Entry::Expected(announced) => self.expectations.add(announced, &self.hasher),
                 Entry::Flapped { slot } => {
                     self.known.touch(slot, |_| 1);
                     self.flaps = self.flaps.saturating_add(1);
@@ -536,6 +556,11 @@ impl<'a> Out<'a> {
     #[cold]
     pub fn refuse_segmented(&mut self) {
         self.told.losses.messages_over_cap = self.told.losses.messages_over_cap.saturating_add(1);
+    }
+
+    /// Another conversation between the two hosts will speak this: of little structure, so that nobody would know.
+    pub fn expect(&mut self, expected: Expected) {
+        self.told.journal.push(Entry::Expected(Announced::new(expected, &self.scene.hosts)));
     }
 
     /// A control action whose outcome is known now.

@@ -130,6 +130,12 @@ impl Rig {
         std::mem::take(&mut self.story.0)
     }
 
+    /// What a datagram between these ports was announced to hold, and which side serves.
+    pub(crate) fn expects(&mut self, a: u16, b: u16) -> Option<(&'static str, Side)> {
+        let scene = Scene { ports: Sides::new(a, b), transport: Transport::Udp, ..self.scene };
+        self.told.expected(|| scene)
+    }
+
     /// What the protocol's probe makes of some bytes.
     pub(crate) fn probe(&self, bytes: &[u8]) -> crate::dissector::Verdict {
         (self.protocol.probe)(bytes, self.scene.transport)

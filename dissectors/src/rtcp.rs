@@ -52,6 +52,11 @@ pub(crate) fn packets(bytes: &[u8]) -> Option<usize> {
     Some(packets)
 }
 
+/// Whether this is a packet of the stream and none of RTCP: by its second byte, where both share a port (RFC 5761, 4).
+pub(crate) fn is_stream(bytes: &[u8]) -> bool {
+    matches!(bytes, [first, second, ..] if first >> 6 == 2 && !(64..96).contains(&(second & 0x7f)))
+}
+
 /// Reads one packet and tells of it.
 pub(crate) fn packet(side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     let header = Header::read(reader)?;

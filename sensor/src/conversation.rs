@@ -73,6 +73,19 @@ impl Conversation {
         }
     }
 
+    /// Passes over a TCP segment from `side`, if it is the next one and tells nothing: then nobody has to look at what it
+    /// holds.
+    #[inline]
+    pub(crate) fn coast(&mut self, side: Side, tcp: &TcpHeader, payload: &[u8]) -> bool {
+        let Self { talk, streams, .. } = self;
+        let coasts = streams.of(side.other()).is_empty() && streams.of(side).is_next(tcp.sequence);
+        let coasts = coasts && talk.coast(side, payload);
+        if coasts {
+            streams.of_mut(side).pass(payload);
+        }
+        coasts
+    }
+
     /// No more packets come: what waits in the streams is taken behind its gaps.
     pub(crate) fn finish(&mut self, life: Life, place: Place, lent: &mut Lent<'_>) {
         let Self { talk, streams, .. } = self;

@@ -128,6 +128,8 @@ pub(crate) struct Counters {
     rows: u16,
     /// Which side serves, if its messages have said so.
     pub(crate) server: Option<Side>,
+    /// Whether another conversation has said so before.
+    pub(crate) is_settled: bool,
 }
 
 /// What is counted, and what is rarely counted.
@@ -161,7 +163,7 @@ impl Counters {
             actions.clear();
         }
         if self.tallies.capacity() > KEPT || self.action_tallies.as_ref().is_some_and(|it| it.capacity() > KEPT) {
-            *self = Self { server: self.server, ..Self::default() };
+            *self = Self { server: self.server, is_settled: self.is_settled, ..Self::default() };
         }
         self.rows = 0;
         if let Some(rest) = &mut self.rest {
@@ -251,7 +253,9 @@ impl Counters {
 
 impl Tallies for Counters {
     fn serves(&mut self, server: Side) {
-        self.server = Some(server);
+        if !self.is_settled {
+            self.server = Some(server);
+        }
     }
 
     fn count(&mut self, count: &Count, place: &Place) {

@@ -222,6 +222,8 @@ pub(crate) struct Flow {
     pub(crate) counted: bool,
     /// Whether side B is a group address.
     pub(crate) to_group: bool,
+    /// Whether it is named and has told what it can: its packets are counted, and nobody looks at them.
+    pub(crate) is_silent: bool,
     pub(crate) conversation: Option<Box<Conversation>>,
 }
 
@@ -243,6 +245,7 @@ impl Flow {
             answered: false,
             counted: false,
             to_group,
+            is_silent: false,
             conversation: None,
         }
     }
@@ -291,6 +294,7 @@ impl Flow {
             conversation.talk.hear_nothing(packet.payload);
         } else {
             conversation.segment(side, tcp, packet.payload, packet.place, lent);
+            self.is_silent = conversation.talk.is_quiet() && conversation.talk.is_named();
         }
         conversation.waiting().cast_signed() - before.cast_signed()
     }
@@ -308,7 +312,23 @@ impl Flow {
         }
         let before = talk.waiting();
         talk.piece(side, packet.payload, packet.place, lent);
-        talk.waiting().cast_signed() - before.cast_signed()
+        let waiting = talk.waiting().cast_signed() - before.cast_signed();
+        self.is_silent = talk.is_quiet() && talk.is_named();
+        waiting
+    }
+
+    /// Whether nothing of a packet has to be looked at: all was told, or it is video under way.
+    #[inline]
+    pub(crate) fn coasts(&mut self, side: Side, packet: &Packet<'_>) -> bool {
+        match packet.headers.layer {
+            Layer::Tcp(tcp) if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE != 0 => false,
+            _ if self.is_silent => true,
+            Layer::Tcp(tcp) if !packet.payload.is_empty() => {
+                let conversation = self.conversation.as_mut();
+                conversation.is_some_and(|conversation| conversation.coast(side, &tcp, packet.payload))
+            }
+            _ => false,
+        }
     }
 
     /// Waits no longer for what is missing; tells how many bytes fewer wait since.

@@ -120,6 +120,8 @@ pub struct LaneCount {
     pub segments_lost: u64,
     /// Messages in segments that were too long or too many to be put together.
     pub segmented_over_cap: u64,
+    /// Conversations that others had announced, forgotten before they came because there were too many.
+    pub expected_forgotten: u64,
     /// Times that a flow's waiting bytes were dropped because the lane held too many.
     pub waiting_dropped: u64,
     /// Operations and actions of one packet beyond what a flow can count.
@@ -160,6 +162,7 @@ impl LaneCount {
         self.flaps += other.flaps;
         self.segments_lost += other.segments_lost;
         self.segmented_over_cap += other.segmented_over_cap;
+        self.expected_forgotten += other.expected_forgotten;
         self.waiting_dropped += other.waiting_dropped;
         self.operations_over_cap += other.operations_over_cap;
         self.summed_early += other.summed_early;
@@ -194,6 +197,7 @@ pub(crate) struct Found<'a> {
 struct Past {
     flows_evicted: u64,
     known_forgotten: u64,
+    expected_forgotten: u64,
     flaps: u64,
     losses: Losses,
     networks_over_cap: u64,
@@ -271,7 +275,8 @@ impl Lane {
     /// Asks for the memory of a flow's conversation.
     #[inline]
     pub(crate) fn prefetch_conversation(&self, found: &Found<'_>) {
-        if let Some(conversation) = self.flow(found).and_then(|flow| flow.conversation.as_deref()) {
+        let flow = self.flow(found).filter(|flow| !flow.is_silent);
+        if let Some(conversation) = flow.and_then(|flow| flow.conversation.as_deref()) {
             conversation.prefetch();
         }
     }
@@ -279,7 +284,8 @@ impl Lane {
     /// Asks for the memory of a flow's dissector and counters; its conversation should be here by now.
     #[inline]
     pub(crate) fn prefetch_talk(&self, found: &Found<'_>) {
-        if let Some(talk) = self.flow(found).and_then(Flow::talk) {
+        let flow = self.flow(found).filter(|flow| !flow.is_silent);
+        if let Some(talk) = flow.and_then(Flow::talk) {
             talk.prefetch();
         }
     }
@@ -459,6 +465,7 @@ impl Lane {
         let past = &mut self.past;
         count.flows_evicted = since(self.flows.evicted(), &mut past.flows_evicted);
         count.known_forgotten = since(self.told.forgotten(), &mut past.known_forgotten);
+        count.expected_forgotten = since(self.told.expected_forgotten(), &mut past.expected_forgotten);
         count.flaps = since(self.told.flaps(), &mut past.flaps);
         let losses = self.told.losses();
         count.segments_lost = since(losses.segments, &mut past.losses.segments);
@@ -502,7 +509,6 @@ impl Lane {
         };
         let Self { flows, told, count, caps, waiting_bytes, bound, rows, sums, window, networks, .. } = self;
         let Some(flow) = flows.touch(slot, Flow::chances) else { return };
-        let rows_before = flow.rows();
         if side == Side::B && !flow.answered {
             bind(bound, told, flow, side, packet);
             if headers.context == flow.key.context() {
@@ -510,6 +516,10 @@ impl Lane {
             }
         }
         flow.tally(side, headers.wire_bytes, packet.place.time);
+        if flow.coasts(side, packet) {
+            return;
+        }
+        let rows_before = flow.rows();
         let has_spoken = flow.conversation.is_some();
         // What nobody reads needs no proof.
         if !packet.payload.is_empty() && !flow.talk().is_some_and(Talk::is_quiet) {
@@ -602,11 +612,27 @@ impl Lane {
         if side == Side::A {
             bind(&mut self.bound, &mut self.told, &flow, side, packet);
         }
+        let flow = self.as_announced(flow, packet.place);
         let (slot, evicted) = self.flows.insert(found.hash, flow);
         if let Some(evicted) = evicted {
             self.finish_flow(evicted, packet.place);
         }
         (slot, side)
+    }
+
+    /// A new flow, which another one may have announced.
+    #[inline]
+    fn as_announced(&mut self, mut flow: Flow, place: Place) -> Flow {
+        if flow.key.transport() == Transport::Udp
+            && let Some((protocol, server)) = self.told.expected(|| flow.scene())
+            && let Some(protocol) = protocols::named(protocol)
+        {
+            self.conversations += 1;
+            let talk = &mut flow.converse().talk;
+            talk.begun_at = Some(place);
+            talk.expect(protocol, server);
+        }
+        flow
     }
 
     /// Looks at every flow: what pends too long is given up, what is idle too long ends.

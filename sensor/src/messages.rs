@@ -86,6 +86,8 @@ pub(crate) struct Messages {
     pub(crate) strays: u16,
     pending: Pending,
     standing: Standing,
+    /// Whether anything was passed over before.
+    skips: bool,
 }
 
 impl Messages {
@@ -113,6 +115,23 @@ impl Messages {
             self.left = Some(Box::new(Left { bytes: rest.to_vec(), wish: halt.wish }));
         }
         halt.fate
+    }
+
+    /// Passes over the next bytes, if all of them tell nothing: what goes on, and messages of [`Dissector::chaff`].
+    #[inline]
+    pub(crate) fn coast(&mut self, side: Side, bytes: &[u8], dissector: &dyn Dissector) -> bool {
+        let mut end = match self.pending {
+            Pending::Skip => self.length,
+            Pending::Message if self.skips && self.standing == Standing::Firm && self.left.is_none() => 0,
+            Pending::Message | Pending::Body => return false,
+        };
+        while let Some(rest @ [_, ..]) = usize::try_from(end).ok().and_then(|end| bytes.get(end..)) {
+            let Some(length) = dissector.chaff(side, rest) else { return false };
+            end = end.saturating_add(length.max(1));
+        }
+        self.length = end.saturating_sub(bytes.len() as u64);
+        self.pending = if self.length > 0 { Pending::Skip } else { Pending::Message };
+        true
     }
 
     /// Takes the next bytes behind those that are left.
@@ -308,7 +327,10 @@ impl Messages {
 
     fn expect(&mut self, next: Next) {
         (self.pending, self.length) = match next {
-            Next::Skip(length) if length > 0 => (Pending::Skip, length),
+            Next::Skip(length) if length > 0 => {
+                self.skips = true;
+                (Pending::Skip, length)
+            }
             Next::Body(length) if length > 0 => (Pending::Body, length),
             _ => (Pending::Message, 0),
         };

@@ -115,11 +115,23 @@ impl Stream {
     pub(crate) fn push(&mut self, sequence: u32, bytes: &[u8], place: Place, mut deliver: impl FnMut(Delivery<'_>)) {
         let next = *self.next.get_or_insert(sequence);
         if sequence == next && self.waiting.is_none() {
-            self.next = Some(next.wrapping_add(length_of(bytes)));
+            self.pass(bytes);
             deliver(Delivery::Bytes(bytes, place));
             return;
         }
         self.sort_in(next, sequence, (bytes, place), &mut deliver);
+    }
+
+    /// Goes on behind the next bytes.
+    #[inline]
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        self.next = self.next.map(|next| next.wrapping_add(length_of(bytes)));
+    }
+
+    /// Whether a segment with this number is the next one, and none waits for its turn.
+    #[inline]
+    pub(crate) fn is_next(&self, sequence: u32) -> bool {
+        self.next == Some(sequence) && self.waiting.is_none()
     }
 
     /// The receiver has acknowledged all bytes before `sequence`: holes before them stay holes, if what follows them is

@@ -145,6 +145,8 @@ pub(crate) struct Talk {
     excluded: u64,
     /// Whether its name rests on so few bits that chance may have set them.
     is_guess: bool,
+    /// What another conversation has announced it to speak.
+    expected: Option<&'static Protocol>,
 }
 
 impl Talk {
@@ -162,6 +164,23 @@ impl Talk {
             excluded: 0,
             stumbles: 0,
             is_guess: false,
+            expected: None,
+        }
+    }
+
+    /// Another conversation has announced this one: what it speaks, and which side serves.
+    pub(crate) fn expect(&mut self, protocol: &'static Protocol, server: Side) {
+        self.expected = Some(protocol);
+        self.counters.server = Some(server);
+        self.counters.is_settled = true;
+    }
+
+    /// Passes over the next bytes of a side, if they tell nothing.
+    #[inline]
+    pub(crate) fn coast(&mut self, side: Side, bytes: &[u8]) -> bool {
+        match &self.stage {
+            Stage::Speaking(_, dissector) => self.messages.of_mut(side).coast(side, bytes, dissector.as_ref()),
+            Stage::Probing(_) | Stage::Quiet => false,
         }
     }
 
@@ -385,6 +404,15 @@ impl Talk {
     /// Asks all candidates whose messages these are.
     fn probe(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
         let Stage::Probing(probing) = &mut self.stage else { return };
+        if let Some(protocol) = self.expected
+            && (protocol.probe)(bytes, self.scene.transport).is_mine()
+        {
+            // What came before opened a way through a firewall.
+            probing.kept.clear();
+            self.unknown = 0;
+            self.name(protocol, side, bytes, place, lent);
+            return;
+        }
         if let Some(track) = probing.tracks.of_mut(side).take()
             && self.track(track, side, bytes, place, lent) != Step::Lost
         {

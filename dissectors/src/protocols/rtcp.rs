@@ -21,8 +21,12 @@ pub(crate) static RTCP: Protocol = Protocol {
 struct Rtcp;
 
 impl Dissector for Rtcp {
-    /// A message is one of the packets in a datagram.
+    /// A message is one of the packets in a datagram. Pictures may come at the same port (RFC 5761).
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        if rtcp::is_stream(reader.rest()) {
+            reader.skip(reader.remaining())?;
+            return Ok(Next::More);
+        }
         rtcp::packet(side, reader, out).map(|()| Next::More)
     }
 }
@@ -62,6 +66,13 @@ mod tests {
         assert_eq!(rig.probe(&report()), Verdict::Bits(52));
         rig.datagram(Side::B, &report());
         assert_eq!(rig.story(), ["10.0.0.2 rtcp.cname = a@b.c", "10.0.0.2 rtcp.tool = lav61"]);
+    }
+
+    #[test]
+    fn pictures_at_the_same_port_are_passed_over() {
+        let mut rig = Rig::udp(&RTCP);
+        rig.datagram(Side::B, &hex("80 60 0001 00000001 11223344 65 ff"));
+        assert!(rig.story().is_empty());
     }
 
     #[test]

@@ -23,8 +23,10 @@ impl Dissector for Rtp {
         let no_header = reader.malformed("no header of RTP");
         series(reader.rest()).ok_or(no_header)?;
         reader.skip(reader.remaining())?;
-        // Whoever sends the pictures serves them.
-        out.server(side);
+        // Whoever sends the pictures serves them; a group that they are sent to is asked for by who wants them.
+        if !out.is_group(side.other()) {
+            out.server(side);
+        }
         Ok(Next::Enough)
     }
 }
@@ -95,5 +97,8 @@ mod tests {
         let mut rig = Rig::udp(&RTP);
         rig.datagram(Side::B, &packet(0x80, 96, 1, 7));
         assert_eq!(rig.story(), ["B serves"]);
+        let mut rig = Rig::udp(&RTP).with_group();
+        rig.datagram(Side::A, &packet(0x80, 96, 1, 7));
+        assert!(rig.story().is_empty());
     }
 }

@@ -6,7 +6,7 @@
 //! trade.
 
 use crate::challenge::Logins;
-use crate::dialect::Fit;
+use crate::dialect::{Fit, opens_rtsp};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
 use crate::observation::{Category, Operation, Outcome, Value};
@@ -15,14 +15,19 @@ use crate::pending::{Command, Pending, Request, Waiting};
 use crate::reader::{Reader, Stop};
 use crate::rtcp;
 use crate::time::Timestamp;
+use arrayvec::ArrayVec;
 use compact_str::CompactString;
 use description::Description;
 use start::{DIALECT, probe};
 use std::time::Duration;
+use transport::Ports;
+use tunnel::Decoder;
 
 mod description;
 mod path;
 mod start;
+mod transport;
+mod tunnel;
 
 pub(crate) static RTSP: Protocol = Protocol {
     name: "rtsp",
@@ -79,6 +84,8 @@ struct Rtsp {
     halves: Sides<Half>,
     /// Which side serves, once a message has said so that only one of the two can send.
     server: Option<Side>,
+    /// Whether answers go another way: this is one of the two connections of a tunnel in HTTP.
+    is_tunnel: bool,
 }
 
 /// What one side sends.
@@ -88,6 +95,11 @@ struct Half {
     description: Option<Box<Description>>,
     /// Frames of RTCP that were looked into.
     reports: u8,
+    /// The front of a frame's header, whose rest comes in another segment: were it left, all of that segment would be kept
+    /// behind it.
+    header: ArrayVec<u8, 4>,
+    /// The client's half of a tunnel.
+    decoder: Option<Box<Decoder>>,
 }
 
 /// A request, as far as its answer needs it.
@@ -99,32 +111,48 @@ struct Asked {
     /// Where it was about, as far as that may be told.
     path: Option<CompactString>,
     category: Option<Category>,
+    /// Where it wants the stream.
+    ports: Option<Ports>,
 }
 
 impl Dissector for Rtsp {
     /// A message is a head, a frame of something else (RFC 2326, 10.12), or an empty line between them.
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        if reader.rest().first() == Some(&b'$') {
+        if reader.rest().first() == Some(&b'$') || !self.halves.of(side).header.is_empty() {
             return self.frame(side, reader, out);
         }
         if head::pass_empty_line(reader)? {
             return Ok(Next::More);
         }
         let refused = reader.malformed("neither a request line nor a status line of RTSP nor a frame");
-        if DIALECT.fit(reader.rest()) == Fit::Not {
+        let opens = (self.is_tunnel || opens_rtsp(reader.rest())) && tunnel::DIALECT.fit(reader.rest()) == Fit::Whole;
+        if !opens && DIALECT.fit(reader.rest()) == Fit::Not {
             return Err(refused);
         }
         let head = Head::read(reader)?;
         match head.start {
+            start if opens => Ok(self.tunnel(side, &start, &head, out)),
             start if !DIALECT.is_mine(&start) => Err(refused),
             Start::Request { method, target, .. } => self.request(side, method, target, &head, out),
             Start::Status { code, .. } => self.response(side, code, &head, out),
         }
     }
 
+    fn chaff(&self, side: Side, front: &[u8]) -> Option<u64> {
+        let half = self.halves.of(side);
+        match front {
+            [b'$', channel, high, low, ..] if half.header.is_empty() && !half.looks_into(*channel) => {
+                Some(u64::from(u16::from_be_bytes([*high, *low])).saturating_add(4))
+            }
+            _ => None,
+        }
+    }
+
     fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
         let half = self.halves.of_mut(side);
-        if let Some(description) = &mut half.description
+        if half.decoder.is_some() {
+            self.decoded(side, piece, out);
+        } else if let Some(description) = &mut half.description
             && description.read(side, piece, out).is_break()
         {
             half.description = None;
@@ -133,7 +161,10 @@ impl Dissector for Rtsp {
 
     /// Answers may have been lost, but numbers pair what is left.
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
-        self.halves.of_mut(side).description = None;
+        let half = self.halves.of_mut(side);
+        half.description = None;
+        half.header.clear();
+        half.decoder.iter_mut().for_each(|decoder| **decoder = Decoder::default());
         self.pending.excuse(side);
         Footing::Segment
     }
@@ -148,17 +179,25 @@ impl Dissector for Rtsp {
 }
 
 impl Rtsp {
-    /// A frame of a stream, dropped without keeping it. Odd channels carry RTCP (10.12), of which the first ones say who
-    /// sends.
+    /// A frame of a stream, dropped without keeping it, unless it is looked into.
     fn frame(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        let [_, channel, high, low] = reader.array()?;
+        let half = self.halves.of_mut(side);
+        let mut header = half.header.clone();
+        while !header.is_full() && !(reader.is_open() && reader.is_empty()) {
+            header.push(reader.u8()?);
+        }
+        let Ok([_, channel, high, low]) = header.clone().into_inner() else {
+            half.header = header;
+            return Ok(Next::More);
+        };
         let length = u16::from_be_bytes([high, low]);
-        let reports = &mut self.halves.of_mut(side).reports;
-        if channel & 1 == 0 || *reports >= MOST_REPORTS || length > LONGEST_REPORT {
+        if !half.looks_into(channel) || length > LONGEST_REPORT {
+            half.header.clear();
             return Ok(Next::Skip(u64::from(length)));
         }
         let mut content = Reader::closed(reader.take(usize::from(length))?);
-        *reports = reports.saturating_add(1);
+        half.header.clear();
+        half.reports = half.reports.saturating_add(1);
         while !content.is_empty() && rtcp::packet(side, &mut content, out).is_ok() {}
         Ok(Next::More)
     }
@@ -175,12 +214,15 @@ impl Rtsp {
         let operation = DIALECT.operation(method);
         let category = category(&operation, length);
         let path = path::told(target);
-        let asked = Asked { asker: side, operation: operation.clone(), number: number(head), path, category };
+        let ports = Ports::read(head);
+        let asked = Asked { asker: side, operation: operation.clone(), number: number(head), path, category, ports };
 
         self.roles(side, &operation);
         let next = self.halves.of_mut(side).begin(length, is_description(head, &operation, "ANNOUNCE"));
         out.server(self.server.unwrap_or(side.other()));
-        self.pending.push(asked, true, out);
+        // Who says goodbye seldom waits for the answer.
+        let is_owed_an_answer = !self.is_tunnel && operation != Operation::Verb("TEARDOWN");
+        self.pending.push(asked, is_owed_an_answer, out);
         out.count(Count { is_control: category.is_some(), ..count(side, Direction::Request, operation, Mark::Plain) });
         if let Some(agent) = head.value("user-agent") {
             out.text(side, None, &USER_AGENT, &agent);
@@ -215,10 +257,72 @@ impl Rtsp {
         if let Some(asked) = asked {
             asked.answered(if code < 300 { Outcome::Accepted } else { Outcome::Rejected }, out);
             if code < 300 {
-                asked.request.served(side, out);
+                asked.request.served(side, head, out);
             }
         }
         Ok(next)
+    }
+
+    /// A request or response of HTTP that opens a tunnel, or is asked to and does not.
+    fn tunnel(&mut self, side: Side, start: &Start<'_>, head: &Head<'_>, out: &mut Out<'_>) -> Next {
+        self.is_tunnel = true;
+        match start {
+            Start::Request { method, .. } => {
+                self.server = Some(side.other());
+                out.server(side.other());
+                let operation = tunnel::DIALECT.operation(method);
+                let is_upward = operation == Operation::Verb("POST");
+                out.count(count(side, Direction::Request, operation, Mark::Plain));
+                if let Some(agent) = head.value("user-agent") {
+                    out.text(side, None, &USER_AGENT, &agent);
+                }
+                if !is_upward {
+                    return Next::More;
+                }
+                // Its length is no end: clients begin another POST behind it, or do not (ONVIF).
+                self.halves.of_mut(side).decoder = Some(Box::default());
+                Next::Body(u64::MAX)
+            }
+            Start::Status { code, .. } => {
+                out.server(side);
+                let mark = if *code < 400 { Mark::Plain } else { Mark::Exception };
+                out.count(count(side, Direction::Response, Operation::Code(u32::from(*code)), mark));
+                if let Some(server) = head.value("server") {
+                    out.text(side, None, &SERVER, &server);
+                }
+                LOGINS.offered(side, head, out);
+                let length = head.content_length().ok().flatten().filter(|_| *code >= 300);
+                length.map_or(Next::More, Next::Skip)
+            }
+        }
+    }
+
+    /// Base64 of a client: the messages that come out of it.
+    fn decoded(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
+        let Some(mut decoder) = self.halves.of_mut(side).decoder.take() else { return };
+        decoder.take(piece);
+        let mut left = std::mem::take(&mut decoder.left);
+        let mut rest = left.as_slice();
+        while !rest.is_empty() {
+            let mut reader = Reader::open(rest, 0);
+            match self.message(side, &mut reader, out) {
+                Ok(next) => {
+                    let length = match next {
+                        Next::Skip(length) | Next::Body(length) => length,
+                        Next::More | Next::Enough => 0,
+                    };
+                    let here = reader.remaining().min(usize::try_from(length).unwrap_or(usize::MAX));
+                    decoder.body = length.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
+                    rest = reader.rest().get(here..).unwrap_or_default();
+                }
+                Err(Stop::Short { .. }) => break,
+                Err(_) => rest = &[],
+            }
+        }
+        let used = left.len().saturating_sub(rest.len());
+        left.drain(..used);
+        decoder.left = left;
+        self.halves.of_mut(side).decoder = Some(decoder);
     }
 
     /// Who serves, by what only a client or only a server asks for (RFC 2326, 10); the first word holds.
@@ -234,6 +338,11 @@ impl Rtsp {
 }
 
 impl Half {
+    /// Whether a frame on this channel is looked into: odd ones carry RTCP (10.12), of which the first ones say who sends.
+    fn looks_into(&self, channel: u8) -> bool {
+        channel & 1 == 1 && self.reports < MOST_REPORTS
+    }
+
     /// A head is read, its body comes.
     fn begin(&mut self, length: u64, is_description: bool) -> Next {
         self.description = None;
@@ -250,7 +359,10 @@ impl Half {
 
 impl Asked {
     /// It was granted: what it asked for is there.
-    fn served(&self, side: Side, out: &mut Out<'_>) {
+    fn served(&self, side: Side, head: &Head<'_>, out: &mut Out<'_>) {
+        if self.operation == Operation::Verb("SETUP") {
+            Ports::read(head).unwrap_or_default().or(self.ports).expect(side, out);
+        }
         let is_of_stream = matches!(self.operation, Operation::Verb("DESCRIBE" | "PLAY"));
         if let Some(path) = self.path.as_ref().filter(|_| is_of_stream) {
             out.attribute(side, None, &PATH, path.as_bytes(), || Value::Text(path.clone()));

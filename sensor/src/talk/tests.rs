@@ -242,8 +242,8 @@ fn a_capture_may_begin_within_video() {
     let mut bytes = video(9, 1388);
     bytes.extend(PLAYED);
     bytes.extend(video(1, 100));
-    // Segments of any length, the first of which begins anywhere in a frame.
-    for length in [200, 536, 1404, 1448, 1460, 5000, 20_000] {
+    // Segments of any length (but that of a frame, which would cut every header alike), the first of which begins anywhere.
+    for length in [200, 536, 1400, 1448, 1460, 5000, 20_000] {
         for start in [0, 1, 2, 5, 700, 1403] {
             let mut flow = Flow::on(Transport::Tcp, 554);
             for segment in bytes[start..].chunks(length) {

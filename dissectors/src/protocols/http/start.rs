@@ -1,6 +1,6 @@
 //! How a message of HTTP/1 starts.
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, opens_rtsp};
 use crate::dissector::Verdict;
 use crate::head::Start;
 use crate::observation::Transport;
@@ -16,7 +16,8 @@ pub(super) static DIALECT: Dialect = Dialect {
 };
 
 pub(super) fn probe(front: &[u8], transport: Transport) -> Verdict {
-    if transport == Transport::Tcp { DIALECT.probe(front) } else { Verdict::NotMine }
+    let is_other = transport != Transport::Tcp || opens_rtsp(front);
+    if is_other { Verdict::NotMine } else { DIALECT.probe(front) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How a message of RTSP starts, and how one is found in the midst of video.
 
-use crate::dialect::{Dialect, Fit};
+use super::tunnel;
+use crate::dialect::{Dialect, Fit, opens_rtsp};
 use crate::dissector::Verdict;
 use crate::observation::Transport;
 
@@ -15,6 +16,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 /// Text names the flow. A frame of video (RFC 2326, 10.12) is too little for that, though several in a row are not.
 pub(super) fn probe(front: &[u8], transport: Transport) -> Verdict {
     match (transport, DIALECT.probe(front)) {
+        (Transport::Tcp, Verdict::NotMine) if opens_rtsp(front) => tunnel::DIALECT.probe(front),
         (Transport::Tcp, Verdict::NotMine) => within(front),
         (Transport::Tcp, verdict) | (Transport::Udp, verdict @ Verdict::Bits(64)) => verdict,
         _ => Verdict::NotMine,
@@ -92,6 +94,14 @@ mod tests {
         }
         assert_eq!(tcp(b"OPTIONS rtsp://cam"), Verdict::More);
         assert_eq!(probe(b"OPTIONS rtsp://cam", Transport::Udp), Verdict::NotMine);
+    }
+
+    #[test]
+    fn tunnels_in_http_are_ours() {
+        let head = "GET /live HTTP/1.0\r\nx-sessioncookie: x\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n";
+        assert_eq!(tcp(head.as_bytes()), Verdict::Bits(64));
+        assert_eq!(tcp(head.replace("rtsp", "http").as_bytes()), Verdict::NotMine);
+        assert_eq!(tcp(head.replace("GET", "").as_bytes()), Verdict::NotMine);
     }
 
     #[test]

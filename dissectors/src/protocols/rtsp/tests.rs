@@ -160,6 +160,71 @@ fn frames_are_passed_over_and_the_first_reports_say_who_sends() {
 }
 
 #[test]
+fn a_header_cut_between_segments_is_put_together() {
+    let whole = [frame(0, &[1; 300]), frame(2, &[2; 20]), b"RTSP/1.0 200 OK\r\nCSeq: 9\r\n\r\n".to_vec()].concat();
+    for cut in 304..308 {
+        let mut rig = Rig::tcp(&RTSP);
+        let (front, rest) = whole.split_at(cut);
+        assert_eq!(rig.segment(Side::B, front), 0, "nothing is left to be kept");
+        rig.segment(Side::B, rest);
+        assert_eq!(rig.story(), ["B serves", "B response 200"], "{cut}");
+    }
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::B, &whole[..306]);
+    assert_eq!(rig.lose(Side::B, 22), Footing::Segment);
+    rig.segment(Side::B, b"RTSP/1.0 200 OK\r\nCSeq: 9\r\n\r\n");
+    assert_eq!(rig.story(), ["B serves", "B response 200"], "its rest was lost");
+}
+
+#[test]
+fn streams_beside_the_connection_are_expected_where_they_were_granted() {
+    let setup = |number: u32, ports: &str| {
+        format!("SETUP rtsp://x/1 RTSP/1.0\r\nCSeq: {number}\r\nTransport: RTP/AVP;unicast;client_port={ports}\r\n\r\n")
+    };
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::A, format!("{}{}", setup(1, "5000-5001"), setup(2, "6000-6001")).as_bytes());
+    let transport = "Transport: RTP/AVP;unicast;client_port=5000-5001;server_port=7000-7001;ssrc=1";
+    rig.segment(Side::B, format!("RTSP/1.0 200 OK\r\nCSeq: 1\r\n{transport}\r\n\r\n").as_bytes());
+    rig.segment(Side::B, b"RTSP/1.0 461 No\r\nCSeq: 2\r\n\r\n");
+    assert_eq!(rig.expects(5000, 7000), Some(("rtp", Side::B)));
+    assert_eq!(rig.expects(5001, 7001), Some(("rtcp", Side::B)));
+    assert_eq!(rig.expects(5000, 7001), None);
+    assert_eq!(rig.expects(6000, 7000), None, "it was refused");
+    // Without a word of the server's the client's ports hold.
+    rig.segment(Side::A, setup(3, "6000").as_bytes());
+    rig.segment(Side::B, b"RTSP/1.0 200 OK\r\nCSeq: 3\r\n\r\n");
+    assert_eq!(rig.expects(6001, 9999), Some(("rtcp", Side::B)));
+}
+
+#[test]
+fn a_tunnel_is_read_in_both_its_connections() {
+    let accept = "x-sessioncookie: x\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n";
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::A, format!("GET /live HTTP/1.0\r\n{accept}").as_bytes());
+    rig.segment(Side::B, b"HTTP/1.0 200 OK\r\nServer: cam\r\nContent-Type: application/x-rtsp-tunnelled\r\n\r\n");
+    rig.segment(Side::B, [described(2, "s=Gate 3\r\n").as_bytes(), &frame(0, &[0; 90])].concat().as_slice());
+    let told = rig.story();
+    let expected = [
+        "B serves",
+        "A request GET",
+        "B serves",
+        "B response 200",
+        "10.0.0.2 rtsp.server = cam",
+        "B serves",
+        "B response 200",
+        "10.0.0.2 rtsp.session_name = Gate 3",
+    ];
+    assert_eq!(told, expected);
+
+    // "PLAY rtsp://x/ RTSP/1.0\r\nCSeq: 2\r\n\r\n", and the same with 3.
+    let play = ["UExBWSBydHNwOi8veC8gUlRTUC8xLjANCkNTZXE6IDINCg0K", "UExBWSBydHNwOi8veC8gUlRTUC8xLjANCkNTZXE6IDMNCg0K"];
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::A, format!("POST /live HTTP/1.0\r\n{accept}{}{}", play[0], play[1]).as_bytes());
+    assert_eq!(rig.story(), ["B serves", "A request POST", "B serves", "A request PLAY", "A request PLAY"]);
+    assert!(rig.wait(60).finish(Ending::Closed).story().is_empty(), "their answers go another way");
+}
+
+#[test]
 fn datagrams_hold_whole_messages() {
     let mut rig = Rig::udp(&RTSP);
     rig.datagram(Side::A, describe(2).as_bytes());
