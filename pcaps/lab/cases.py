@@ -466,6 +466,115 @@ def digest(stem):
     return [path]
 
 
+def camera(host, path, port=554, **settings):
+    # GStreamer's Python binding is the system's.
+    host.start("/usr/bin/python3", HERE / "rtsp_camera.py", json.dumps({"path": path, "port": port} | settings))
+    host.wait_for(port)
+
+
+def ffmpeg(host, url, transport="tcp", seconds=3):
+    """A client that watches for some seconds; wrong passwords end it at once."""
+    host.run("ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", transport, "-i", url, "-t", seconds,
+             "-f", "null", "-", check=False, stderr=subprocess.DEVNULL)
+
+
+def gstreamer(host, url, seconds, *options):
+    """GStreamer's client watches for some seconds and says goodbye."""
+    host.run("timeout", "-s", "INT", seconds, "gst-launch-1.0", "-q", "-e", "rtspsrc", f"location={url}", *options,
+             "!", "fakesink", check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@case("rtsp/open")
+def rtsp_open(stem):
+    """Two cameras without a login, one on another port; video within the connection and beside it."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        gate = lab.host("gate", "bc:ad:28:10:20:01", "10.20.0.201")
+        yard = lab.host("yard", "00:40:8c:10:20:02", "10.20.0.202")
+        recorder = lab.host("recorder", "bc:ad:28:10:20:99", "10.20.0.210")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        camera(gate, "/Streaming/Channels/101")
+        camera(yard, "/axis-media/media.amp", port=9554, server="GStreamer RTSP server")
+        with lab.capture(path):
+            ffmpeg(recorder, "rtsp://10.20.0.201/Streaming/Channels/101")
+            ffmpeg(recorder, "rtsp://10.20.0.202:9554/axis-media/media.amp", transport="udp", seconds=6)
+            gstreamer(laptop, "rtsp://10.20.0.201/Streaming/Channels/101", 4, "protocols=udp")
+            ffmpeg(laptop, "rtsp://10.20.0.201/nothing/here")
+    return [path]
+
+
+@case("rtsp/basic")
+def rtsp_basic(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        door = lab.host("door", "90:02:a9:10:20:03", "10.20.0.203")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        camera(door, "/cam/realmonitor", login="basic", realm="Login to 4K049EBPAG1D7E7", user="admin",
+               password="lab-Door-7", server="Rtsp Server/3.0")
+        with lab.capture(path):
+            for url in ("10.20.0.203", "admin:wrong@10.20.0.203", "admin:lab-Door-7@10.20.0.203"):
+                ffmpeg(laptop, f"rtsp://{url}/cam/realmonitor?channel=1&subtype=0", seconds=2)
+    return [path]
+
+
+@case("rtsp/digest")
+def rtsp_digest(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        hall = lab.host("hall", "00:40:8c:10:20:04", "10.20.0.204")
+        recorder = lab.host("recorder", "bc:ad:28:10:20:99", "10.20.0.210")
+        camera(hall, "/axis-media/media.amp", login="digest", realm="AXIS_00408C102004", user="root",
+               password="lab-Hall-4")
+        with lab.capture(path):
+            for url in ("root:wrong@10.20.0.204", "root:lab-Hall-4@10.20.0.204"):
+                ffmpeg(recorder, f"rtsp://{url}/axis-media/media.amp", seconds=2)
+            gstreamer(recorder, "rtsp://root:lab-Hall-4@10.20.0.204/axis-media/media.amp", 3, "protocols=tcp")
+    return [path]
+
+
+@case("rtsp/tunnel")
+def rtsp_tunnel(stem):
+    """RTSP within HTTP: answers and video in one connection, requests in Base64 in another."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        hall = lab.host("hall", "00:40:8c:10:20:04", "10.20.0.204")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        camera(hall, "/axis-media/media.amp", port=8554)
+        with lab.capture(path):
+            gstreamer(laptop, "rtsph://10.20.0.204:8554/axis-media/media.amp", 4)
+    return [path]
+
+
+@case("rtsp/multicast")
+def rtsp_multicast(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        yard = lab.host("yard", "00:40:8c:10:20:02", "10.20.0.202")
+        recorder = lab.host("recorder", "bc:ad:28:10:20:99", "10.20.0.210")
+        for host in (yard, recorder):
+            host.run("ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
+        camera(yard, "/live.sdp", multicast="239.20.0.2")
+        with lab.capture(path):
+            ffmpeg(recorder, "rtsp://10.20.0.202/live.sdp", transport="udp_multicast", seconds=6)
+    return [path]
+
+
+@case("rtsp/record")
+def rtsp_record(stem):
+    """An encoder announces a stream and has it recorded."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        store = lab.host("store", "bc:ad:28:10:20:98", "10.20.0.211")
+        encoder = lab.host("encoder", "00:1a:07:10:20:05", "10.20.0.205")
+        camera(store, "/live", takes=True)
+        with lab.capture(path):
+            encoder.run("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-f", "lavfi", "-i",
+                        "testsrc=size=160x120:rate=5", "-t", 3, "-c:v", "libx264", "-preset", "ultrafast", "-tune",
+                        "zerolatency", "-pix_fmt", "yuv420p", "-b:v", "24k", "-f", "rtsp", "-rtsp_transport", "tcp",
+                        "rtsp://10.20.0.211/live", check=False, stderr=subprocess.DEVNULL)
+    return [path]
+
+
 @case("mixed/plant")
 def plant(stem):
     """Half a minute of a small plant: two control systems, three workstations, everything at once."""
