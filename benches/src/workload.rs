@@ -5,6 +5,7 @@
 //! numbers; TCP and UDP carry their checksums, as what a switch mirrors does.
 
 mod bacnet;
+mod camera;
 mod http;
 mod it;
 mod mixed;
@@ -55,6 +56,12 @@ pub const ALL: &[Workload] = &[
         what: "200 cameras: half in endless HTTP bodies (chunked or not, mostly unaligned), half RTP",
         packets: 1_500_000,
         cast: video::workload,
+    },
+    Workload {
+        name: "camera",
+        what: "5,000 streams of RTSP with a login: half within the connection, a third of it unaligned, half RTP beside it",
+        packets: 2_000_000,
+        cast: camera::workload,
     },
     Workload {
         name: "mixed",
@@ -185,6 +192,28 @@ mod tests {
         assert_eq!(floor.flows, 200);
         assert!((1_050..=1_150).contains(&bytes_per_packet(&floor)), "{}", bytes_per_packet(&floor));
         assert!((470..=530).contains(&per_mille(&is_tcp, |tcp| *tcp)), "{}", per_mille(&is_tcp, |tcp| *tcp));
+    }
+
+    #[test]
+    fn cameras_send_little_but_video() {
+        let (floor, kinds) = checked("camera", 400_000, |headers, payload| {
+            let (source, destination) = headers.ports();
+            let is_text = payload.starts_with(b"RTSP/1.0") || payload.windows(8).any(|word| word == b"RTSP/1.0");
+            let kind = match headers.layer {
+                Layer::Tcp(_) if is_text => "text",
+                Layer::Tcp(_) if source == camera::RTSP_PORT => "within",
+                Layer::Udp { .. } if source == camera::SERVER_PORT => "beside",
+                _ if destination == camera::RTSP_PORT => "acknowledgement",
+                _ => "other",
+            };
+            (kind, payload.len())
+        });
+        assert_eq!(floor.flows, 5_000 + 2_500);
+        let bytes = |kind| kinds.iter().filter(|(one, _)| *one == kind).map(|(_, bytes)| bytes).sum::<usize>();
+        let video = bytes("within") + bytes("beside");
+        assert!(video * 100 > (video + bytes("text")) * 95, "{video} bytes of video");
+        assert!((800..1_200).contains(&(bytes("within") * 1_000 / bytes("beside"))), "{}", bytes("within"));
+        assert_eq!(bytes("other"), 0);
     }
 
     #[test]

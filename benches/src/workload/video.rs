@@ -93,24 +93,38 @@ impl Actor for Streaming {
 /// A camera that sends RTP.
 struct Sending {
     datagrams: Datagrams,
-    sequence: u16,
-    clock: u32,
-    source: [u8; 4],
+    stream: Stream,
 }
 
 impl Sending {
     fn new(number: u32, random: &mut Random) -> Self {
         let viewer = End::new(5, number % 8, FIRST_CLIENT_PORT + 2 * number as u16);
+        Self { datagrams: Datagrams::new(End::new(4, number, RTP_PORT), viewer, random), stream: Stream::new(random) }
+    }
+}
+
+/// The packets of a source of RTP.
+pub(super) struct Stream {
+    sequence: u16,
+    clock: u32,
+    source: [u8; 4],
+}
+
+impl Stream {
+    pub(super) fn new(random: &mut Random) -> Self {
         Self {
-            datagrams: Datagrams::new(End::new(4, number, RTP_PORT), viewer, random),
             sequence: random.next() as u16,
             clock: random.next() as u32,
             source: (random.next() as u32).to_be_bytes(),
         }
     }
 
+    pub(super) fn next_picture(&mut self) {
+        self.clock = self.clock.wrapping_add(RTP_CLOCK / 25);
+    }
+
     /// Version 2, dynamic payload type 96, the marker on a picture's last packet (RFC 6184, section 5.1).
-    fn packet(&mut self, is_last: bool, length: usize, wire: &mut Wire) -> Vec<u8> {
+    pub(super) fn packet(&mut self, is_last: bool, length: usize, wire: &mut Wire) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut packet = vec![0x80, if is_last { MARKER | DYNAMIC } else { DYNAMIC }];
         packet.extend_from_slice(&self.sequence.to_be_bytes());
@@ -123,13 +137,13 @@ impl Sending {
 
 impl Actor for Sending {
     fn turn(&mut self, now: Duration, wire: &mut Wire) -> Duration {
-        self.clock = self.clock.wrapping_add(RTP_CLOCK / 25);
+        self.stream.next_picture();
         let mut left = picture_bytes(wire);
         let mut at = now;
         while left > 0 {
             let length = left.min(RTP_PAYLOAD);
             left -= length;
-            let packet = self.packet(left == 0, length, wire);
+            let packet = self.stream.packet(left == 0, length, wire);
             self.datagrams.send(Side::A, at, &packet, wire);
             at += PER_SEGMENT;
         }
@@ -139,7 +153,7 @@ impl Actor for Sending {
 }
 
 /// One in 25 pictures is whole, the others tell what changed.
-fn picture_bytes(wire: &mut Wire) -> usize {
+pub(super) fn picture_bytes(wire: &mut Wire) -> usize {
     let whole = wire.random.percent(4);
     let bytes = if whole { wire.random.between(30_000, 50_000) } else { wire.random.between(4_000, 9_000) };
     bytes as usize
@@ -150,8 +164,8 @@ pub(super) const HTTP_PORT: u16 = 8_080;
 /// Where the RTP cameras send from.
 pub(super) const RTP_PORT: u16 = 5_004;
 
-const PICTURE: Duration = Duration::from_millis(40);
-const PER_SEGMENT: Duration = Duration::from_micros(13); // 1,514 bytes at 1 Gbit/s
+pub(super) const PICTURE: Duration = Duration::from_millis(40);
+pub(super) const PER_SEGMENT: Duration = Duration::from_micros(13); // 1,514 bytes at 1 Gbit/s
 const MARKER: u8 = 0x80;
 const DYNAMIC: u8 = 0x60;
 const RTP_CLOCK: u32 = 90_000;
