@@ -217,8 +217,7 @@ impl Conversation {
         }
         let is_owed_an_answer = command::is_answered(function) && turn.is_to_one(out);
         let wants = Wants::Response;
-        let asked =
-            Asked { turn, function, sequence: fragment.control.sequence(), wants, is_control, deeds, objects };
+        let asked = Asked { turn, function, sequence: fragment.control.sequence(), wants, is_control, deeds, objects };
         self.ask(asked, is_owed_an_answer, out);
     }
 

@@ -11,31 +11,46 @@ use crate::pending::Command;
 use compact_str::{CompactString, ToCompactString, format_compact};
 use std::collections::VecDeque;
 
-pub(super) static CONFIGURATION_ID: Field = Field::new("dnp3.configuration_id", "g0v196: what the user calls the device's configuration (A.1)");
-pub(super) static CONFIGURATION_VERSION: Field = Field::new("dnp3.configuration_version", "g0v197: version of the device's configuration");
-pub(super) static CONFIGURATION_BUILT: Field = Field::new("dnp3.configuration_built", "g0v198: when the configuration was built, in UTC");
-pub(super) static CONFIGURATION_CHANGED: Field = Field::new("dnp3.configuration_changed", "g0v199: when the configuration was changed last, in UTC");
-pub(super) static CONFIGURATION_DIGEST: Field = Field::new("dnp3.configuration_digest", "g0v200: digest of the configuration, in hex");
-pub(super) static CONFIGURATION_DIGEST_ALGORITHM: Field = Field::new("dnp3.configuration_digest_algorithm", "g0v201: by which algorithm the digest was made");
-pub(super) static MASTER_RESOURCE_ID: Field = Field::new("dnp3.master_resource_id", "g0v202: mRID of the device (IEC 61970)");
+pub(super) static CONFIGURATION_ID: Field =
+    Field::new("dnp3.configuration_id", "g0v196: what the user calls the device's configuration (A.1)");
+pub(super) static CONFIGURATION_VERSION: Field =
+    Field::new("dnp3.configuration_version", "g0v197: version of the device's configuration");
+pub(super) static CONFIGURATION_BUILT: Field =
+    Field::new("dnp3.configuration_built", "g0v198: when the configuration was built, in UTC");
+pub(super) static CONFIGURATION_CHANGED: Field =
+    Field::new("dnp3.configuration_changed", "g0v199: when the configuration was changed last, in UTC");
+pub(super) static CONFIGURATION_DIGEST: Field =
+    Field::new("dnp3.configuration_digest", "g0v200: digest of the configuration, in hex");
+pub(super) static CONFIGURATION_DIGEST_ALGORITHM: Field =
+    Field::new("dnp3.configuration_digest_algorithm", "g0v201: by which algorithm the digest was made");
+pub(super) static MASTER_RESOURCE_ID: Field =
+    Field::new("dnp3.master_resource_id", "g0v202: mRID of the device (IEC 61970)");
 pub(super) static ALTITUDE: Field = Field::new("dnp3.altitude", "g0v203: metres above sea level");
 pub(super) static LONGITUDE: Field = Field::new("dnp3.longitude", "g0v204: degrees east of Greenwich");
 pub(super) static LATITUDE: Field = Field::new("dnp3.latitude", "g0v205: degrees north of the equator");
-pub(super) static SECONDARY_OPERATOR: Field = Field::new("dnp3.secondary_operator", "g0v206: name of the secondary operator, as users wrote it");
-pub(super) static PRIMARY_OPERATOR: Field = Field::new("dnp3.primary_operator", "g0v207: name of the primary operator, as users wrote it");
+pub(super) static SECONDARY_OPERATOR: Field =
+    Field::new("dnp3.secondary_operator", "g0v206: name of the secondary operator, as users wrote it");
+pub(super) static PRIMARY_OPERATOR: Field =
+    Field::new("dnp3.primary_operator", "g0v207: name of the primary operator, as users wrote it");
 pub(super) static SYSTEM_NAME: Field = Field::new("dnp3.system_name", "g0v208: name of the system, as users wrote it");
-pub(super) static AUTHENTICATION_VERSION: Field = Field::new("dnp3.authentication_version", "g0v209: version of DNP3 secure authentication that it speaks");
-pub(super) static SOFTWARE_VERSION: Field = Field::new("dnp3.software_version", "g0v242: version of the device's software or firmware");
-pub(super) static HARDWARE_VERSION: Field = Field::new("dnp3.hardware_version", "g0v243: version of the device's hardware");
+pub(super) static AUTHENTICATION_VERSION: Field =
+    Field::new("dnp3.authentication_version", "g0v209: version of DNP3 secure authentication that it speaks");
+pub(super) static SOFTWARE_VERSION: Field =
+    Field::new("dnp3.software_version", "g0v242: version of the device's software or firmware");
+pub(super) static HARDWARE_VERSION: Field =
+    Field::new("dnp3.hardware_version", "g0v243: version of the device's hardware");
 pub(super) static OWNER: Field = Field::new("dnp3.owner", "g0v244: name of the owner, as users wrote it");
 pub(super) static LOCATION: Field = Field::new("dnp3.location", "g0v245: where the device stands, as users wrote it");
-pub(super) static IDENTIFICATION_CODE: Field = Field::new("dnp3.identification_code", "g0v246: code by which users identify the device");
+pub(super) static IDENTIFICATION_CODE: Field =
+    Field::new("dnp3.identification_code", "g0v246: code by which users identify the device");
 pub(super) static DEVICE_NAME: Field = Field::new("dnp3.device_name", "g0v247: name of the device, as users wrote it");
-pub(super) static SERIAL_NUMBER: Field = Field::new("dnp3.serial_number", "g0v248: serial number that the maker gave it");
+pub(super) static SERIAL_NUMBER: Field =
+    Field::new("dnp3.serial_number", "g0v248: serial number that the maker gave it");
 pub(super) static SUBSET: Field = Field::new("dnp3.subset", "g0v249: DNP3 subset level and year of its conformance");
 pub(super) static PRODUCT: Field = Field::new("dnp3.product", "g0v250: the maker's name of product and model");
 pub(super) static MANUFACTURER: Field = Field::new("dnp3.manufacturer", "g0v252: name of the maker");
-pub(super) static WRITABLE_ATTRIBUTES: Field = Field::new("dnp3.writable_attributes", "g0v255: which of its attributes masters may write");
+pub(super) static WRITABLE_ATTRIBUTES: Field =
+    Field::new("dnp3.writable_attributes", "g0v255: which of its attributes masters may write");
 pub(super) static ATTRIBUTE: Field =
     Field::new("dnp3.attribute", "any other attribute of group 0, by its name in the standard");
 pub(super) static PRIVATE_ATTRIBUTE: Field =
@@ -135,7 +150,12 @@ pub(super) fn tell(turn: Turn, block: &Block<'_>, known: &mut Known, out: &mut O
         let Some(words) = attribute.words() else { continue };
         if set != 0 {
             let key = set.wrapping_shl(8) | u32::from(number);
-            out.numbered(turn.sender, Some(&child), (&PRIVATE_ATTRIBUTE, key), &format!("set {set}, {number} = {words}"));
+            out.numbered(
+                turn.sender,
+                Some(&child),
+                (&PRIVATE_ATTRIBUTE, key),
+                &format!("set {set}, {number} = {words}"),
+            );
         } else if let Some((_, field)) = NAMED.iter().find(|(named, _)| *named == number) {
             out.text(turn.sender, Some(&child), field, words.as_bytes());
             known.learn(turn.pair, number, words);

@@ -135,10 +135,17 @@ pub(super) fn deed(block: &Block<'_>) -> Option<Deed> {
             let user = text(user).unwrap_or_default();
             let (operation, role) = (name("user operation", operation), name("role", role));
             let method = name("key change method", method);
-            let expiry = if days == 0 { CompactString::default() } else { format_compact!(", expires after {days} days") };
-            (Category::User, format_compact!("user {user}"), Some(format_compact!("{operation}, {role}{expiry}, {method}")))
+            let expiry =
+                if days == 0 { CompactString::default() } else { format_compact!(", expires after {days} days") };
+            (
+                Category::User,
+                format_compact!("user {user}"),
+                Some(format_compact!("{operation}, {role}{expiry}, {method}")),
+            )
         }
-        Object::UpdateKey { user } => (Category::User, format_compact!("update key of user {user}"), Some("changed".into())),
+        Object::UpdateKey { user } => {
+            (Category::User, format_compact!("update key of user {user}"), Some("changed".into()))
+        }
         _ => return None,
     };
     let command = Command::in_words(category, target, value);

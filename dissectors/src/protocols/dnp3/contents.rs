@@ -21,7 +21,8 @@ pub(super) static UNREAD_OBJECT: Field = Field::new(
 );
 pub(super) static OCTET_STRING: Field =
     Field::new("dnp3.octet_string", "text of the outstation, by its index (g110, A.41)");
-pub(super) static APPLICATION: Field = Field::new("dnp3.application", "an application of the device, by its name (g90)");
+pub(super) static APPLICATION: Field =
+    Field::new("dnp3.application", "an application of the device, by its name (g90)");
 pub(super) static PRIVATE_REGISTRATION: Field =
     Field::new("dnp3.private_registration", "the vendor's code and number of an object that is its own (g83v1)");
 pub(super) static DEVICE_PROFILE: Field =

@@ -27,7 +27,11 @@ pub(super) struct Point {
 enum Order<'a> {
     Relay(Relay),
     /// The outputs that a pattern is for: one bit for each.
-    Mask { first: u32, last: u32, bits: &'a [u8] },
+    Mask {
+        first: u32,
+        last: u32,
+        bits: &'a [u8],
+    },
     Integer(i32),
     Float(f64),
 }

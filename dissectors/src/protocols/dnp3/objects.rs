@@ -353,7 +353,11 @@ const VARIATIONS: usize = 16;
 
 fn slot(kind: Kind) -> usize {
     let is_in = usize::from(kind.variation) < VARIATIONS;
-    if is_in { usize::from(kind.group).saturating_mul(VARIATIONS).saturating_add(kind.variation.into()) } else { usize::MAX }
+    if is_in {
+        usize::from(kind.group).saturating_mul(VARIATIONS).saturating_add(kind.variation.into())
+    } else {
+        usize::MAX
+    }
 }
 
 struct Row {
@@ -424,7 +428,11 @@ mod tests {
                     let index = index.map(|index| format!("{index}=")).unwrap_or_default();
                     match block.size {
                         Size::Bits(_) => write!(line, " {index}{bits}"),
-                        _ => write!(line, " {index}{}", bytes.iter().fold(String::new(), |all, byte| format!("{all}{byte:02x}"))),
+                        _ => write!(
+                            line,
+                            " {index}{}",
+                            bytes.iter().fold(String::new(), |all, byte| format!("{all}{byte:02x}"))
+                        ),
                     }
                     .expect("a string has room");
                 }
@@ -505,7 +513,10 @@ mod tests {
         let freeze = "32 02 07 01 010203040506 0a000000   14 00 06";
         assert_eq!(walked(FREEZE_AT_TIME, freeze), ["g50v2 07 Count(1) 0102030405060a000000", "g20v0 06 All"]);
         let read = "78 03 07 01 05000000 0100   3c 02 06   78 09 5b 01 0400 aabbccdd";
-        assert_eq!(walked(READ, read), ["g120v3 07 Count(1) 050000000100", "g60v2 06 All", "g120v9 5b Count(1) aabbccdd"]);
+        assert_eq!(
+            walked(READ, read),
+            ["g120v3 07 Count(1) 050000000100", "g60v2 06 All", "g120v9 5b Count(1) aabbccdd"]
+        );
         assert_eq!(walked(READ, "46 05 5b 01 0800 7856341200000000"), ["g70v5 5b Count(1) 7856341200000000"]);
     }
 
@@ -516,7 +527,9 @@ mod tests {
         assert_eq!(walked(READ, "f0 01 00 00 00   3c 02 06").len(), 2, "its header is enough in a request");
         assert_eq!(walked(RESPONSE, "f0 01 5b 01 0200 0102  3c 02 06").len(), 2, "and a size in front");
         let malformed = "Malformed(Kind { group: 30, variation: 2 })";
-        for bytes in ["1e 02 00 00 01 01 1000", "1e 02 00 05 04", "1e 02 80 00 00", "1e 02 0b 01", "1e 02 70 00 00", "1e 02"] {
+        for bytes in
+            ["1e 02 00 00 01 01 1000", "1e 02 00 05 04", "1e 02 80 00 00", "1e 02 0b 01", "1e 02 70 00 00", "1e 02"]
+        {
             let told = walked(RESPONSE, bytes);
             assert!(told == [malformed] || bytes == "1e 02", "{bytes}: {told:?}");
             assert_eq!(told.len(), 1, "{bytes}");
@@ -524,7 +537,10 @@ mod tests {
         assert_eq!(walked(RESPONSE, "1e 02 09 ffffffff 01 0000"), [malformed]);
         assert_eq!(walked(RESPONSE, "0a 01 17 01 05 01").len(), 1, "no bit has an index in front");
         // Four thousand million objects of no length are none.
-        assert_eq!(walked(READ, "3c 02 02 00000000 ffffffff   3c 03 06"), ["g60v2 02 Span(0, 4294967295)", "g60v3 06 All"]);
+        assert_eq!(
+            walked(READ, "3c 02 02 00000000 ffffffff   3c 03 06"),
+            ["g60v2 02 Span(0, 4294967295)", "g60v3 06 All"]
+        );
     }
 
     proptest! {

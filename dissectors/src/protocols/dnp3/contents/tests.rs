@@ -161,12 +161,10 @@ fn clocks_are_told() {
         ("c3 01 32010701", "c3 81 0000 32010701 60ea00000000"),
     ]);
     let [first, others @ ..] = told.as_slice() else { panic!("{told:?}") };
-    let set = "A time[10] by 2: clock = 2015-03-25 17:40:09.211 (1427305209 s ahead of the capture), accepted (frame 1)";
+    let set =
+        "A time[10] by 2: clock = 2015-03-25 17:40:09.211 (1427305209 s ahead of the capture), accepted (frame 1)";
     assert_eq!(first, set);
-    assert_eq!(
-        others,
-        ["A time[10] by 2: clock = 1970-01-01 00:00:00.010, accepted (frame 3)", "clock_offset = 59"]
-    );
+    assert_eq!(others, ["A time[10] by 2: clock = 1970-01-01 00:00:00.010, accepted (frame 3)", "clock_offset = 59"]);
 }
 
 /// A.28.1: IIN1.7 is written to 0.
@@ -217,7 +215,11 @@ fn what_requests_name_is_their_target() {
 
 /// Open `name` in `mode` (A.27.3), request id 4.
 fn open(sequence: u8, mode: u8, name: &str) -> String {
-    let object = format!("1a00 {:02x}00 000000000000 0000 00000000 00000000 {mode:02x}00 0004 0400 {}", name.len(), digits(name.as_bytes()));
+    let object = format!(
+        "1a00 {:02x}00 000000000000 0000 00000000 00000000 {mode:02x}00 0004 0400 {}",
+        name.len(),
+        digits(name.as_bytes())
+    );
     format!("c{sequence} 19 {}", sized(70, 3, &object))
 }
 
@@ -283,7 +285,8 @@ fn a_file_that_is_written_is_told_and_so_is_why_not() {
         told(&[(&open(1, 2, "app.bin"), &status("c1 81 0000", 4, 1))]),
         ["A file[10] by 25: app.bin, rejected (permission denied) (frame 1)"]
     );
-    let unfinished = finished(&[(&open(1, 3, "log"), &status("c1 81 0000", 4, 0)), (&block("c2 02", "00000000", b"x"), "")]);
+    let unfinished =
+        finished(&[(&open(1, 3, "log"), &status("c1 81 0000", 4, 0)), (&block("c2 02", "00000000", b"x"), "")]);
     assert_eq!(unfinished, ["A file[10] by 25: log = its end was not seen, accepted (frame 1)"]);
     let aborted = told(&[
         (&open(1, 2, "log"), &status("c1 81 0000", 4, 0)),
@@ -318,7 +321,10 @@ fn challenges_and_proofs_are_told() {
     rig.segment(Side::A, &request(&format!("c6 05 {crob}")));
     //                                             sequence user mac reason data
     rig.segment(Side::B, &response(&format!("c6 83 0000 {}", sized(120, 1, "03000000 0000 04 01 73746576"))));
-    rig.segment(Side::A, &request(&format!("c6 20 {}", sized(120, 2, "03000000 0100 06fae1911a2cce2dda8abfece1cac8c4"))));
+    rig.segment(
+        Side::A,
+        &request(&format!("c6 20 {}", sized(120, 2, "03000000 0100 06fae1911a2cce2dda8abfece1cac8c4"))),
+    );
     rig.segment(Side::B, &response(&format!("c6 81 0000 {crob}")));
     //                                          sequence user association code time text
     let error = sized(120, 7, "03000000 0200 0000 01 000000000000 776b");
@@ -377,7 +383,8 @@ fn changes_of_users_are_told_and_their_keys_are_not() {
 #[test]
 fn a_terminal_is_counted_and_a_prompt_is_known() {
     let mut rig = dnp3();
-    let typed = |sequence: u8, words: &str| format!("c{sequence} 02 70{:02x}1701 00 {}", words.len(), digits(words.as_bytes()));
+    let typed =
+        |sequence: u8, words: &str| format!("c{sequence} 02 70{:02x}1701 00 {}", words.len(), digits(words.as_bytes()));
     let shown = |words: &str| format!("f0 82 0000 71{:02x}1701 00 {}", words.len(), digits(words.as_bytes()));
     rig.segment(Side::A, &request(&typed(1, "\r\n")));
     rig.segment(Side::B, &response("c1 81 0000"));
@@ -422,7 +429,8 @@ fn texts_are_told_and_other_octets_are_not() {
 /// What cannot be read to the end is counted as a message all the same, and said.
 #[test]
 fn an_object_that_ends_a_message_is_told() {
-    let story = story_of(&[("c1 01 3c0106", "c1 81 0000 f001000000 01 0203"), ("c2 02 1e01000001 00", "c2 81 0000 1e02 00")]);
+    let story =
+        story_of(&[("c1 01 3c0106", "c1 81 0000 f001000000 01 0203"), ("c2 02 1e01000001 00", "c2 81 0000 1e02 00")]);
     assert_eq!(story.iter().filter(|line| line.starts_with("B response[10] 129")).count(), 2, "{story:?}");
     let unread: Vec<&String> = story.iter().filter(|line| line.contains("unread")).collect();
     assert_eq!(
