@@ -27,6 +27,16 @@ pub(crate) trait Request {
         None
     }
 
+    /// What else it does, by its place: the first is [`Request::command`].
+    fn command_at(&self, at: usize) -> Option<Command> {
+        if at == 0 { self.command() } else { None }
+    }
+
+    /// What became of one of several commands, and why, where the answer says it of each.
+    fn ending_at(&self, _at: usize) -> Option<(Outcome, Option<Words>)> {
+        None
+    }
+
     /// The host name that who asks gave itself.
     fn client_host(&self) -> Option<Box<str>> {
         None
@@ -232,23 +242,24 @@ impl<R: Request> Waiting<R> {
 
     #[inline]
     fn act(&self, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
-        let Some(Command { category, target, value }) = self.request.command() else { return };
-        let Count { sender, child, operation, .. } = self.request.count();
-        let client_host = self.request.client_host();
-        let place = self.place;
-        out.act(Action {
-            sender,
-            client_host,
-            child,
-            operation,
-            category,
-            target,
-            value,
-            outcome,
-            reason,
-            image: None,
-            place,
-        });
+        for at in 0_usize.. {
+            let Some(Command { category, target, value }) = self.request.command_at(at) else { return };
+            let Count { sender, child, operation, .. } = self.request.count();
+            let (outcome, reason) = self.request.ending_at(at).unwrap_or_else(|| (outcome, reason.clone()));
+            out.act(Action {
+                sender,
+                client_host: self.request.client_host(),
+                child,
+                operation,
+                category,
+                target,
+                value,
+                outcome,
+                reason,
+                image: None,
+                place: self.place,
+            });
+        }
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {

@@ -390,6 +390,76 @@ def bacnet_other_port(stem):
 DAY = 1767225600  # Thu, 01 Jan 2026 00:00:00 GMT
 
 
+RELAY = [[0, 252, 1, "Schweitzer Engineering Laboratories"], [0, 250, 1, "SEL-751 Feeder Relay"], [0, 242, 1, "R401-V0"],
+         [0, 243, 1, "B"], [0, 248, 1, "3210450017"], [0, 249, 1, "2:2012"], [0, 247, 1, "Feeder 7"], [0, 246, 1, "F-07"],
+         [0, 245, 1, "Lab substation, bay 3"], [0, 244, 1, "Lab utility"], [0, 208, 1, "Lab grid"], [0, 207, 1, "Lab control room"],
+         [0, 196, 1, "feeder-7"], [0, 197, 1, "12"], [0, 198, 7, 1_790_000_000_000], [0, 200, 5, list(range(16, 32))],
+         [0, 201, 2, 1], [0, 202, 1, "_5f3c0a1e"], [0, 203, 4, 412.5], [0, 204, 4, 11.5], [0, 205, 4, 48.25], [0, 209, 2, 5],
+         [0, 224, 2, 4], [0, 239, 2, 4], [0, 240, 2, 2048], [0, 241, 2, 2048], [7, 1, 1, "Lab relay tag"], [7, 2, 2, 70000]]
+
+
+def dnp3(stem, moment, device, *steps, **settings):
+    """A master on 10.20.0.150 and an outstation on 10.20.0.151. The capture is moved to a moment, and the clocks with it."""
+    path = stem.with_suffix(".pcap")
+    shift = moment - int(time.time())
+    with Lab() as lab:
+        relay = lab.host("relay", device, "10.20.0.151")
+        master = lab.host("master", "00:14:22:aa:11:50", "10.20.0.150")
+        relay.serve("dnp3_device.py", json.dumps({"address": 10, "master": 1, "shift_seconds": shift} | settings))
+        relay.wait_for(20000)
+        with lab.capture(path, "tcp"):
+            master.python("dnp3_engineer.py", "10.20.0.151", 10, shift, *steps)
+    moved = path.with_suffix(".moved")
+    subprocess.run(["editcap", "-F", "pcap", "-t", str(shift), path, moved], check=True)
+    moved.rename(path)
+    return [path]
+
+
+SEL = "00:30:a7:12:34:56"
+# 2026-11-24 23:00:00 UTC
+DNP3_BEGIN = 1_795_561_200
+
+
+@case("dnp3/attributes")
+def dnp3_attributes(stem):
+    """Who the device is; then somebody gives it another name, tries another place, sets its clock a day ahead, writes the rest."""
+    return dnp3(stem, DNP3_BEGIN, SEL, "integrity", "attributes", "attributes,7", "clear_restart", "clock", "set_clock",
+                "name,247,Feeder 8", "name,245,elsewhere", "attribute,247", "set_clock,86400", "deadband,1,5", "classes", "freeze",
+                "strings", "unknown", attributes=RELAY, writable=[247], strings=["bay 3 ready", "F-07"])
+
+
+@case("dnp3/outputs")
+def dnp3_outputs(stem):
+    """Outputs are selected and operated, or at once; one is switched at the device alone."""
+    return dnp3(stem, DNP3_BEGIN + 60, SEL, "integrity", "operate,latch_on,1,select", "operate,pulse_on,2", "operate,latch_off,3",
+                "operate,analog,1,50", "operate,analog,2,1000,select", "operate,latch_on,9", attributes=RELAY)
+
+
+@case("dnp3/files")
+def dnp3_files(stem):
+    """A login that is refused, one that is not; files are read, written, deleted; one that is not there, a directory."""
+    settings = "; ".join(f"setting {number} = {number * 7}" for number in range(40))
+    return dnp3(stem, DNP3_BEGIN + 120, SEL, "write,/settings.txt,stolen", "login,engineer,lab-wrong-1", "login,engineer,lab-secret-7",
+                "read,/", "read,/settings.txt", "read,/events.log", "read,/nothing.txt", "write,/settings.txt,setting 1 = 8; ",
+                "write,/half.bin,half of it; ,abort", "information,/settings.txt", "delete,/events.log", "delete,/events.log",
+                "activate,/settings.txt", attributes=RELAY, login=["engineer", "lab-secret-7"],
+                files={"/settings.txt": settings, "/events.log": "2026-11-24 trip; "})
+
+
+@case("dnp3/security")
+def dnp3_security(stem):
+    """Secure authentication, version 5: keys, a control that is challenged and proved, one with a wrong key, a new user."""
+    return dnp3(stem, DNP3_BEGIN + 180, SEL, "session_keys", "proved,1", "proved,2,wrong", "add_user,lab-operator", "certificate",
+                attributes=RELAY, secure=True)
+
+
+@case("dnp3/console")
+def dnp3_console(stem):
+    """A console of the device within DNP3: a login, letter by letter readable."""
+    return dnp3(stem, DNP3_BEGIN + 240, SEL, "integrity", "type,", "type,engineer", "type,lab-secret-8", "type,status",
+                attributes=RELAY, console=[["Feeder 7\r\n", "login: "], ["engineer\r\nPass", "word: "], ["\r\n=> "], ["breaker closed\r\n=> "]])
+
+
 def web_pages():
     """A folder with pages and the logins for nginx (Basic) and lighttpd (Digest)."""
     folder = Path(tempfile.mkdtemp(prefix="otolab-web-"))

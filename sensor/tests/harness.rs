@@ -26,6 +26,7 @@ mod harness {
     #[cfg(unix)]
     mod paste;
     mod replay;
+    mod secrets;
     mod sight;
     mod slips;
     mod sources;

@@ -12,6 +12,7 @@
 //! Skipped on purpose: the acknowledgement that a confirmed link frame is owed, and DNP3 over TLS (port 19999).
 
 use self::application::{CONFIRM, Fragment, Indications};
+use self::contents::Contents;
 use self::link::{Header, Room};
 use self::pending::{Asked, LinkAsked, Wants};
 use self::station::Stations;
@@ -26,15 +27,25 @@ use crate::side::Sides;
 use crate::time::Timestamp;
 
 mod application;
+mod attributes;
+mod authentication;
 mod command;
+mod contents;
+mod controls;
 mod crc;
+mod deed;
+mod file;
 mod link;
+mod objects;
 mod pending;
 mod station;
+mod terminal;
 #[cfg(test)]
 mod tests;
+mod time;
 mod transport;
 mod turn;
+mod words;
 
 pub(crate) static DNP3: Protocol = Protocol {
     name: "dnp3",
@@ -49,6 +60,48 @@ pub(crate) static DNP3: Protocol = Protocol {
         &station::DEVICE_RESTART,
         &station::EVENT_BUFFER_OVERFLOW,
         &station::CONFIGURATION_CORRUPT,
+        &attributes::CONFIGURATION_ID,
+        &attributes::CONFIGURATION_VERSION,
+        &attributes::CONFIGURATION_BUILT,
+        &attributes::CONFIGURATION_CHANGED,
+        &attributes::CONFIGURATION_DIGEST,
+        &attributes::CONFIGURATION_DIGEST_ALGORITHM,
+        &attributes::MASTER_RESOURCE_ID,
+        &attributes::ALTITUDE,
+        &attributes::LONGITUDE,
+        &attributes::LATITUDE,
+        &attributes::SECONDARY_OPERATOR,
+        &attributes::PRIMARY_OPERATOR,
+        &attributes::SYSTEM_NAME,
+        &attributes::AUTHENTICATION_VERSION,
+        &attributes::SOFTWARE_VERSION,
+        &attributes::HARDWARE_VERSION,
+        &attributes::OWNER,
+        &attributes::LOCATION,
+        &attributes::IDENTIFICATION_CODE,
+        &attributes::DEVICE_NAME,
+        &attributes::SERIAL_NUMBER,
+        &attributes::SUBSET,
+        &attributes::PRODUCT,
+        &attributes::MANUFACTURER,
+        &attributes::WRITABLE_ATTRIBUTES,
+        &attributes::ATTRIBUTE,
+        &attributes::PRIVATE_ATTRIBUTE,
+        &time::CLOCK_OFFSET,
+        &authentication::MAC_ALGORITHM,
+        &authentication::KEY_WRAP,
+        &authentication::CHALLENGE,
+        &authentication::SESSION_KEY_STATUS,
+        &authentication::USER,
+        &authentication::ERROR,
+        &authentication::STATISTIC,
+        &contents::OCTET_STRING,
+        &contents::APPLICATION,
+        &contents::PRIVATE_REGISTRATION,
+        &contents::DEVICE_PROFILE,
+        &contents::UNREAD_OBJECT,
+        &terminal::TERMINAL,
+        &terminal::TERMINAL_OCTETS,
     ],
     probe: link::probe,
     max_message: link::LONGEST,
@@ -66,6 +119,7 @@ struct Conversation {
     pending: Pending<Asked>,
     link_pending: Pending<LinkAsked>,
     stations: Stations,
+    contents: Contents,
 }
 
 impl Dissector for Conversation {
@@ -93,12 +147,14 @@ impl Dissector for Conversation {
         self.pending.give_up(now, out);
         self.link_pending.give_up(now, out);
         self.stations.tick(now, out);
+        self.contents.tick(now, out);
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.pending.finish(ending, out);
         self.link_pending.finish(ending, out);
         self.stations.finish(out);
+        self.contents.finish(out);
     }
 }
 
@@ -150,18 +206,18 @@ impl Conversation {
 
     fn request(&mut self, turn: Turn, fragment: &Fragment<'_>, out: &mut Out<'_>) {
         let function = fragment.function;
-        let is_control = command::is_control(function);
+        let deeds = if command::may_change(function) { self.contents.deeds(turn, fragment, out) } else { Vec::new() };
+        let is_control = command::is_control(function) || !deeds.is_empty();
         out.count(turn.count(operation(function), Mark::Plain, is_control));
         self.stations.hear(turn, out);
-        let command = if is_control { command::of(fragment).map(Box::new) } else { None };
+        self.contents.read(turn, fragment, out);
         let objects = (function == command::SELECT).then(|| fragment.objects.into());
         if function == command::OPERATE {
             self.stations.operate(turn, fragment);
         }
         let is_owed_an_answer = command::is_answered(function) && turn.is_to_one(out);
         let wants = Wants::Response;
-        let asked =
-            Asked { turn, function, sequence: fragment.control.sequence(), wants, is_control, command, objects };
+        let asked = Asked { turn, function, sequence: fragment.control.sequence(), wants, is_control, deeds, objects };
         self.ask(asked, is_owed_an_answer, out);
     }
 
@@ -174,6 +230,7 @@ impl Conversation {
         out.count(turn.count(operation(fragment.function), mark, false));
         self.stations.hear(turn, out);
         self.stations.indicate(turn, fragment, out);
+        self.contents.read(turn, fragment, out);
         let answered = match fragment.function {
             application::UNSOLICITED_RESPONSE => None,
             // A challenge is no answer to what is challenged.
@@ -184,8 +241,14 @@ impl Conversation {
             _ if fragment.control.is_first() => self.take(turn, fragment.control.sequence(), Wants::Response, out),
             _ => None,
         };
-        if let Some(waiting) = answered {
-            if waiting.request.function == command::SELECT && outcome == Outcome::Accepted {
+        if fragment.function == application::RESPONSE && fragment.control.is_first() {
+            // Who was challenged gets one answer to what he asked and to his proof.
+            let is_proof = |asked: &Asked| asked.function == command::AUTHENTICATION_REQUEST;
+            self.take_if(turn, fragment.control.sequence(), Wants::Response, is_proof, out);
+        }
+        if let Some(mut waiting) = answered {
+            deed::settle(&mut waiting.request.deeds, fragment, outcome);
+            if waiting.request.function == command::SELECT && waiting.request.is_accepted() {
                 self.stations.select(waiting, out);
             } else {
                 waiting.answered(outcome, out);
@@ -195,8 +258,8 @@ impl Conversation {
             let wants = Wants::Confirmation { is_unsolicited: fragment.control.is_unsolicited() };
             let is_owed_one = *self.heard.of(turn.sender.other()) && turn.is_to_one(out);
             let (function, sequence) = (fragment.function, fragment.control.sequence());
-            let (is_control, command, objects) = (false, None, None);
-            let asked = Asked { turn, function, sequence, wants, is_control, command, objects };
+            let (is_control, deeds, objects) = (false, Vec::new(), None);
+            let asked = Asked { turn, function, sequence, wants, is_control, deeds, objects };
             self.ask(asked, is_owed_one, out);
         }
     }
@@ -204,7 +267,7 @@ impl Conversation {
     /// A message waits for its answer; one that it repeats does so no more.
     fn ask(&mut self, asked: Asked, is_owed_an_answer: bool, out: &mut Out<'_>) {
         let now = out.place().time;
-        let is_repeated = |before: &Asked| before.is_repeated_by(asked.turn, asked.sequence, asked.wants);
+        let is_repeated = |before: &Asked| before.is_repeated_by(&asked);
         if let Some(at) = self.pending.position(now, |waiting| is_repeated(&waiting.request)) {
             self.pending.take(at).into_iter().for_each(|before| before.in_vain(out));
         }

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 //! What a human sees in the public captures of Modbus, BACnet and RTSP, by the table beside them, is told with its frame.
+=======
+//! What a human sees in the public captures of Modbus, BACnet and DNP3, by the table beside them, is told with its frame.
+>>>>>>> D2/main
 
 use super::support::{otoscope, public_captures, records_of};
 use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record};
@@ -48,7 +52,11 @@ fn every_fact_is_told_or_known_to_be_missing() {
     let Some(folder) = public_captures() else { return };
     let table = std::fs::read_to_string(folder.join("FACTS.md")).expect("the facts stand beside the captures");
     let all: Vec<Seen> = table.lines().filter_map(Seen::of).collect();
+<<<<<<< HEAD
     let ours = |seen: &&Seen| ["modbus/", "bacnet/", "rtsp/"].iter().any(|protocol| seen.capture.starts_with(protocol));
+=======
+    let ours = |seen: &&Seen| ["modbus/", "bacnet/", "dnp3/"].iter().any(|protocol| seen.capture.starts_with(protocol));
+>>>>>>> D2/main
     let ours: Vec<&Seen> = all.iter().filter(ours).collect();
     assert!(ours.len() >= 20, "{} facts", ours.len());
     let mut readings: BTreeMap<&str, Told> = BTreeMap::new();
@@ -210,12 +218,23 @@ impl Told {
                 self.claimed(asset, "bacnet.vendor_id", |value| name.starts_with(value), seen)
             }
             ("bacnet", "scheme") => self.acted(asset, seen),
+<<<<<<< HEAD
             ("rtsp", "realm") => self.claimed(asset, "rtsp.realm", |_| true, seen),
             ("rtsp", "name") if shown(&asset.name) => self.claimed(asset, "rtsp.session_name", names, seen),
             ("rtsp", "software") => {
                 let names = |value: &str| value.starts_with(seen.value);
                 let asked = self.claimed(asset, "rtsp.user_agent", names, seen);
                 asked.or_else(|_| self.claimed(asset, "rtsp.server", names, seen))
+=======
+            ("dnp3", "role") => {
+                let field = format!("dnp3.{}_address", seen.value);
+                self.claimed(asset, &field, |address| address == seen.child, seen)
+            }
+            ("dnp3", "file") => {
+                let is_it =
+                    |row: &OperationRow| row.target.as_deref() == Some(seen.value) && row.frame == Some(seen.frame);
+                self.operations().find(|row| is_it(row)).map(|_| ()).ok_or_else(|| "no such file".to_owned())
+>>>>>>> D2/main
             }
             _ => Err(format!("not told of {} {}", asset.asset_id, asset.name.as_deref().unwrap_or_default())),
         }

@@ -9,6 +9,11 @@ pub(super) fn is_control(function: u8) -> bool {
     matches!(function, WRITE..=ASSIGN_CLASS | RECORD_CURRENT_TIME | DELETE_FILE | ACTIVATE_CONFIGURATION)
 }
 
+/// Whether what it carries may change something.
+pub(super) fn may_change(function: u8) -> bool {
+    is_control(function) || matches!(function, AUTHENTICATION_REQUEST | AUTHENTICATION_REQUEST_NO_ACK)
+}
+
 /// Whether an outstation answers it.
 pub(super) fn is_answered(function: u8) -> bool {
     !matches!(
@@ -53,24 +58,26 @@ pub(super) const SELECT: u8 = 3;
 pub(super) const OPERATE: u8 = 4;
 pub(super) const DIRECT_OPERATE: u8 = 5;
 pub(super) const DIRECT_OPERATE_NO_ACK: u8 = 6;
-const FREEZE: u8 = 7;
-const FREEZE_NO_ACK: u8 = 8;
-const FREEZE_AND_CLEAR: u8 = 9;
-const FREEZE_AND_CLEAR_NO_ACK: u8 = 10;
-const FREEZE_AT_TIME: u8 = 11;
-const FREEZE_AT_TIME_NO_ACK: u8 = 12;
-const COLD_RESTART: u8 = 13;
-const WARM_RESTART: u8 = 14;
-const INITIALIZE_DATA: u8 = 15;
-const INITIALIZE_APPLICATION: u8 = 16;
-const START_APPLICATION: u8 = 17;
-const STOP_APPLICATION: u8 = 18;
-const SAVE_CONFIGURATION: u8 = 19;
-const ENABLE_UNSOLICITED: u8 = 20;
-const DISABLE_UNSOLICITED: u8 = 21;
-const ASSIGN_CLASS: u8 = 22;
-const RECORD_CURRENT_TIME: u8 = 24;
+pub(super) const FREEZE: u8 = 7;
+pub(super) const FREEZE_NO_ACK: u8 = 8;
+pub(super) const FREEZE_AND_CLEAR: u8 = 9;
+pub(super) const FREEZE_AND_CLEAR_NO_ACK: u8 = 10;
+pub(super) const FREEZE_AT_TIME: u8 = 11;
+pub(super) const FREEZE_AT_TIME_NO_ACK: u8 = 12;
+pub(super) const COLD_RESTART: u8 = 13;
+pub(super) const WARM_RESTART: u8 = 14;
+pub(super) const INITIALIZE_DATA: u8 = 15;
+pub(super) const INITIALIZE_APPLICATION: u8 = 16;
+pub(super) const START_APPLICATION: u8 = 17;
+pub(super) const STOP_APPLICATION: u8 = 18;
+pub(super) const SAVE_CONFIGURATION: u8 = 19;
+pub(super) const ENABLE_UNSOLICITED: u8 = 20;
+pub(super) const DISABLE_UNSOLICITED: u8 = 21;
+pub(super) const ASSIGN_CLASS: u8 = 22;
+pub(super) const RECORD_CURRENT_TIME: u8 = 24;
+pub(super) const OPEN_FILE: u8 = 25;
 pub(super) const DELETE_FILE: u8 = 27;
-const ACTIVATE_CONFIGURATION: u8 = 31;
+pub(super) const ABORT_FILE: u8 = 30;
+pub(super) const ACTIVATE_CONFIGURATION: u8 = 31;
 pub(super) const AUTHENTICATION_REQUEST: u8 = 32;
-const AUTHENTICATION_REQUEST_NO_ACK: u8 = 33;
+pub(super) const AUTHENTICATION_REQUEST_NO_ACK: u8 = 33;

@@ -1,8 +1,9 @@
 //! The messages that wait for their answers.
 
+use super::deed::Deed;
 use super::turn::Turn;
-use crate::observation::Operation;
-use crate::out::{Count, Mark};
+use crate::observation::{Operation, Outcome};
+use crate::out::{Count, Mark, Words};
 use crate::pending::{Command, Request};
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ pub(super) struct Asked {
     pub(super) sequence: u8,
     pub(super) wants: Wants,
     pub(super) is_control: bool,
-    pub(super) command: Option<Box<Command>>,
+    /// What it does to the outstation.
+    pub(super) deeds: Vec<Deed>,
     /// Of a selection, the objects that an operation repeats.
     pub(super) objects: Option<Box<[u8]>>,
 }
@@ -26,14 +28,20 @@ pub(super) enum Wants {
 }
 
 impl Asked {
+    /// Whether all that it does was accepted.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.deeds.iter().all(|deed| deed.outcome == Some(Outcome::Accepted))
+    }
+
     /// Whether a message of this turn and sequence is what it wants.
     pub(super) fn is_answered_by(&self, turn: Turn, sequence: u8, wants: Wants) -> bool {
         self.sequence == sequence && self.wants == wants && turn.answers(self.turn)
     }
 
-    /// Whether a message of this turn and sequence takes its place: it is sent again.
-    pub(super) fn is_repeated_by(&self, turn: Turn, sequence: u8, wants: Wants) -> bool {
-        self.sequence == sequence && self.wants == wants && self.turn == turn
+    /// Whether another message takes its place: it is sent again. A proof bears the sequence of what it proves.
+    pub(super) fn is_repeated_by(&self, other: &Self) -> bool {
+        let same = (self.function, self.sequence, self.wants) == (other.function, other.sequence, other.wants);
+        same && self.turn == other.turn
     }
 }
 
@@ -46,7 +54,16 @@ impl Request for Asked {
     }
 
     fn command(&self) -> Option<Command> {
-        self.command.as_deref().cloned()
+        self.command_at(0)
+    }
+
+    fn command_at(&self, at: usize) -> Option<Command> {
+        self.deeds.get(at).map(|deed| deed.command.clone())
+    }
+
+    fn ending_at(&self, at: usize) -> Option<(Outcome, Option<Words>)> {
+        let deed = self.deeds.get(at)?;
+        Some((deed.outcome?, deed.reason.clone().map(Words::from)))
     }
 }
 
