@@ -25,6 +25,11 @@ pub(crate) trait Request {
         None
     }
 
+    /// What it does besides, in the order of the message, if it does several things.
+    fn others(&self) -> &[Command] {
+        &[]
+    }
+
     /// The host name that who asks gave itself.
     fn client_host(&self) -> Option<Box<str>> {
         None
@@ -218,6 +223,15 @@ impl<R: Request> Waiting<R> {
         self.act(Outcome::Rejected, reason, out);
     }
 
+    /// It was answered, and of each of the things that it does, counted from 0, the answer says what became of it.
+    pub(crate) fn ended(&self, end: impl Fn(usize) -> (Outcome, Option<Words>), out: &mut Out<'_>) {
+        let others = self.request.others().iter().cloned();
+        for (at, command) in self.request.command().into_iter().chain(others).enumerate() {
+            let (outcome, reason) = end(at);
+            self.tell(command, outcome, reason, out);
+        }
+    }
+
     /// It waits no more, and no answer was seen.
     pub(crate) fn in_vain(&self, out: &mut Out<'_>) {
         if self.is_owed_an_answer {
@@ -230,7 +244,12 @@ impl<R: Request> Waiting<R> {
 
     #[inline]
     fn act(&self, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
-        let Some(Command { category, target, value }) = self.request.command() else { return };
+        self.ended(|_| (outcome, reason.clone()), out);
+    }
+
+    #[inline]
+    fn tell(&self, command: Command, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
+        let Command { category, target, value } = command;
         let Count { sender, child, operation, .. } = self.request.count();
         let client_host = self.request.client_host();
         let place = self.place;
