@@ -186,7 +186,7 @@ impl<R: Request> Pending<R> {
         while let Some(waiting) = self.take(0) {
             match ending {
                 Ending::Closed => waiting.in_vain(out),
-                Ending::Unseen => waiting.act(Outcome::Unknown, None, out),
+                Ending::Unseen => waiting.act(Outcome::Unknown, out),
             }
         }
     }
@@ -215,12 +215,12 @@ impl<R: Request> Waiting<R> {
     /// It was answered.
     #[inline]
     pub(crate) fn answered(&self, outcome: Outcome, out: &mut Out<'_>) {
-        self.act(outcome, None, out);
+        self.act(outcome, out);
     }
 
     /// It was refused, and the answer says why.
-    pub(crate) fn refused(&self, reason: Option<Words>, out: &mut Out<'_>) {
-        self.act(Outcome::Rejected, reason, out);
+    pub(crate) fn refused(&self, reason: Option<&Words>, out: &mut Out<'_>) {
+        self.ended(|_| (Outcome::Rejected, reason.cloned()), out);
     }
 
     /// It was answered, and of each of the things that it does, counted from 0, the answer says what became of it.
@@ -236,15 +236,15 @@ impl<R: Request> Waiting<R> {
     pub(crate) fn in_vain(&self, out: &mut Out<'_>) {
         if self.is_owed_an_answer {
             out.unanswered(self.request.count(), self.place);
-            self.act(Outcome::Unanswered, None, out);
+            self.act(Outcome::Unanswered, out);
         } else {
-            self.act(Outcome::Unknown, None, out);
+            self.act(Outcome::Unknown, out);
         }
     }
 
     #[inline]
-    fn act(&self, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
-        self.ended(|_| (outcome, reason.clone()), out);
+    fn act(&self, outcome: Outcome, out: &mut Out<'_>) {
+        self.ended(|_| (outcome, None), out);
     }
 
     #[inline]

@@ -46,7 +46,8 @@ impl<'a> Seen<'a> {
         }
         let number = VENDORS.lines().find_map(|row| row.strip_prefix(&format!("{}\t", self.value)));
         let shown = line.strip_prefix(" * ").or(line.strip_prefix("   ")).and_then(|line| line.split_once("  ("));
-        shown.is_some_and(|(name, _)| line.contains("bacnet.vendor_id") && number.is_some_and(|it| it.starts_with(name)))
+        shown
+            .is_some_and(|(name, _)| line.contains("bacnet.vendor_id") && number.is_some_and(|it| it.starts_with(name)))
     }
 
     fn is_not_yet(&self, of: &(&str, &str, i64, &str)) -> bool {

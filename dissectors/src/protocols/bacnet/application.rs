@@ -56,7 +56,9 @@ impl Application {
                 });
                 // It was walked before, and is sound.
                 let sender = sender.ok().flatten().filter(|device| is_new(*device));
-                sender.into_iter().for_each(|device| speaker.instance(device, out));
+                if let Some(device) = sender {
+                    speaker.instance(device, out);
+                }
             }
             Said::Device(device) => speaker.instance(device, out),
             Said::Message { device, text } => {
@@ -91,7 +93,7 @@ impl Application {
                 let reason = answer.reason();
                 let failed = failed(answer.parameters.clone()).ok();
                 let done = failed.and_then(|place| asked.errand.written.iter().position(|known| *known == place));
-                let Some(done) = done else { return waiting.refused(reason, out) };
+                let Some(done) = done else { return waiting.refused(reason.as_ref(), out) };
                 let end = |at| if at < done { (Outcome::Accepted, None) } else { (Outcome::Rejected, reason.clone()) };
                 waiting.ended(end, out);
             }

@@ -23,10 +23,17 @@ pub(super) struct Errand {
     pub(super) commands: Vec<Command>,
     /// Of several writes in one message, which property each of them writes.
     pub(super) written: Vec<(Object, Property)>,
-    /// The password of a request that may need one: `None` inside where none was given.
-    pub(super) password: Option<Option<Secret>>,
+    /// What a request that devices may guard gives.
+    pub(super) login: Option<Login>,
     /// The part of a file that is asked for or written.
     pub(super) part: Option<Part>,
+}
+
+/// What is given with a request that devices may guard by a password.
+#[derive(Debug, PartialEq)]
+pub(super) struct Login {
+    /// Nothing where none was given.
+    pub(super) password: Option<Secret>,
 }
 
 impl Errand {
@@ -44,11 +51,11 @@ impl Errand {
             }
             REINITIALIZE_DEVICE => {
                 self.commands.push(reinitialize(parameters)?);
-                self.password = Some(password(parameters, 1)?);
+                self.login = Some(login(parameters, 1)?);
             }
             DEVICE_COMMUNICATION_CONTROL => {
                 self.commands.push(silence(parameters)?);
-                self.password = Some(password(parameters, 2)?);
+                self.login = Some(login(parameters, 2)?);
             }
             _ => self.commands.extend(confirmed(service, parameters)?),
         }
@@ -214,9 +221,9 @@ fn silence(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
 }
 
 /// The password in context tag `number`, if there is one.
-fn password(parameters: &mut Reader<'_>, number: u8) -> Result<Option<Secret>, Stop> {
+fn login(parameters: &mut Reader<'_>, number: u8) -> Result<Login, Stop> {
     let text = tag::optional_text(parameters, number)?;
-    Ok(text.map(|text| Secret::new(text.bytes())))
+    Ok(Login { password: text.map(|text| Secret::new(text.bytes())) })
 }
 
 /// Clause 13.13.1: of one object, or of all that it concerns.

@@ -62,23 +62,30 @@ impl Speaker<'_> {
 
     fn property(&self, number: u32, content: Reader<'_>, out: &mut Out<'_>) {
         if number == TIME_OF_DEVICE_RESTART {
-            let at = timestamp(content).ok().flatten();
-            return at.into_iter().for_each(|at| self.words(&TIME_OF_RESTART, &at, out));
+            if let Ok(Some(at)) = timestamp(content) {
+                self.words(&TIME_OF_RESTART, &at, out);
+            }
+            return;
         }
         match tag::first(content) {
             Ok(Some(Value::Text(text))) => {
-                field_of(&TEXTS, number).into_iter().for_each(|field| self.text(field, text, out));
+                if let Some(field) = field_of(&TEXTS, number) {
+                    self.text(field, text, out);
+                }
             }
             Ok(Some(Value::Unsigned(value) | Value::Enumerated(value))) => {
-                field_of(&NUMBERS, number).into_iter().for_each(|field| self.number(field, value, out));
-                if let Some((_, enumeration, field)) = ENUMERATED.iter().find(|(code, ..)| *code == number) {
+                if let Some(field) = field_of(&NUMBERS, number) {
+                    self.number(field, value, out);
+                } else if let Some((_, enumeration, field)) = ENUMERATED.iter().find(|(code, ..)| *code == number) {
                     self.words(field, &names::enumerated(enumeration, value), out);
                 }
             }
             // Object_Identifier: whoever was asked as 4194303 tells its true instance here.
             Ok(Some(Value::Object(device))) => self.instance(device, out),
             Ok(Some(Value::Octets(bytes))) if number == UUID => {
-                uuid(bytes).iter().for_each(|uuid| self.words(&DEVICE_UUID, uuid, out));
+                if let Some(uuid) = uuid(bytes) {
+                    self.words(&DEVICE_UUID, &uuid, out);
+                }
             }
             _ => {}
         }
@@ -114,7 +121,7 @@ fn timestamp(mut content: Reader<'_>) -> Result<Option<CompactString>, Stop> {
     }
 }
 
-pub(super) fn field_of(fields: &[(u32, &'static Field)], number: u32) -> Option<&'static Field> {
+fn field_of(fields: &[(u32, &'static Field)], number: u32) -> Option<&'static Field> {
     fields.iter().find(|(code, _)| *code == number).map(|(_, field)| *field)
 }
 

@@ -199,18 +199,7 @@ impl Files {
         if part.unit != passed.unit {
             return;
         }
-        let at = self.transfers.iter().position(|transfer| transfer.is_of(key, part));
-        let at = match at.filter(|at| self.transfers.get(*at).is_some_and(|known| known.goes_on_at(passed.start))) {
-            Some(at) => at,
-            None => {
-                at.into_iter().for_each(|other| self.transfers.remove(other).tell(out));
-                if self.transfers.len() >= MOST_TRANSFERS {
-                    self.transfers.remove(0).tell(out);
-                }
-                self.transfers.push(Transfer::new(key, part, passed.start, asked));
-                self.transfers.len().saturating_sub(1)
-            }
-        };
+        let at = self.place_of(key, part, &passed, asked, out);
         let is_last = passed.is_last;
         if let Some(transfer) = self.transfers.get_mut(at) {
             transfer.add(part, passed, out.place().time);
@@ -220,6 +209,21 @@ impl Files {
             transfer.requests = transfer.requests.max(if transfer.first == 0 { 2 } else { 1 });
             transfer.tell(out);
         }
+    }
+
+    /// Where the transfer stands that goes on with this part, or begins with it.
+    fn place_of(&mut self, key: &Key, part: &Part, passed: &Passed<'_>, asked: Place, out: &mut Out<'_>) -> usize {
+        if let Some(at) = self.transfers.iter().position(|transfer| transfer.is_of(key, part)) {
+            if self.transfers.get(at).is_some_and(|transfer| transfer.goes_on_at(passed.start)) {
+                return at;
+            }
+            self.transfers.remove(at).tell(out);
+        }
+        if self.transfers.len() >= MOST_TRANSFERS {
+            self.transfers.remove(0).tell(out);
+        }
+        self.transfers.push(Transfer::new(key, part, passed.start, asked));
+        self.transfers.len().saturating_sub(1)
     }
 
     /// Tells those of which nothing was heard for long.
@@ -301,8 +305,7 @@ impl Transfer {
             Unit::Records => "record",
         };
         match self.length {
-            0 => format_compact!("{file} {unit} {first}"),
-            1 => format_compact!("{file} {unit} {first}"),
+            0 | 1 => format_compact!("{file} {unit} {first}"),
             length => format_compact!("{file} {unit}s {first}-{}", first.saturating_add(length).saturating_sub(1)),
         }
     }
@@ -329,7 +332,7 @@ mod tests {
 
     /// A octet string in its tag.
     fn octets(piece: &[u8]) -> String {
-        let digits: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = super::value::hex(piece);
         format!("65 {:02x} {digits}", piece.len())
     }
 

@@ -63,7 +63,9 @@ fn many<'a>(reader: &mut Reader<'a>, see: &mut impl FnMut(Held<'a>)) -> Result<(
             let property = tag::property(reader, 2)?;
             match tag::optional_enclosed(reader, 4)? {
                 Some(content) => see(Held { object, property, content }),
-                None => drop(tag::enclosed(reader, 5)?),
+                None => {
+                    tag::enclosed(reader, 5)?;
+                }
             }
         }
     }

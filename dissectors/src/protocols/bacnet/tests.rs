@@ -374,7 +374,7 @@ fn several_properties_are_told_one_by_one() {
     assert_eq!(acts(16, several, failed), told(["accepted", "accepted", denied, denied]), "those in front were done");
 
     let mut rig = rig();
-    let front = format!("01 04 0c 05 07 00 04 10 {}", several.replace(' ', "").replace('\n', "").split_at(38).0);
+    let front = format!("01 04 0c 05 07 00 04 10 {}", several.replace([' ', '\n'], "").split_at(38).0);
     rig.datagram(Side::A, &framed(0x0a, &hex(&front))).datagram(Side::B, &framed(0x0a, &hex("01 00 20 07 10")));
     let told = "A write by 16: analog-output 1 present-value priority 8 and others = 72.5, accepted (frame 1)";
     assert_eq!(rig.story().last().map(String::as_str), Some(told), "of the first segment what is whole");
