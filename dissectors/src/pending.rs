@@ -27,9 +27,17 @@ pub(crate) trait Request {
         None
     }
 
-    /// What else it does, by its place: the first is [`Request::command`].
+    /// What it does besides, in the order of the message, if it does several things.
+    fn others(&self) -> &[Command] {
+        &[]
+    }
+
+    /// All that it does, by its place: the first is [`Request::command`].
     fn command_at(&self, at: usize) -> Option<Command> {
-        if at == 0 { self.command() } else { None }
+        match at.checked_sub(1) {
+            None => self.command(),
+            Some(other) => self.others().get(other).cloned(),
+        }
     }
 
     /// What became of one of several commands, and why, where the answer says it of each.
@@ -193,7 +201,7 @@ impl<R: Request> Pending<R> {
         while let Some(waiting) = self.take(0) {
             match ending {
                 Ending::Closed => waiting.in_vain(out),
-                Ending::Unseen => waiting.act(Outcome::Unknown, None, out),
+                Ending::Unseen => waiting.act(Outcome::Unknown, out),
             }
         }
     }
@@ -222,44 +230,57 @@ impl<R: Request> Waiting<R> {
     /// It was answered.
     #[inline]
     pub(crate) fn answered(&self, outcome: Outcome, out: &mut Out<'_>) {
-        self.act(outcome, None, out);
+        self.act(outcome, out);
     }
 
     /// It was refused, and the answer says why.
-    pub(crate) fn refused(&self, reason: Option<Words>, out: &mut Out<'_>) {
-        self.act(Outcome::Rejected, reason, out);
+    pub(crate) fn refused(&self, reason: Option<&Words>, out: &mut Out<'_>) {
+        self.ended(|_| (Outcome::Rejected, reason.cloned()), out);
+    }
+
+    /// It was answered, and of each of the things that it does, counted from 0, the answer says what became of it.
+    pub(crate) fn ended(&self, end: impl Fn(usize) -> (Outcome, Option<Words>), out: &mut Out<'_>) {
+        for at in 0_usize.. {
+            let Some(command) = self.request.command_at(at) else { return };
+            let (outcome, reason) = self.request.ending_at(at).unwrap_or_else(|| end(at));
+            self.tell(command, outcome, reason, out);
+        }
     }
 
     /// It waits no more, and no answer was seen.
     pub(crate) fn in_vain(&self, out: &mut Out<'_>) {
         if self.is_owed_an_answer {
             out.unanswered(self.request.count(), self.place);
-            self.act(Outcome::Unanswered, None, out);
+            self.act(Outcome::Unanswered, out);
         } else {
-            self.act(Outcome::Unknown, None, out);
+            self.act(Outcome::Unknown, out);
         }
     }
 
     #[inline]
-    fn act(&self, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
-        for at in 0_usize.. {
-            let Some(Command { category, target, value }) = self.request.command_at(at) else { return };
-            let Count { sender, child, operation, .. } = self.request.count();
-            let (outcome, reason) = self.request.ending_at(at).unwrap_or_else(|| (outcome, reason.clone()));
-            out.act(Action {
-                sender,
-                client_host: self.request.client_host(),
-                child,
-                operation,
-                category,
-                target,
-                value,
-                outcome,
-                reason,
-                image: None,
-                place: self.place,
-            });
-        }
+    fn act(&self, outcome: Outcome, out: &mut Out<'_>) {
+        self.ended(|_| (outcome, None), out);
+    }
+
+    #[inline]
+    fn tell(&self, command: Command, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
+        let Command { category, target, value } = command;
+        let Count { sender, child, operation, .. } = self.request.count();
+        let client_host = self.request.client_host();
+        let place = self.place;
+        out.act(Action {
+            sender,
+            client_host,
+            child,
+            operation,
+            category,
+            target,
+            value,
+            outcome,
+            reason,
+            image: None,
+            place,
+        });
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {

@@ -45,6 +45,18 @@ pub enum Attribute {
     ClientApplication,
     /// The user's own program that it runs: its name, version and time of build, as far as it tells them.
     Program,
+    /// The state of its configuration, as far as it numbers them.
+    Configuration,
+    /// What somebody noted of it.
+    Description,
+    /// Whether it runs, and why and when it started last, by its own word.
+    Status,
+    /// What it holds: its points, by their kinds.
+    Points,
+    /// One of its own network ports, by its own word.
+    Interface,
+    /// Which edition of a protocol it follows.
+    Edition,
 }
 
 impl Attribute {
@@ -66,6 +78,12 @@ impl Attribute {
         (Self::ServerApplication, "server_application"),
         (Self::ClientApplication, "client_application"),
         (Self::Program, "program"),
+        (Self::Configuration, "configuration"),
+        (Self::Description, "description"),
+        (Self::Status, "status"),
+        (Self::Points, "points"),
+        (Self::Interface, "interface"),
+        (Self::Edition, "edition"),
     ];
 
     /// As the tables write it.

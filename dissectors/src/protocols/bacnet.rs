@@ -1,35 +1,42 @@
 //! BACnet tells which devices stand where, behind routers too, who made them and what they run, and who commands them.
 //!
 //! ANSI/ASHRAE 135-2020: the virtual link layer of annex J (on 802.2 LLC, MS/TP and ARCNET there is none: clauses 7 to
-//! 9), the network layer of clause 6, the application layer of clauses 20 and 21. Read: I-Am, acknowledged `ReadProperty` of Device objects, and what confirmed requests do that
-//! control. All else is counted: every datagram by its link function
+//! 9), the network layer of clause 6, the application layer of clauses 20 and 21. Read: what devices say of themselves and of their ports, by whatever service, what requests do
+//! that control, and files that cross. All else is counted: every datagram by its link function
 //! (`b10`), and the message in it by its own operation (`12`, `u8`, `n1`).
 //!
-//! Skipped on purpose: passwords (never read), `ReadPropertyMultiple`'s contents, the contents of segmented messages,
-//! router and broadcast tables, segment acknowledgements (they name no service and `b10` has counted them), and what
+//! Skipped on purpose: what `service.rs` names, the contents of segmented messages, router and broadcast tables, segment acknowledgements (they name no service and `b10` has counted them), and what
 //! a broadcast management device passes on for others, whose own datagram says it better.
 
 mod apdu;
+mod application;
 mod bvlc;
 mod command;
+mod device;
+mod file;
+mod lists;
 mod names;
+mod network_port;
 mod npdu;
 mod object;
 mod pending;
+mod property;
 mod service;
 mod tag;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod value;
 
 use self::apdu::{Answer, AnswerKind, Apdu, Request};
+use self::application::Application;
 use self::bvlc::{Body, Datagram};
 use self::npdu::Message;
 use self::pending::{Answered, Asked};
-use self::service::Content;
+use self::service::{Content, Said};
 use self::turn::Turn;
-use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Verdict};
-use crate::observation::{Operation, Outcome, Transport};
+use crate::dissector::{Carrier, Direction, Dissector, Ending, Next, Protocol, Side, Verdict};
+use crate::observation::{Operation, Transport};
 use crate::out::{Count, Mark, Out};
 use crate::pending::Pending;
 use crate::reader::{Reader, Stop};
@@ -40,55 +47,53 @@ pub(crate) static BACNET: Protocol = Protocol {
     spec: "ANSI/ASHRAE 135-2020, annex J",
     carriers: &[Carrier::Udp(&[47808, 47809, 47810, 47811, 47812]), Carrier::Llc(0x82)],
     fields: &[
-        &DEVICE_INSTANCE,
-        &VENDOR_ID,
-        &OBJECT_NAME,
-        &VENDOR_NAME,
-        &MODEL_NAME,
-        &FIRMWARE_REVISION,
-        &APPLICATION_SOFTWARE_VERSION,
-        &SERIAL_NUMBER,
-        &LOCATION,
-        &DESCRIPTION,
-        &PROTOCOL_VERSION,
-        &PROTOCOL_REVISION,
-        &DATABASE_REVISION,
-        &SYSTEM_STATUS,
+        &device::DEVICE_INSTANCE,
+        &device::VENDOR_ID,
+        &device::OBJECT_NAME,
+        &device::VENDOR_NAME,
+        &device::MODEL_NAME,
+        &device::FIRMWARE_REVISION,
+        &device::APPLICATION_SOFTWARE_VERSION,
+        &device::SERIAL_NUMBER,
+        &device::DEVICE_UUID,
+        &device::LOCATION,
+        &device::DESCRIPTION,
+        &device::PROFILE_NAME,
+        &device::PROTOCOL_VERSION,
+        &device::PROTOCOL_REVISION,
+        &device::DATABASE_REVISION,
+        &device::SYSTEM_STATUS,
+        &device::BACKUP_STATE,
+        &device::LAST_RESTART_REASON,
+        &device::TIME_OF_RESTART,
+        &device::OBJECTS,
+        &device::OBJECT_COUNT,
+        &network_port::NETWORK_TYPE,
+        &network_port::NETWORK_NUMBER,
+        &network_port::MAC_ADDRESS,
+        &network_port::IP_ADDRESS,
+        &network_port::IP_SUBNET_MASK,
+        &network_port::IP_GATEWAY,
+        &network_port::IP_DNS_SERVER,
+        &network_port::IP_DHCP,
+        &network_port::UDP_PORT,
+        &network_port::IP_MODE,
+        &network_port::ACCEPTS_FOREIGN,
+        &network_port::HUB,
+        &application::PRIVATE_SERVICE,
+        &application::TEXT_MESSAGE,
+        &application::VIRTUAL_TERMINAL,
     ],
     probe,
     max_message: 0xffff,
     relates: true,
-    open: || Box::new(Conversation { pending: Pending::default() }),
+    open: || Box::new(Conversation { pending: Pending::default(), application: Application::default() }),
 };
-
-static DEVICE_INSTANCE: Field =
-    Field::new("bacnet.device_instance", "instance of the Device object, unique on the internetwork (12.11, 16.10)");
-static VENDOR_ID: Field = Field::new("bacnet.vendor_id", "number that ASHRAE gave to the maker (12.11, 16.10)");
-static OBJECT_NAME: Field = Field::new("bacnet.object_name", "name of the device (12.11, Object_Name)");
-static VENDOR_NAME: Field = Field::new("bacnet.vendor_name", "who made the device (12.11, Vendor_Name)");
-static MODEL_NAME: Field = Field::new("bacnet.model_name", "the maker's name of the model (12.11, Model_Name)");
-static FIRMWARE_REVISION: Field =
-    Field::new("bacnet.firmware_revision", "level of the firmware (12.11, Firmware_Revision)");
-static APPLICATION_SOFTWARE_VERSION: Field = Field::new(
-    "bacnet.application_software_version",
-    "version of the application software (12.11, Application_Software_Version)",
-);
-static SERIAL_NUMBER: Field =
-    Field::new("bacnet.serial_number", "the maker's serial number of the device (12.11, Serial_Number)");
-static LOCATION: Field = Field::new("bacnet.location", "where the device stands (12.11, Location)");
-static DESCRIPTION: Field = Field::new("bacnet.description", "what somebody noted of the device (12.11, Description)");
-static PROTOCOL_VERSION: Field =
-    Field::new("bacnet.protocol_version", "version of the protocol (12.11, Protocol_Version)");
-static PROTOCOL_REVISION: Field =
-    Field::new("bacnet.protocol_revision", "revision of the standard that is followed (12.11, Protocol_Revision)");
-static DATABASE_REVISION: Field =
-    Field::new("bacnet.database_revision", "goes up when the configuration changes (12.11, Database_Revision)");
-static SYSTEM_STATUS: Field =
-    Field::new("bacnet.system_status", "0 operational, 4 not operational (12.11, System_Status)");
 
 /// What two hosts say to each other; either may ask.
 struct Conversation {
     pending: Pending<Asked>,
+    application: Application,
 }
 
 impl Dissector for Conversation {
@@ -97,7 +102,7 @@ impl Dissector for Conversation {
         let datagram = if is_framed { Datagram::framed(reader)? } else { Datagram::read(reader)? };
         let content = match datagram.npdu().map(|npdu| &npdu.message) {
             Some(Message::Application(apdu)) => Content::read(apdu)?,
-            _ => Content::Nothing,
+            _ => Content::default(),
         };
         self.pending.give_up(out.place().time, out);
         if !is_framed {
@@ -105,7 +110,9 @@ impl Dissector for Conversation {
         }
         if let Some(npdu) = datagram.npdu() {
             let turn = Turn::new(side, &datagram, npdu, out);
-            turn.identify(&content, out);
+            if let Some(speaker) = turn.speaker(out) {
+                self.application.tell(&content.said, speaker, out);
+            }
             match &npdu.message {
                 Message::Network(kind) => turn.count_request(Operation::Kind('n', (*kind).into()), false, out),
                 Message::Application(apdu) => self.apdu(apdu, content, &turn, out),
@@ -116,10 +123,12 @@ impl Dissector for Conversation {
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
         self.pending.give_up(now, out);
+        self.application.tick(now, out);
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.pending.finish(ending, out);
+        self.application.finish(out);
     }
 }
 
@@ -128,8 +137,13 @@ impl Conversation {
         let now = out.place().time;
         match *apdu {
             Apdu::Request(ref request) => self.request(request, content, turn, out),
-            Apdu::Unconfirmed { service, .. } => turn.count_request(Operation::Kind('u', service.into()), false, out),
-            Apdu::Answer(ref answer) => self.answer(answer, turn, out),
+            Apdu::Unconfirmed { service, .. } => {
+                let operation = Operation::Kind('u', service.into());
+                turn.count_request(operation.clone(), service::is_unconfirmed_control(service), out);
+                let commands = content.errand.commands.into_iter().filter(|_| turn.speaks_for_itself);
+                commands.for_each(|command| turn.act(operation.clone(), command, out));
+            }
+            Apdu::Answer(ref answer) => self.answer(answer, content.said, turn, out),
             Apdu::SegmentAck { invoke, is_from_server: true } => self.pending.keep(&turn.answering(invoke), now),
             Apdu::SegmentAck { invoke, is_from_server: false } => self.pending.keep(&turn.asking(invoke), now),
             Apdu::Withdrawal { invoke } => {
@@ -151,13 +165,13 @@ impl Conversation {
         }
         if turn.speaks_for_itself {
             let parameters = request.parameters.rest();
-            let asked = Asked::new(turn.asking(invoke), service, parameters, content.command());
+            let asked = Asked::new(turn.asking(invoke), service, parameters, content.errand);
             self.pending.ask(asked, turn.is_owed_an_answer, out);
         }
     }
 
     /// The segments of one answer are one message: the first sign of it counts.
-    fn answer(&mut self, answer: &Answer<'_>, turn: &Turn, out: &mut Out<'_>) {
+    fn answer(&mut self, answer: &Answer<'_>, said: Said<'_>, turn: &Turn, out: &mut Out<'_>) {
         let key = turn.answering(answer.invoke);
         let answered = self.pending.answer(&key, answer.service, answer.segment, out);
         let Answered::Now(waiting) = answered else { return };
@@ -168,10 +182,7 @@ impl Conversation {
         let mark = if answer.kind == AnswerKind::Acknowledged { Mark::Plain } else { Mark::Exception };
         turn.count_response(service.map_or(answer.kind.operation(), |code| Operation::Code(code.into())), mark, out);
         if let Some(waiting) = waiting {
-            match mark {
-                Mark::Plain => waiting.answered(Outcome::Accepted, out),
-                _ => waiting.refused(answer.reason(), out),
-            }
+            self.application.answered(&waiting, answer, said, out);
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Change {
 }
 
 /// The attributes that are compared.
-const COMPARED: [Attribute; 8] = [
+const COMPARED: [Attribute; 9] = [
     Attribute::Vendor,
     Attribute::Model,
     Attribute::OrderCode,
@@ -31,6 +31,7 @@ const COMPARED: [Attribute; 8] = [
     Attribute::Hardware,
     Attribute::Firmware,
     Attribute::Program,
+    Attribute::Configuration,
     Attribute::Role,
 ];
 

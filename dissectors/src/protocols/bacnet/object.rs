@@ -28,6 +28,26 @@ impl Object {
         Ok(Self { kind: bits >> 22, instance: bits & ANY_INSTANCE })
     }
 
+    /// The number of its type.
+    pub(super) fn kind(self) -> u32 {
+        self.kind
+    }
+
+    /// Its number among the objects of its type.
+    pub(super) fn instance(self) -> u32 {
+        self.instance
+    }
+
+    /// Whether it stands for one of the device's ports.
+    pub(super) fn is_network_port(self) -> bool {
+        self.kind == NETWORK_PORT
+    }
+
+    /// Whether it says who somebody is, or holds keys.
+    pub(super) fn is_private(self) -> bool {
+        matches!(self.kind, ACCESS_CREDENTIAL | ACCESS_USER | CREDENTIAL_DATA_INPUT | NETWORK_SECURITY)
+    }
+
     /// Whether it is the one object that stands for the device itself.
     pub(super) fn is_device(self) -> bool {
         self.kind == DEVICE
@@ -78,6 +98,11 @@ impl fmt::Display for Property {
 }
 
 const DEVICE: u32 = 8;
+const ACCESS_CREDENTIAL: u32 = 32;
+const ACCESS_USER: u32 = 35;
+const CREDENTIAL_DATA_INPUT: u32 = 37;
+const NETWORK_SECURITY: u32 = 38;
+const NETWORK_PORT: u32 = 56;
 const ANY_INSTANCE: u32 = 0x3f_ffff;
 
 #[cfg(test)]

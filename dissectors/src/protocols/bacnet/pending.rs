@@ -1,6 +1,8 @@
 //! Confirmed requests that wait for their answer.
 
 use super::apdu::Segment;
+use super::command::Errand;
+use super::file::Part;
 use super::service;
 use crate::dissector::{Direction, Side};
 use crate::observation::{Child, Operation};
@@ -24,11 +26,11 @@ pub(super) struct Key {
 
 /// A confirmed request, as far as its answer needs it.
 pub(super) struct Asked {
-    key: Key,
+    pub(super) key: Key,
     pub(super) service: u8,
     /// Of service and parameters: the same request sent again has the same.
     digest: u64,
-    command: Option<Command>,
+    pub(super) errand: Errand,
     /// Whether the first segment of its answer has come.
     is_answered: bool,
 }
@@ -43,12 +45,17 @@ pub(super) enum Answered {
 
 impl Pending<Asked> {
     /// A request was sent. When it is one that waits already, sent again, nothing changes.
-    pub(super) fn ask(&mut self, request: Asked, is_owed_an_answer: bool, out: &mut Out<'_>) {
+    pub(super) fn ask(&mut self, mut request: Asked, is_owed_an_answer: bool, out: &mut Out<'_>) {
         if let Some(at) = self.of(&request.key, out.place().time) {
             if self.get(at).is_some_and(|other| other.digest == request.digest && !other.is_answered) {
                 return;
             }
             self.end(at, out);
+        }
+        if let Some(part) = &mut request.errand.part
+            && self.kept().saturating_add(part.kept()) > MOST_KEPT
+        {
+            part.forget_content();
         }
         self.push(request, is_owed_an_answer, out);
     }
@@ -81,6 +88,12 @@ impl Pending<Asked> {
         }
     }
 
+    /// How much of what is written to files waits with the requests.
+    fn kept(&self) -> usize {
+        let parts = (0..).map_while(|at| self.get(at)).filter_map(|asked| asked.errand.part.as_ref());
+        parts.map(Part::kept).fold(0, usize::saturating_add)
+    }
+
     fn of(&self, key: &Key, now: Timestamp) -> Option<usize> {
         self.position(now, |waiting| waiting.request.key == *key)
     }
@@ -91,14 +104,15 @@ impl Pending<Asked> {
 }
 
 impl Asked {
-    pub(super) fn new(key: Key, service: u8, parameters: &[u8], command: Option<Command>) -> Self {
+    pub(super) fn new(key: Key, service: u8, parameters: &[u8], errand: Errand) -> Self {
         let digest = FixedState::default().hash_one((service, parameters));
-        Self { key, service, digest, command, is_answered: false }
+        Self { key, service, digest, errand, is_answered: false }
     }
 
     /// What is kept until the last segment of the answer.
     fn answered(&self) -> Self {
-        Self { key: self.key.clone(), command: None, is_answered: true, ..*self }
+        let (key, errand) = (self.key.clone(), Errand::default());
+        Self { key, errand, is_answered: true, ..*self }
     }
 }
 
@@ -120,6 +134,13 @@ impl Request for Asked {
     }
 
     fn command(&self) -> Option<Command> {
-        self.command.clone()
+        self.errand.commands.first().cloned()
+    }
+
+    fn others(&self) -> &[Command] {
+        self.errand.commands.get(1..).unwrap_or_default()
     }
 }
+
+/// As many bytes that are written to files wait in one conversation; whoever sends more at once gets no hash.
+const MOST_KEPT: usize = 64 * 1024;

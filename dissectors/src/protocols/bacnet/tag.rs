@@ -1,13 +1,13 @@
-//! Tagged data: what the parameters of every service are made of (ASHRAE 135-2020, clause 20.2).
+//! Tagged data: what the parameters of every service are made of (ASHRAE 135-2020, clause 20.2.1).
 //!
-//! Dates, times, octet and bit strings are walked over: no parameter that is told is one.
+//! A service's own parameters stand in context tags, in order and some of them optional; what they hold bears
+//! application tags, or opening and closing ones around more of the same.
 
 use super::names;
-use super::object::Object;
+use super::object::{Object, Property};
+use super::value::{self, Text, Value, WRONG_LENGTH};
 use crate::reader::{Reader, Stop};
 use arrayvec::ArrayVec;
-use compact_str::{CompactString, ToCompactString};
-use std::borrow::Cow;
 use std::fmt;
 
 /// One tag with what it holds.
@@ -20,29 +20,6 @@ enum Item<'a> {
     Context(u8, Reader<'a>),
     /// Primitive data, whose type the tag says.
     Application(Value<'a>),
-}
-
-/// A value whose type its tag says.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value<'a> {
-    Null,
-    Boolean(bool),
-    Unsigned(u64),
-    Signed(i64),
-    Real(f32),
-    Double(f64),
-    Text(Text<'a>),
-    Enumerated(u64),
-    Object(Object),
-    /// Another type, or constructed data.
-    Other,
-}
-
-/// A character string as it came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a> {
-    charset: u8,
-    bytes: &'a [u8],
 }
 
 /// Why something is refused (clause 18).
@@ -68,7 +45,7 @@ pub(super) fn number(reader: &mut Reader<'_>, number: u8) -> Result<u32, Stop> {
 /// The number in context tag `number`, if that comes next.
 pub(super) fn optional_number(reader: &mut Reader<'_>, number: u8) -> Result<Option<u32>, Stop> {
     let Some(mut content) = optional(reader, number)? else { return Ok(None) };
-    let value = unsigned(&mut content)?;
+    let value = value::unsigned(&mut content)?;
     u32::try_from(value).map(Some).map_err(|_| content.malformed(WRONG_LENGTH))
 }
 
@@ -84,7 +61,23 @@ pub(super) fn optional_object(reader: &mut Reader<'_>, number: u8) -> Result<Opt
     if content.is_empty() { Ok(Some(object)) } else { Err(content.malformed(WRONG_LENGTH)) }
 }
 
-/// The content of context tag `number`, if that comes next.
+/// The text in context tag `number`, which must come next.
+pub(super) fn text<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Text<'a>, Stop> {
+    optional_text(reader, number)?.ok_or_else(|| reader.malformed(MISSING))
+}
+
+/// The text in context tag `number`, if that comes next.
+pub(super) fn optional_text<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Text<'a>>, Stop> {
+    optional(reader, number)?.map(|mut content| Text::read(&mut content)).transpose()
+}
+
+/// A property in context tags from `first` on, and its place in it.
+pub(super) fn property(reader: &mut Reader<'_>, first: u8) -> Result<Property, Stop> {
+    let number = number(reader, first)?;
+    Ok(Property { number, index: optional_number(reader, first.saturating_add(1))? })
+}
+
+/// The content of primitive context tag `number`, if that comes next.
 pub(super) fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
     if reader.is_empty() {
         return Ok(None);
@@ -99,11 +92,19 @@ pub(super) fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option
     }
 }
 
-/// The value that must come next.
+/// The value of an application tag that must come next.
 pub(super) fn value<'a>(reader: &mut Reader<'a>) -> Result<Value<'a>, Stop> {
     match Item::read(reader)? {
         Item::Application(value) => Ok(value),
         _ => Err(reader.malformed(MISSING)),
+    }
+}
+
+/// The object identifier of an application tag that must come next.
+pub(super) fn own_object(reader: &mut Reader<'_>) -> Result<Object, Stop> {
+    match value(reader)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(reader.malformed("no object is named")),
     }
 }
 
@@ -122,41 +123,51 @@ pub(super) fn any_opening(reader: &mut Reader<'_>) -> Result<u8, Stop> {
 
 /// Passes over the closing tag `number`, if that comes next.
 pub(super) fn closes(reader: &mut Reader<'_>, number: u8) -> Result<bool, Stop> {
-    let mut ahead = reader.clone();
-    let closes = !reader.is_empty() && matches!(Item::read(&mut ahead)?, Item::Closing(found) if found == number);
-    if closes {
-        *reader = ahead;
-    }
-    Ok(closes)
+    passes(reader, |item| matches!(item, Item::Closing(found) if *found == number))
 }
 
-/// What stands first between the opening and the closing tag `number`, which must come next; the rest is walked over.
-pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Value<'a>, Stop> {
-    opening(reader, number)?;
-    let mut first = None;
-    let mut open = ArrayVec::<u8, DEPTH>::from_iter([number]);
-    while let Some(innermost) = open.last() {
-        match Item::read(reader)? {
-            Item::Opening(inner) => {
-                first.get_or_insert(Value::Other);
-                open.try_push(inner).map_err(|_| reader.malformed("tags are nested too deep"))?;
-            }
-            Item::Closing(ended) if ended == *innermost => drop(open.pop()),
-            Item::Closing(_) => return Err(reader.malformed("a closing tag closes nothing")),
-            Item::Context(..) => drop(first.get_or_insert(Value::Other)),
-            Item::Application(value) => drop(first.get_or_insert(value)),
-        }
+/// What stands between the opening and the closing tag `number`, which must come next. It is sound: whatever opens in
+/// it closes.
+pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Reader<'a>, Stop> {
+    optional_enclosed(reader, number)?.ok_or_else(|| reader.malformed(MISSING))
+}
+
+/// What stands between the opening and the closing tag `number`, if they come next.
+pub(super) fn optional_enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
+    if reader.is_empty() || !passes(reader, |item| matches!(item, Item::Opening(found) if *found == number))? {
+        return Ok(None);
     }
-    Ok(first.unwrap_or(Value::Other))
+    let mut ahead = reader.clone();
+    let mut open = ArrayVec::<u8, DEPTH>::from_iter([number]);
+    let mut left = ahead.remaining();
+    while !open.is_empty() {
+        left = ahead.remaining();
+        nest(&mut open, &Item::read(&mut ahead)?, &ahead)?;
+    }
+    let content = reader.sub(reader.remaining().saturating_sub(left))?;
+    *reader = ahead;
+    Ok(Some(content))
+}
+
+/// The value that stands first in some content; nothing where that is constructed, or there is none.
+pub(super) fn first(mut content: Reader<'_>) -> Result<Option<Value<'_>>, Stop> {
+    if content.is_empty() {
+        return Ok(None);
+    }
+    match Item::read(&mut content)? {
+        Item::Application(value) => Ok(Some(value)),
+        Item::Opening(_) | Item::Closing(_) | Item::Context(..) => Ok(None),
+    }
 }
 
 /// An error's class and code, which stand alone or in context tag 0 (clause 21, `Error` and the errors of services).
 pub(super) fn error(reader: &mut Reader<'_>) -> Result<Refusal, Stop> {
-    let mut ahead = reader.clone();
-    if let Item::Opening(0) = Item::read(&mut ahead)? {
-        *reader = ahead;
+    let is_wrapped = passes(reader, |item| matches!(item, Item::Opening(0)))?;
+    let (class, code) = (value(reader)?, value(reader)?);
+    if is_wrapped && !closes(reader, 0)? {
+        return Err(reader.malformed(MISSING));
     }
-    match (value(reader)?, value(reader)?) {
+    match (class, code) {
         (Value::Enumerated(class), Value::Enumerated(code)) => Ok(Refusal { class, code }),
         _ => Err(reader.malformed("an error without class or code")),
     }
@@ -166,21 +177,39 @@ pub(super) fn error(reader: &mut Reader<'_>) -> Result<Refusal, Stop> {
 pub(super) fn is_sound(mut reader: Reader<'_>) -> bool {
     let mut open = ArrayVec::<u8, DEPTH>::new();
     while !reader.is_empty() {
-        let fits = match Item::read(&mut reader) {
-            Ok(Item::Opening(number)) => open.try_push(number).is_ok(),
-            Ok(Item::Closing(number)) => open.pop() == Some(number),
-            Ok(Item::Context(..) | Item::Application(_)) => true,
-            Err(_) => false,
-        };
-        if !fits {
+        let fits = Item::read(&mut reader).and_then(|item| nest(&mut open, &item, &reader));
+        if fits.is_err() {
             return false;
         }
     }
     open.is_empty()
 }
 
+/// Keeps count of what is open.
+fn nest(open: &mut ArrayVec<u8, DEPTH>, item: &Item<'_>, reader: &Reader<'_>) -> Result<(), Stop> {
+    match item {
+        Item::Opening(inner) => open.try_push(*inner).map_err(|_| reader.malformed("tags are nested too deep")),
+        Item::Closing(ended) if open.last() == Some(ended) => {
+            open.pop();
+            Ok(())
+        }
+        Item::Closing(_) => Err(reader.malformed("a closing tag closes nothing")),
+        Item::Context(..) | Item::Application(_) => Ok(()),
+    }
+}
+
+/// Passes over the next item if it is the one.
+fn passes(reader: &mut Reader<'_>, is_it: impl Fn(&Item<'_>) -> bool) -> Result<bool, Stop> {
+    let mut ahead = reader.clone();
+    let passes = !reader.is_empty() && is_it(&Item::read(&mut ahead)?);
+    if passes {
+        *reader = ahead;
+    }
+    Ok(passes)
+}
+
 impl<'a> Item<'a> {
-    /// Clause 20.2.1: tag number, class, and length, value or type share the first byte as far as they fit.
+    /// Tag number, class, and length, value or type share the first byte as far as they fit.
     fn read(reader: &mut Reader<'a>) -> Result<Self, Stop> {
         let initial = reader.u8()?;
         let is_context = initial & CONTEXT != 0;
@@ -195,12 +224,11 @@ impl<'a> Item<'a> {
             value if number == BOOLEAN && !is_context => Ok(Self::Application(Value::Boolean(value != 0))),
             short => {
                 let length = length(short, reader)?;
-                let mut content = reader.sub(length)?;
+                let content = reader.sub(length)?;
                 if is_context {
                     return Ok(Self::Context(number, content));
                 }
-                let value = Value::read(number, &mut content)?;
-                if content.is_empty() { Ok(Self::Application(value)) } else { Err(content.malformed(WRONG_LENGTH)) }
+                Value::read(number, content).map(Self::Application)
             }
         }
     }
@@ -219,95 +247,6 @@ fn length(short: u8, reader: &mut Reader<'_>) -> Result<usize, Stop> {
     usize::try_from(length).map_err(|_| reader.malformed("the bytes end too early"))
 }
 
-impl<'a> Value<'a> {
-    fn read(number: u8, content: &mut Reader<'a>) -> Result<Self, Stop> {
-        match number {
-            0 => Ok(Self::Null),
-            2 => unsigned(content).map(Self::Unsigned),
-            3 => signed(content).map(Self::Signed),
-            4 => content.u32().map(|bits| Self::Real(f32::from_bits(bits))),
-            5 => content.u64().map(|bits| Self::Double(f64::from_bits(bits))),
-            7 => Ok(Self::Text(Text { charset: content.u8()?, bytes: rest(content)? })),
-            9 => unsigned(content).map(Self::Enumerated),
-            12 => Object::read(content).map(Self::Object),
-            _ => rest(content).map(|_| Self::Other),
-        }
-    }
-
-    /// As it stands in a line; nothing where it does not fit one.
-    pub(super) fn line(&self) -> Option<CompactString> {
-        match self {
-            Self::Null => Some(CompactString::const_new("null")),
-            Self::Boolean(value) => Some(value.to_compact_string()),
-            Self::Unsigned(number) | Self::Enumerated(number) => Some(number.to_compact_string()),
-            Self::Signed(number) => Some(number.to_compact_string()),
-            Self::Real(number) => Some(number.to_compact_string()),
-            Self::Double(number) => Some(number.to_compact_string()),
-            Self::Text(text) => text.line(),
-            Self::Object(object) => Some(object.to_compact_string()),
-            Self::Other => None,
-        }
-    }
-}
-
-impl<'a> Text<'a> {
-    /// In UTF-8, without the zeros that some devices end it with; nothing for the character sets that need tables
-    /// (clause 20.2.9).
-    pub(super) fn utf8(&self) -> Option<Cow<'a, [u8]>> {
-        match self.charset {
-            UTF_8 => {
-                let end = self.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
-                self.bytes.get(..end).map(Cow::Borrowed)
-            }
-            UCS_2 => {
-                let (units, _) = self.bytes.as_chunks();
-                let letters = char::decode_utf16(units.iter().map(|unit| u16::from_be_bytes(*unit)));
-                Some(owned(letters.map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER))))
-            }
-            LATIN_1 => Some(owned(self.bytes.iter().map(|byte| char::from(*byte)))),
-            _ => None,
-        }
-    }
-
-    fn line(&self) -> Option<CompactString> {
-        let bytes = self.utf8()?;
-        let text = std::str::from_utf8(&bytes).ok()?;
-        (text.len() <= LINE && !text.contains(char::is_control)).then(|| text.into())
-    }
-}
-
-fn owned(letters: impl Iterator<Item = char>) -> Cow<'static, [u8]> {
-    let text: String = letters.collect();
-    Cow::Owned(text.trim_end_matches('\0').to_owned().into_bytes())
-}
-
-/// What is left of some content, taken.
-fn rest<'a>(content: &mut Reader<'a>) -> Result<&'a [u8], Stop> {
-    content.take(content.remaining())
-}
-
-/// Clause 20.2.4.
-fn unsigned(content: &mut Reader<'_>) -> Result<u64, Stop> {
-    widened(content, 0).map(u64::from_be_bytes)
-}
-
-/// Clause 20.2.5.
-fn signed(content: &mut Reader<'_>) -> Result<i64, Stop> {
-    let is_negative = content.peek(1)?.iter().any(|byte| byte & 0x80 != 0);
-    widened(content, if is_negative { 0xff } else { 0 }).map(i64::from_be_bytes)
-}
-
-fn widened(content: &mut Reader<'_>, fill: u8) -> Result<[u8; 8], Stop> {
-    let bytes = rest(content)?;
-    let mut wide = [fill; 8];
-    let place = wide.len().checked_sub(bytes.len()).and_then(|start| wide.get_mut(start..));
-    match place {
-        Some(place) if !bytes.is_empty() => place.copy_from_slice(bytes),
-        _ => return Err(content.malformed(WRONG_LENGTH)),
-    }
-    Ok(wide)
-}
-
 const CONTEXT: u8 = 0x08;
 const LENGTH_VALUE_TYPE: u8 = 0x07;
 const EXTENDED_NUMBER: u8 = 15;
@@ -319,13 +258,62 @@ const LENGTH_IN_FOUR: u8 = 255;
 /// The one application tag whose value stands in the tag itself.
 const BOOLEAN: u8 = 1;
 
-const UTF_8: u8 = 0;
-const UCS_2: u8 = 4;
-const LATIN_1: u8 = 5;
-
 /// How deep constructed data may be nested; the standard's own services need five.
 const DEPTH: usize = 16;
-/// The longest text that is told as a value, in bytes.
-const LINE: usize = 64;
-const WRONG_LENGTH: &str = "a value of the wrong length";
 const MISSING: &str = "a parameter is missing";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::hex;
+
+    #[test]
+    fn what_is_enclosed_ends_at_its_own_closing_tag() {
+        let bytes = hex("3e 0e 21 05 0f 3e 3f 91 02 3f 49 08");
+        let mut reader = Reader::closed(&bytes);
+        assert!(optional_enclosed(&mut reader, 4).expect("sound").is_none());
+        let content = enclosed(&mut reader, 3).expect("sound");
+        assert_eq!(content.rest(), hex("0e 21 05 0f 3e 3f 91 02"));
+        assert_eq!(number(&mut reader, 4), Ok(8));
+        assert!(reader.is_empty());
+        let (mut short, mut crossed) = (Reader::closed(&bytes[..8]), Reader::closed(&[0x3e, 0x4e, 0x3f, 0x4f]));
+        assert!(enclosed(&mut short, 3).is_err() && enclosed(&mut crossed, 3).is_err());
+        let (mut deepest, mut deeper) = ([0x3e; 32], [0x3e; 34]);
+        deepest[16..].fill(0x3f);
+        deeper[17..].fill(0x3f);
+        assert!(
+            enclosed(&mut Reader::closed(&deepest), 3).is_ok() && enclosed(&mut Reader::closed(&deeper), 3).is_err()
+        );
+    }
+
+    #[test]
+    fn numbers_and_lengths_are_extended_as_far_as_they_go() {
+        for (context, content) in
+            [("fa c8 0102", "0102"), ("fd c8 05 0102030405", "0102030405"), ("fd c8 fe 0001 07", "07")]
+        {
+            let bytes = hex(context);
+            let found = optional(&mut Reader::closed(&bytes), 200).expect("sound").expect("tag 200");
+            assert_eq!(found.rest(), hex(content));
+        }
+        let long = [hex("65 ff 00010001"), vec![7; 65_537]].concat();
+        assert_eq!(value(&mut Reader::closed(&long)), Ok(Value::Octets(&long[6..])));
+        let bytes = hex("fe c8 21 05 ff c8");
+        assert_eq!(enclosed(&mut Reader::closed(&bytes), 200).map(|content| content.remaining()), Ok(2));
+        for beyond in ["65 fe ffff 01", "65 ff ffffffff 01", "65 05 01", "fd c8", "f5"] {
+            let bytes = hex(beyond);
+            assert!(Item::read(&mut Reader::closed(&bytes)).is_err(), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn errors_stand_alone_or_in_the_error_of_their_service() {
+        for bytes in ["91 02 91 28", "0e 91 02 91 28 0f 1e 0c 00400001 19 55 1f"] {
+            let bytes = hex(bytes);
+            let refusal = error(&mut Reader::closed(&bytes)).expect("sound");
+            assert_eq!(refusal.to_string(), "property: write-access-denied");
+        }
+        for bytes in ["91 02", "21 02 21 28", "0e 91 02 91 28", ""] {
+            assert!(error(&mut Reader::closed(&hex(bytes))).is_err(), "{bytes}");
+        }
+    }
+}

@@ -215,7 +215,6 @@ fn each_property_has_its_field() {
     }
     for (number, field) in [
         ("19 62", "protocol_version"),
-        ("19 70", "system_status"),
         ("19 78", "vendor_id"),
         ("19 8b", "protocol_revision"),
         ("19 9b", "database_revision"),
@@ -223,26 +222,30 @@ fn each_property_has_its_field() {
         assert_eq!(property(number, "22 0107"), [format!("{field} = 263")]);
         assert_eq!(property(number, text), [""; 0], "a text is no {field}");
     }
+    for (number, value, told) in [
+        ("19 70", "91 00", "system_status = operational"),
+        ("19 70", "91 40", "system_status = 64"),
+        ("19 c4", "91 05", "last_restart_reason = hardware-watchdog"),
+        ("1a 0152", "91 03", "backup_state = performing-a-backup"),
+        ("19 a8", "75 05 00 36 2d 50 31", "profile_name = 6-P1"),
+        ("19 cb", "2e a4 7e0b1802 b4 08050000 2f", "time_of_restart = 2026-11-24 08:05:00"),
+        ("19 cb", "0c 08050000", "time_of_restart = 08:05:00"),
+        ("19 cb", "19 07", "time_of_restart = sequence 7"),
+        ("1a 01fb", "65 10 f81d4fae7dec11d0a76500a0c91e6bf6", "device_uuid = f81d4fae-7dec-11d0-a765-00a0c91e6bf6"),
+        ("19 4c 29 00", "21 07", "object_count = 7"),
+    ] {
+        assert_eq!(property(number, value), [told]);
+    }
+    assert_eq!(property("1a 01fb", &format!("65 10 {}", "00".repeat(16))), [""; 0], "no identifier was given");
+    assert_eq!(property("1a 01fb", "65 02 4142"), [""; 0], "too short for one");
+    assert_eq!(
+        property("19 4c", "c4 02000005 c4 00000001 c4 00000002 c4 00800001 c4 4b000005"),
+        ["object_count = 5", "objects = 2 analog-input, 1 analog-value, 1 device, 1 object 300"]
+    );
     assert_eq!(property("19 4b", "c4 02000009"), ["device_instance = 9"]);
     assert_eq!(property("19 4b", "c4 023fffff"), [""; 0], "the wildcard is no instance");
     assert_eq!(property("19 4d 29 01", text), [""; 0], "a part of an array");
     assert_eq!(property("19 4d", ""), [""; 0], "an empty list");
-}
-
-#[test]
-fn text_is_read_in_three_character_sets() {
-    let name = |value| property("19 4d", value);
-    assert_eq!(name("75 06 00 c3 bc 41 20 00"), ["object_name = üA"]);
-    assert_eq!(name("75 03 05 fc 41"), ["object_name = üA"]);
-    assert_eq!(name("75 07 04 00fc 0041 0000"), ["object_name = üA"]);
-    assert_eq!(name("75 05 04 d83d de00"), ["object_name = 😀"]);
-    assert_eq!(name("75 03 04 d83d"), ["object_name = \u{fffd}"]);
-    assert_eq!(name("75 05 03 00000041"), [""; 0], "UCS-4");
-    assert_eq!(name("75 03 01 0352"), [""; 0], "a code page of Microsoft");
-    assert_eq!(name("71 00"), [""; 0], "empty");
-    assert_eq!(name("75 fe 0004 00 41 42 43"), ["object_name = ABC"]);
-    assert_eq!(name("75 ff 00000004 00 41 42 43"), ["object_name = ABC"]);
-    assert_eq!(name("f5 07 04 00 41 42 43"), ["object_name = ABC"], "an extended tag number");
 }
 
 #[test]
@@ -304,7 +307,7 @@ fn a_restart_and_a_silence_are_told_without_their_passwords() {
             "A request 17 control",
             "B serves",
             "B response 17",
-            "A stop by 17: communication = disable, accepted (frame 3)",
+            "A stop by 17: communication = disable for 60 minutes, accepted (frame 3)",
         ]
     );
 }
@@ -341,21 +344,172 @@ fn a_device_is_restarted_saved_or_restored() {
     }
 }
 
+/// What a request to a service tells, each act in a line, when this answers it; parameters in hex.
+fn acts(service: u8, parameters: &str, answer: &str) -> Vec<String> {
+    let mut rig = rig();
+    rig.datagram(Side::A, &framed(0x0a, &hex(&format!("01 04 00 05 07 {service:02x} {parameters}"))));
+    rig.datagram(Side::B, &framed(0x0a, &hex(&format!("01 00 {answer}"))));
+    rig.story().into_iter().filter(|line| line.contains(" by ")).collect()
+}
+
 #[test]
-fn several_properties_are_told_by_the_first() {
-    // [0] analog-output 1, [1 [0] present-value [2 real 72.5 2] [3] priority 8 1]
-    let one = "0c 00400001 1e 09 55 2e 44 42910000 2f 39 08 1f";
-    assert_eq!(act(16, one), "write by 16: analog-output 1 present-value priority 8 = 72.5");
-    let others = "write by 16: analog-output 1 present-value priority 8 and others = 72.5";
-    let second = "0c 00400001 1e 09 55 2e 44 42910000 2f 39 08 09 1c 2e 75 02 00 41 2f 1f";
-    assert_eq!(act(16, second), others, "of the same object");
-    assert_eq!(act(16, &format!("{one} {one}")), others, "of another object");
-    assert_eq!(act(16, "0c 00400001 1e 0a 0200 2e 75 02 00 41 2f 1f"), "write by 16: analog-output 1 property 512");
+fn several_properties_are_told_one_by_one() {
+    // [0] analog-output 1, [1 [0] present-value [2 real 72.5 2] [3] priority 8, [0] description [2 'A' 2] 1]
+    let several = "0c 00400001 1e 09 55 2e 44 42910000 2f 39 08 09 1c 2e 75 02 00 41 2f 1f
+        0c 00800002 1e 0a 0200 2e 75 02 00 41 2f 09 57 19 03 2e 00 2f 1f";
+    let told = |outcomes: [&str; 4]| {
+        let [a, b, c, d] = outcomes;
+        [
+            format!("A write by 16: analog-output 1 present-value priority 8 = 72.5, {a} (frame 1)"),
+            format!("A write by 16: analog-output 1 description = A, {b} (frame 1)"),
+            format!("A write by 16: analog-value 2 property 512, {c} (frame 1)"),
+            format!("A write by 16: analog-value 2 priority-array[3] = null, {d} (frame 1)"),
+        ]
+    };
+    assert_eq!(acts(16, several, "20 07 10"), told(["accepted"; 4]));
+    assert_eq!(acts(16, several, "60 07 04"), told(["rejected (reject: invalid-tag)"; 4]));
+    // [0 class code 0] [1 [0] analog-value 2 [1] property 512 1]
+    let failed = "50 07 10 0e 91 02 91 28 0f 1e 0c 00800002 1a 0200 1f";
+    let denied = "rejected (property: write-access-denied)";
+    assert_eq!(acts(16, several, failed), told(["accepted", "accepted", denied, denied]), "those in front were done");
 
     let mut rig = rig();
-    let front = format!("01 04 0c 05 07 00 04 10 {}", &second[..second.len() - 9]);
+    let front = format!("01 04 0c 05 07 00 04 10 {}", several.replace([' ', '\n'], "").split_at(38).0);
     rig.datagram(Side::A, &framed(0x0a, &hex(&front))).datagram(Side::B, &framed(0x0a, &hex("01 00 20 07 10")));
-    assert_eq!(rig.story().last(), Some(&format!("A {others}, accepted (frame 1)")), "only the first segment is read");
+    let told = "A write by 16: analog-output 1 present-value priority 8 and others = 72.5, accepted (frame 1)";
+    assert_eq!(rig.story().last().map(String::as_str), Some(told), "of the first segment what is whole");
+}
+
+#[test]
+fn more_properties_than_are_told_are_counted_with_the_last() {
+    let many = "0c 00400001 1e 09 55 2e 00 2f 1f".repeat(40);
+    let told = acts(16, &many, "20 07 10");
+    assert_eq!(told.len(), 32);
+    let last = "A write by 16: analog-output 1 present-value and 8 others = null, accepted (frame 1)";
+    assert_eq!(told.last().map(String::as_str), Some(last));
+}
+
+#[test]
+fn what_a_property_is_decides_what_a_write_of_it_does() {
+    let value = |text: &str| format!("{text}, accepted (frame 1)");
+    let told = |parameters: &str| acts(15, parameters, "20 07 0f").concat();
+    // Program_Change of program 3; [3 enumerated 3]
+    for (request, words) in [
+        ("01", "A program by 15: program 3 program-change = load"),
+        ("02", "A mode by 15: program 3 program-change = run"),
+        ("03", "A stop by 15: program 3 program-change = halt"),
+        ("04", "A restart by 15: program 3 program-change = restart"),
+        ("05", "A program by 15: program 3 program-change = unload"),
+        ("00", "A write by 15: program 3 program-change = ready"),
+    ] {
+        assert_eq!(told(&format!("0c 04000003 19 5a 3e 91 {request} 3f")), value(words));
+    }
+    assert_eq!(told("0c 02000005 19 4d 3e 75 02 00 41 3f"), value("A config by 15: device 5 object-name = A"));
+    let address = "A config by 15: network-port 1 ip-address = c0a80a01";
+    assert_eq!(told("0c 0e000001 1a 0190 3e 64 c0a80a01 3f"), value(address));
+    let card = "A write by 15: access-credential 7 present-value";
+    assert_eq!(told("0c 08000007 19 55 3e 21 2a 3f"), value(card), "what a card holds is nobody's business");
+}
+
+#[test]
+fn unconfirmed_requests_that_change_something_are_told_without_an_outcome() {
+    for (service, parameters, told) in [
+        ("06", "a4 7e0b1802 b4 08050000", "A time by u6: clock = 2026-11-24 08:05:00, unknown (frame 1)"),
+        ("09", "a4 7e0b1802 b4 0805001e", "A time by u9: clock (UTC) = 2026-11-24 08:05:00.30, unknown (frame 1)"),
+        (
+            "0a",
+            "09 17 19 08 2e 0a 010c 44 42910000 0a 010d 19 05 00 2f",
+            "A write by u10: group 23 channel 268 priority 8 = 72.5, unknown (frame 1)",
+        ),
+        (
+            "0e",
+            "21 08 75 04 00 413142 75 03 00 4331 c4 02000007 61 05",
+            "A config by u14: vendor 8 A1B C1 = device 7, address 05, unknown (frame 1)",
+        ),
+    ] {
+        let mut rig = rig();
+        rig.datagram(Side::A, &framed(0x0b, &hex(&format!("01 20 ffff 00 ff 10 {service} {parameters}"))));
+        let number = u8::from_str_radix(service, 16).expect("hex");
+        assert_eq!(rig.story(), ["A request b11".to_owned(), format!("A request u{number} control"), told.to_owned()]);
+        assert_eq!(rig.wait(60).story(), [""; 0]);
+    }
+}
+
+#[test]
+fn every_service_that_names_its_sender_is_heard() {
+    let told = |is_confirmed: bool, service: &str, parameters: &str| -> Vec<String> {
+        let mut rig = rig();
+        let head = if is_confirmed { "01 04 00 05 07" } else { "01 00 10" };
+        rig.datagram(Side::B, &framed(0x0a, &hex(&format!("{head} {service} {parameters}"))));
+        let claims = rig.story().into_iter().filter_map(|line| Some(line.split_once(" bacnet.")?.1.to_owned()));
+        claims.collect()
+    };
+    let change = "09 01 1c 02000005 2c 02000005 39 3c 4e 09 70 2e 91 04 2f 4f";
+    let changes = "09 01 1c 02000005 29 3c 4e 0c 02000005 1e 09 9b 2e 21 09 2f 1f 0c 00000001 1e 09 55 2e 00 2f 1f 4f";
+    for (is_confirmed, one, many, private, text) in [(true, "01", "1f", "12", "13"), (false, "02", "0b", "04", "05")] {
+        assert_eq!(told(is_confirmed, one, change), ["device_instance = 5", "system_status = non-operational"]);
+        assert_eq!(told(is_confirmed, many, changes), ["device_instance = 5", "database_revision = 9"]);
+        assert_eq!(
+            told(is_confirmed, private, "0a 0104 19 03 2e 21 05 2f"),
+            ["private_service = vendor 260 service 3"]
+        );
+        let line = "0c 02000005 1e 09 01 1f 29 00 3d 06 00 48656c6c6f";
+        assert_eq!(told(is_confirmed, text, line), ["device_instance = 5", "text_message = Hello"]);
+    }
+    assert_eq!(told(false, "01", "c4 02000005 c4 00000001 75 02 00 41"), ["device_instance = 5"]);
+    assert_eq!(
+        told(false, "01", "c4 02000005 c4 02000005 75 02 00 41"),
+        ["device_instance = 5", "object_name = A"],
+        "an I-Have of the device itself"
+    );
+    assert_eq!(
+        told(false, "0d", "21 08 75 04 00 413142 75 03 00 4331"),
+        ["vendor_id = 8", "model_name = A1B", "serial_number = C1"]
+    );
+    assert_eq!(told(true, "02", "09 01 1c 02000005 2c 00000001"), [""; 0], "events may be passed on for others");
+}
+
+#[test]
+fn many_properties_of_one_answer_are_told_and_errors_are_passed_over() {
+    let many = "0c 02000005 1e 29 4d 4e 75 02 00 41 4f 2a 0174 5e 91 02 91 20 5f 29 79 4e 75 02 00 42 4f 1f
+        0c 0e000001 1e 2a 01ab 4e 91 05 4f 2a 0190 4e 64 0a00000f 4f 2a 0192 4e 11 4f 2a 0198 4e 91 02 4f
+        2a 01a7 4e 65 06 0a00000fbac0 4f 2a 01a9 4e 22 03e9 4f 1f";
+    let mut rig = rig();
+    rig.datagram(Side::B, &framed(0x0a, &hex(&format!("01 08 07d1 01 11 30 07 0e {many}"))));
+    assert_eq!(
+        without_links(rig.story()),
+        [
+            "B serves",
+            "B response[2001:17] 14",
+            "10.0.0.2[2001:17] exists (Routed)",
+            "10.0.0.2[2001:17] bacnet.device_instance = 5",
+            "10.0.0.2[2001:17] bacnet.object_name = A",
+            "10.0.0.2[2001:17] bacnet.vendor_name = B",
+            "10.0.0.2[2001:17] bacnet.port_network_type = port 1: ipv4",
+            "10.0.0.2[2001:17] bacnet.port_ip_address = port 1: 10.0.0.15",
+            "10.0.0.2[2001:17] bacnet.port_ip_dhcp = port 1: true",
+            "10.0.0.2[2001:17] bacnet.port_ip_mode = port 1: bbmd",
+            "10.0.0.2[2001:17] bacnet.port_mac_address = port 1: 0a00000fbac0",
+            "10.0.0.2[2001:17] bacnet.port_network_number = port 1: 1001",
+        ]
+    );
+}
+
+#[test]
+fn a_list_that_is_read_element_by_element_is_counted_at_its_end() {
+    let mut rig = rig();
+    let mut element = |index: u8, value: &str| -> Vec<String> {
+        let ack = format!("01 00 30 01 0c 0c 02000005 19 4c 29 {index:02x} 3e {value} 3f");
+        rig.datagram(Side::B, &framed(0x0a, &hex(&ack)));
+        let claims = rig.story().into_iter().filter_map(|line| Some(line.split_once(" bacnet.")?.1.to_owned()));
+        claims.filter(|line| !line.starts_with("device_instance")).collect()
+    };
+    assert_eq!(element(1, "c4 02000005"), [""; 0], "how many there are is not known");
+    assert_eq!(element(0, "21 02"), ["object_count = 2"]);
+    assert_eq!(element(1, "c4 02000005"), [""; 0]);
+    assert_eq!(element(1, "c4 02000005"), [""; 0], "asked again");
+    assert_eq!(element(2, "c4 00000001"), ["objects = 1 analog-input, 1 device"]);
+    assert_eq!(element(2, "c4 00000001"), [""; 0]);
 }
 
 #[test]
@@ -366,9 +520,15 @@ fn objects_are_made_and_unmade_and_lists_and_files_are_changed() {
     let list = "0c 03c00003 19 66 3e c4 02000005 3f";
     assert_eq!(act(8, list), "write by 8: notification-class 3 recipient-list = device 5");
     assert_eq!(act(9, list), "write by 9: notification-class 3 recipient-list = device 5");
-    assert_eq!(act(7, "c4 02800001 0e 31 00 63 010203 0f"), "file by 7: file 1 = from byte 0");
-    assert_eq!(act(7, "c4 02800001 1e 31 05 21 01 63 010203 1f"), "file by 7: file 1 = from record 5");
-    assert_eq!(act(7, "c4 02800001 0e 31 ff 63 010203 0f"), "file by 7: file 1 = at the end");
+    let refused = |part: &str| acts(7, part, "50 07 07 91 05 91 05").concat();
+    let denied =
+        |place: &str| format!("A file by 7: file 1 = {place}, rejected (services: file-access-denied) (frame 1)");
+    assert_eq!(refused("c4 02800001 0e 31 00 63 010203 0f"), denied("from byte 0"));
+    assert_eq!(refused("c4 02800001 1e 31 05 21 01 63 010203 1f"), denied("from record 5"));
+    assert_eq!(refused("c4 02800001 0e 31 ff 63 010203 0f"), denied("at the end"));
+    // [0] process 1, [1] analog-input 1, [2] state 3, [3 time stamp 3], [4] source, [5 time stamp 5]
+    let alarm = "09 01 1c 00000001 29 03 3e 19 07 3f 4a 00 41 5e 19 08 5f";
+    assert_eq!(act(0, alarm), "operate by 0: alarm of analog-input 1 = high-limit");
     // [0] process 1, [1] source 'A', [2] request 4: reset, [3] life-safety-point 2
     assert_eq!(act(27, "09 01 1a 00 41 29 04 3c 05400002"), "operate by 27: life-safety-point 2 = reset");
     assert_eq!(act(27, "09 01 1a 00 41 29 04"), "operate by 27: device = reset");
@@ -377,7 +537,9 @@ fn objects_are_made_and_unmade_and_lists_and_files_are_changed() {
 #[test]
 fn every_control_request_is_told() {
     let control: Vec<u8> = (0..=255).filter(|service| super::service::is_control(*service)).collect();
-    assert_eq!(control, [7, 8, 9, 10, 11, 15, 16, 17, 20, 27], "each has its test above");
+    assert_eq!(control, [0, 7, 8, 9, 10, 11, 15, 16, 17, 20, 27], "each has its test above");
+    let control: Vec<u8> = (0..=255).filter(|service| super::service::is_unconfirmed_control(*service)).collect();
+    assert_eq!(control, [6, 9, 10, 14]);
 }
 
 #[test]
@@ -409,10 +571,10 @@ fn values_of_every_type_are_written_in_a_line() {
         ("c4 4b000005", " = object 300:5"),
         ("75 04 00 41 42 43", " = ABC"),
         ("75 03 00 41 0a", ""),
-        ("65 02 4142", ""),
-        ("82 04 f0", ""),
-        ("a4 7c010101", ""),
-        ("b4 0c000000", ""),
+        ("65 02 4142", " = 4142"),
+        ("82 04 f0", " = 1111"),
+        ("a4 7c010101", " = 2024-01-01"),
+        ("b4 0c000000", " = 12:00:00"),
         ("0e 21 05 0f", ""),
         ("09 05", ""),
         ("", ""),
@@ -632,8 +794,9 @@ fn links_and_routers_are_counted_by_their_numbers() {
 #[test]
 fn notifications_do_not_say_who_serves() {
     let mut rig = rig();
-    rig.datagram(Side::A, &hex("81 0a 000b 01 04 00 05 07 01 ff")).datagram(Side::B, &hex("81 0a 0009 01 00 20 07 01"));
-    assert_eq!(without_links(rig.story()), ["A request 1", "B response 1"]);
+    let change = "01 04 00 05 07 01 09 01 1c 02000005 2c 00000001 39 3c 4e 4f";
+    rig.datagram(Side::A, &framed(0x0a, &hex(change))).datagram(Side::B, &hex("81 0a 0009 01 00 20 07 01"));
+    assert_eq!(without_links(rig.story()), ["A request 1", "10.0.0.1 bacnet.device_instance = 5", "B response 1"]);
 }
 
 #[test]
@@ -710,6 +873,12 @@ fn hostile_shapes_stop_and_tell_nothing() {
         ("an object of three bytes", 0x0a, "01 00 30 03 0c 0b 02014f 19 4d 3e 3f"),
         ("tags nested too deep", 0x0a, &deep),
         ("an I-Am of numbers", 0x0b, "01 00 10 00 21 05 22 01e0 91 00 21 0f"),
+        ("many properties cut short", 0x0a, "01 00 30 03 0e 0c 02014ff1 1e 29 4d 4e 75 02 00"),
+        ("many properties without value or error", 0x0a, "01 00 30 03 0e 0c 02014ff1 1e 29 4d 1f"),
+        ("a COV notification cut short", 0x0b, "01 00 10 02 09 01 1c 02000005 2c 00000001 39 3c 4e 09 55 2e 44 4229"),
+        ("a Who-Am-I without a serial number", 0x0b, "01 00 10 0d 21 08 75 02 00 41"),
+        ("a time without a date", 0x0b, "01 00 10 06 b4 08050000"),
+        ("a password without its character set", 0x0a, "01 04 00 05 09 14 09 01 18"),
         ("several properties without one", 0x0a, "01 04 00 05 07 10 0c 00400001 1e 1f"),
         ("a list without its end", 0x0a, "01 04 00 05 07 08 0c 03c00003 19 66 3e c4 02000005"),
         ("no new object", 0x0a, "01 04 00 05 07 0a 0e 0f"),

@@ -1,18 +1,13 @@
 //! One message's turn in a conversation: who speaks to whom, what is counted of it, and what it says of the speaker.
 
 use super::bvlc::{self, Body, Datagram};
+use super::device::Speaker;
 use super::npdu::{Destination, Npdu};
-use super::object::Object;
 use super::pending::Key;
-use super::service::{Content, DeviceProperty, IAm};
-use super::tag::Value;
-use super::{
-    APPLICATION_SOFTWARE_VERSION, DATABASE_REVISION, DESCRIPTION, DEVICE_INSTANCE, FIRMWARE_REVISION, LOCATION,
-    MODEL_NAME, OBJECT_NAME, PROTOCOL_REVISION, PROTOCOL_VERSION, SERIAL_NUMBER, SYSTEM_STATUS, VENDOR_ID, VENDOR_NAME,
-};
-use crate::dissector::{Direction, Field, Side};
-use crate::observation::{Address, Child, ChildProof, Operation};
-use crate::out::{Count, Mark, Out};
+use crate::dissector::{Direction, Side};
+use crate::observation::{Address, Child, ChildProof, Operation, Outcome};
+use crate::out::{Action, Count, Mark, Out};
+use crate::pending::Command;
 use std::net::IpAddr;
 
 /// Who speaks to whom in one message.
@@ -71,53 +66,35 @@ impl Turn {
         out.count(Count { sender, direction, operation, child, mark, is_control: false });
     }
 
-    /// Tells of the device that speaks.
-    pub(super) fn identify(&self, content: &Content<'_>, out: &mut Out<'_>) {
+    /// A request that wants no answer does something: what becomes of it is not known.
+    pub(super) fn act(&self, operation: Operation, command: Command, out: &mut Out<'_>) {
+        let Command { category, target, value } = command;
+        let (sender, child, place) = (self.sender, self.to.clone(), out.place());
+        let outcome = Outcome::Unknown;
+        out.act(Action {
+            sender,
+            client_host: None,
+            child,
+            operation,
+            category,
+            target,
+            value,
+            outcome,
+            reason: None,
+            image: None,
+            place,
+        });
+    }
+
+    /// Who speaks, where it is known to stand.
+    pub(super) fn speaker(&self, out: &mut Out<'_>) -> Option<Speaker<'_>> {
         if !self.speaks_for_itself {
-            return;
+            return None;
         }
         if let Some(station) = &self.from {
             out.child(self.sender, station, ChildProof::Routed);
         }
-        match content {
-            Content::IAm(IAm { device, vendor }) => {
-                self.instance(*device, out);
-                self.number(&VENDOR_ID, *vendor, out);
-            }
-            Content::DeviceProperty(property) => self.property(property, out),
-            Content::Nothing | Content::Command(_) => {}
-        }
-    }
-
-    fn property(&self, property: &DeviceProperty<'_>, out: &mut Out<'_>) {
-        self.instance(property.device, out);
-        match property.value {
-            Value::Text(text) => {
-                if let (Some(field), Some(text)) = (field_of(&TEXTS, property.number), text.utf8()) {
-                    out.text(self.sender, self.from.as_ref(), field, &text);
-                }
-            }
-            Value::Unsigned(number) | Value::Enumerated(number) => {
-                if let Some(field) = field_of(&NUMBERS, property.number) {
-                    self.number(field, number, out);
-                }
-            }
-            // Object_Identifier: whoever was asked as 4194303 tells its true instance here.
-            Value::Object(device) => self.instance(device, out),
-            _ => {}
-        }
-    }
-
-    fn instance(&self, device: Object, out: &mut Out<'_>) {
-        if let Some(instance) = device.device_instance() {
-            self.number(&DEVICE_INSTANCE, instance.into(), out);
-        }
-    }
-
-    fn number(&self, field: &'static Field, number: u64, out: &mut Out<'_>) {
-        if let Ok(number) = i64::try_from(number) {
-            out.number(self.sender, self.from.as_ref(), field, number);
-        }
+        Some(Speaker { side: self.sender, station: self.from.as_ref() })
     }
 }
 
@@ -130,28 +107,3 @@ fn is_itself(side: Side, station: &Child, out: &Out<'_>) -> bool {
     let own = ip.octets().into_iter().chain(out.port(side).to_be_bytes());
     address.iter().copied().eq(own)
 }
-
-fn field_of(fields: &[(u32, &'static Field)], number: u32) -> Option<&'static Field> {
-    fields.iter().find(|(code, _)| *code == number).map(|(_, field)| *field)
-}
-
-/// Properties of the Device object that are text, by their numbers (clause 21, `BACnetPropertyIdentifier`).
-static TEXTS: [(u32, &Field); 8] = [
-    (12, &APPLICATION_SOFTWARE_VERSION),
-    (28, &DESCRIPTION),
-    (44, &FIRMWARE_REVISION),
-    (58, &LOCATION),
-    (70, &MODEL_NAME),
-    (77, &OBJECT_NAME),
-    (121, &VENDOR_NAME),
-    (372, &SERIAL_NUMBER),
-];
-
-/// Properties of the Device object that are numbers.
-static NUMBERS: [(u32, &Field); 5] = [
-    (98, &PROTOCOL_VERSION),
-    (112, &SYSTEM_STATUS),
-    (120, &VENDOR_ID),
-    (139, &PROTOCOL_REVISION),
-    (155, &DATABASE_REVISION),
-];
