@@ -24,6 +24,7 @@ mod field;
 mod head;
 mod hex;
 pub mod image;
+mod names;
 pub mod observation;
 pub mod out;
 pub mod packet;

@@ -224,8 +224,8 @@ impl Inventory {
         known.hours.see(evidence.time);
         let text = value.as_text();
         self.troubles.tell(|| key_of(subject, evidence.protocol), port, field.name, &text, evidence);
-        if let Some(tool) = self.marks.tool(field.name, &text) {
-            self.sightings.sight(subject.host, tool, field.name, evidence);
+        if let Some(mark) = self.marks.place(field.name, &text) {
+            self.sightings.sight(subject.host, mark, evidence);
         }
         let outcome =
             self.rules.apply(field.name, &text, subject.child.as_ref(), &known.values.seen_from(port, evidence));

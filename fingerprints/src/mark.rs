@@ -11,16 +11,30 @@ struct File {
     walk: Vec<Walk>,
 }
 
+/// What a client tells, or does, that only a scanner does.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mark {
-    tool: String,
+pub(crate) struct Mark {
+    /// The tool that leaves it, where one alone does.
+    #[serde(default)]
+    pub(crate) tool: Option<String>,
+    /// What it did, where it is no tool's own word.
+    #[serde(default)]
+    words: Option<String>,
     field: String,
     pattern: String,
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests match it"))]
     example: String,
     #[expect(dead_code, reason = "for people")]
     source: String,
+}
+
+impl Mark {
+    /// What its bearer did.
+    pub(crate) fn what(&self) -> String {
+        let tool = self.tool.as_deref().unwrap_or_default();
+        self.words.clone().unwrap_or_else(|| format!("told by {} that it is {tool}", self.field))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,7 +50,8 @@ struct Walk {
 /// All marks.
 #[derive(Debug)]
 pub(crate) struct Marks {
-    by_field: BTreeMap<String, Vec<(Regex, String)>>,
+    all: Vec<Mark>,
+    by_field: BTreeMap<String, Vec<(Regex, usize)>>,
     walks: Vec<Walk>,
 }
 
@@ -44,21 +59,26 @@ impl Marks {
     /// Those that are compiled in.
     pub(crate) fn builtin() -> Self {
         let file: File = toml::from_str(include_str!("../data/marks.toml")).expect("a test reads the same file");
-        let mut by_field: BTreeMap<String, Vec<(Regex, String)>> = BTreeMap::new();
-        for mark in file.mark {
+        let mut by_field: BTreeMap<String, Vec<(Regex, usize)>> = BTreeMap::new();
+        for (place, mark) in file.mark.iter().enumerate() {
             let pattern = Regex::new(&mark.pattern).expect("a test reads the same file");
-            by_field.entry(mark.field).or_default().push((pattern, mark.tool));
+            by_field.entry(mark.field.clone()).or_default().push((pattern, place));
         }
-        Self { by_field, walks: file.walk }
+        Self { all: file.mark, by_field, walks: file.walk }
     }
 
-    /// The tool that tells this of itself.
-    pub(crate) fn tool(&self, field: &str, value: &str) -> Option<&str> {
+    /// The place of the mark that a value of a field is.
+    pub(crate) fn place(&self, field: &str, value: &str) -> Option<usize> {
         let marks = self.by_field.get(field)?;
-        marks.iter().find(|(pattern, _)| pattern.is_match(value)).map(|(_, tool)| tool.as_str())
+        marks.iter().find(|(pattern, _)| pattern.is_match(value)).map(|(_, place)| *place)
     }
 
-    /// The tool that asks each device behind a server for exactly these operations.
+    /// The mark at a place.
+    pub(crate) fn at(&self, place: usize) -> Option<&Mark> {
+        self.all.get(place)
+    }
+
+    /// The tool that asks each device for exactly these operations.
     pub(crate) fn walker<'a>(&self, protocol: &str, operations: impl Iterator<Item = &'a str>) -> Option<&str> {
         let asked: Vec<&str> = operations.collect();
         let walk = self.walks.iter().find(|walk| walk.protocol == protocol && walk.operations == asked);
@@ -76,7 +96,9 @@ mod tests {
         let file: File = toml::from_str(include_str!("../data/marks.toml")).expect("well formed");
         let marks = Marks::builtin();
         for mark in &file.mark {
-            assert_eq!(marks.tool(&mark.field, &mark.example), Some(mark.tool.as_str()));
+            let found = marks.place(&mark.field, &mark.example).and_then(|place| marks.at(place));
+            assert_eq!(found.map(Mark::what), Some(mark.what()));
+            assert!(mark.tool.is_some() || mark.words.is_some(), "{}", mark.example);
             assert!(protocols::fields().any(|field| field.name == mark.field), "{} is no field", mark.field);
         }
         for walk in &file.walk {

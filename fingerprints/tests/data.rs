@@ -181,6 +181,7 @@ fn kinds_of_findings_are_whole() {
         }
         assert!(!kind.raised().contains('{'), "{name}: {}", kind.raised());
         assert_eq!(kind.policy.is_some(), kind.remediation == "restrict_access", "{name}");
+        assert!(kind.milder.iter().all(|milder| milder.severity < kind.severity), "{name}");
         for report in &kind.reports {
             assert!(
                 protocols::fields().any(|field| field.name == report.field),

@@ -222,3 +222,18 @@ fn versions_told_in_turns_or_with_another_model_are_no_new_firmware() {
     }
     assert!(world.finish().findings("firmware.changed").is_empty(), "it is another device");
 }
+
+#[test]
+fn counters_that_are_cleared_are_less_grave_than_another_configuration() {
+    let graveness = |targets: &[&str]| {
+        let mut world = World::new();
+        for target in targets {
+            acts(&mut world, Category::Config, Outcome::Accepted, |control| control.target = (*target).into());
+        }
+        let rows = world.finish();
+        let found = rows.findings("control.config")[0];
+        (found.severity.clone(), found.score)
+    };
+    assert_eq!(graveness(&["counters and diagnostic register", "overrun counter"]), ("low".to_owned(), 28));
+    assert_eq!(graveness(&["overrun counter", "ASCII delimiter"]), ("high".to_owned(), 68));
+}

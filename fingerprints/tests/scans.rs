@@ -133,3 +133,40 @@ fn a_scanner_s_mark_counts_where_a_device_of_the_plant_is_asked() {
     assert_eq!(scans(&rows)[0].details["tool"], "nmap");
     assert_eq!(scans(&rows)[0].title, "10.0.0.1 scans the plant: told by http.user_agent that it is nmap");
 }
+
+#[test]
+fn who_walks_from_address_to_address_scans_and_no_tool_is_named() {
+    let mut world = World::new();
+    world.says(host(CLIENT), None, "modbus.address_walk", "200");
+    world.talks(host(CLIENT), host("10.9.9.9"), Some("modbus"), true);
+    let rows = world.finish();
+    let title = "10.0.0.1 scans the plant: read one stretch of addresses of a device after another";
+    assert_eq!((scans(&rows)[0].title.as_str(), scans(&rows)[0].details.get("tool")), (title, None));
+}
+
+#[test]
+fn who_asks_many_servers_for_nothing_but_what_they_are_scans_though_all_answer() {
+    let look = |servers: u8, functions: &[u32], times: u64| {
+        let mut world = World::new();
+        for last in 1..=servers {
+            for (direction, function) in functions
+                .iter()
+                .flat_map(|function| [Direction::Request, Direction::Response].map(|direction| (direction, *function)))
+            {
+                world.asks(host(CLIENT), host(&format!("10.0.3.{last}")), Some(unit(1)), |activity| {
+                    (activity.direction, activity.operation) = (direction, Operation::Code(function));
+                    activity.messages = times;
+                });
+            }
+        }
+        world.finish()
+    };
+    assert!(scans(&look(15, &[43], 1)).is_empty(), "an engineer's tool");
+    assert!(scans(&look(40, &[43, 3], 1)).is_empty(), "who polls as well is at work");
+    assert!(scans(&look(40, &[43], 9)).is_empty(), "again and again");
+    let rows = look(20, &[43], 1);
+    let [found] = scans(&rows)[..] else { panic!("one") };
+    assert_eq!(found.details["what"], "asked 20 servers at port 502 for nothing but what they are");
+    assert_eq!((found.details["tool"].as_str(), found.count), ("zgrab2 modbus", 20));
+    assert_eq!(found.evidence.len(), 1);
+}

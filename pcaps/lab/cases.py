@@ -114,6 +114,73 @@ def sunspec(stem):
     return [path]
 
 
+@case("modbus/trouble")
+def trouble(stem):
+    """A remote I/O whose module fails and whose line is bad, and a drive that is busy now and then."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        wago = lab.host("wago", "00:30:de:40:10:33", "10.20.0.33")
+        scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50")
+        modbus_server(wago, {1: WAGO, 2: METERS[2]}, failing={1: {40: 4}, 2: {8: 6}})
+        with lab.capture(path):
+            scada.python("modbus_client.py", "10.20.0.33", "diagnostics,1", "repeat,12", "holding,1,0,8", "holding,1,40,4",
+                         "holding,2,8,2", "pause,0.1")
+            scada.python("modbus_client.py", "10.20.0.33", "diagnostics,1")
+    return [path]
+
+
+@case("modbus/nmap")
+def nmap(stem):
+    """A scanner walks the units of a gateway that a SCADA server polls."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        moxa = lab.host("moxa", "00:90:e8:4c:10:20", "10.20.0.20")
+        scada = lab.host("scada", "00:14:22:aa:10:50", "10.20.0.50")
+        stranger = lab.host("stranger", "02:0c:29:10:20:02", "10.20.0.98")
+        modbus_server(moxa, METERS)
+        with lab.capture(path):
+            polling = scada.client("modbus_client.py", "10.20.0.20", "repeat,8", "holding,1,0,10", "holding,17,4,6", "pause,1")
+            stranger.run("nmap", "-n", "-Pn", "-p", 502, "--script", "modbus-discover", "--script-args",
+                         "modbus-discover.aggressive=true", "10.20.0.20", stdout=subprocess.DEVNULL)
+            polling.wait(60)
+    # It walks all 246 units, each in two connections: the first 20 are enough.
+    whole = path.rename(stem.with_suffix(".whole.pcap"))
+    subprocess.run(["tshark", "-r", whole, "-F", "pcap", "-w", path, "-Y",
+                    "!(ip.addr == 10.20.0.98 && tcp.stream > 40)"], check=True)
+    whole.unlink()
+    return [path]
+
+
+@case("modbus/walk")
+def walk(stem):
+    """A client reads the registers of a unit one by one, also where there are none."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        moxa = lab.host("moxa", "00:90:e8:4c:10:20", "10.20.0.20")
+        stranger = lab.host("stranger", "02:0c:29:10:20:02", "10.20.0.98")
+        modbus_server(moxa, METERS)
+        with lab.capture(path):
+            stranger.python("modbus_client.py", "10.20.0.20", *[f"holding,1,{at},1" for at in range(204)])
+    return [path]
+
+
+@case("bacnet/nmap")
+def bacnet_nmap(stem):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110")
+        stranger = lab.host("stranger", "02:0c:29:10:20:02", "10.20.0.98")
+        bacnet_device(delta, "10.20.0.110", DELTA)
+        with lab.capture(path):
+            stranger.run("nmap", "-n", "-Pn", "-sU", "-p", 47808, "--script", "bacnet-info", "10.20.0.110",
+                         stdout=subprocess.DEVNULL)
+    # Before it asks, nmap tries the port with datagrams that are no BACnet.
+    whole = path.rename(stem.with_suffix(".whole.pcap"))
+    subprocess.run(["tshark", "-r", whole, "-F", "pcap", "-w", path, "-Y", "!udp || bacnet"], check=True)
+    whole.unlink()
+    return [path]
+
+
 @case("modbus/unknown_function")
 def unknown_function(stem):
     path = stem.with_suffix(".pcap")

@@ -5,7 +5,8 @@
 `units` maps a unit id to its identification objects by number; `missing` tells what an absent unit gives: `exception`
 (0x0B, as a gateway answers for a dead slave) or `silent`; `framer` may be `rtu` or `ascii`, `transport` may be `udp`.
 `sunspec` maps a unit id to its SunSpec models, each a number and a list of texts (padded to the words given) and words;
-`files` to texts by the file's number.
+`files` to texts by the file's number; `failing` to exceptions by the address of the request that gets one, each of
+which counts as three checksum errors as well.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from pymodbus import FramerType
 from pymodbus.constants import DeviceInformation, ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+from pymodbus.pdu.device import ModbusControlBlock
 from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInformationResponse
 from pymodbus.pdu.other_message import ReportDeviceIdRequest, ReportDeviceIdResponse
 from pymodbus.server import ModbusTcpServer, ModbusUdpServer
@@ -87,6 +89,13 @@ def device(unit):
     return SimDevice(unit, simdata=(bits, bits, words, words))
 
 
+async def fail(code, work):
+    """Works, and then fails all the same; its line is as bad as its memory."""
+    await work
+    ModbusControlBlock().Counter.BusCommunicationError += 3
+    return ExcCodes(code)
+
+
 async def main():
     logging.disable()  # it tells every refusal at length
     DecodePDU.add_sub_pdu(Identification, ReadDeviceInformationResponse)
@@ -101,6 +110,9 @@ async def main():
     for name in ("async_getValues", "async_setValues"):
         def only_known(unit, *arguments, inner=getattr(server.context, name)):
             identity(unit)
+            failing = CONFIG.get("failing", {}).get(str(unit), {})
+            if (code := failing.get(str(arguments[1]))) is not None:
+                return fail(code, inner(unit, *arguments))
             return inner(unit, *arguments)
         setattr(server.context, name, only_known)
     await server.serve_forever()

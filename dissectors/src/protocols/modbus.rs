@@ -13,16 +13,18 @@
 //! known already, then the port, then who spoke first. A request that breaks its function's structure is counted all
 //! the same, because a server answers it (exception 3); a response that does is malformed.
 //!
-//! Skipped on purpose: the values that are read; what function 43/13 and the other functions of makers hold (they are taken
+//! Skipped on purpose: the values that are read (where a client walks from address to address is told); what function 43/13 and the other functions of makers hold (they are taken
 //! by their length); and Modbus over TLS (port 802).
 
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Verdict};
+use crate::names::named;
 use crate::observation::{Child, ChildProof, Operation, Outcome, Place, Transport};
-use crate::out::{Count, Mark, Out};
+use crate::out::{Count, Mark, Out, Words};
 use crate::pending::{Pending, Request, Waiting};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use crate::{Footing, Sides};
+use compact_str::{CompactString, format_compact};
 use control::Control;
 use files::Files;
 use pdu::{Fits, Pdu};
@@ -45,6 +47,7 @@ mod rtu;
 mod serial;
 mod sunspec;
 mod umas;
+mod walk;
 mod write;
 
 pub(crate) static MODBUS: Protocol = Protocol {
@@ -65,6 +68,7 @@ pub(crate) static MODBUS: Protocol = Protocol {
         &GATEWAY_EXCEPTION,
         &identity::PRIVATE_OBJECT,
         &identity::SERVER_ID,
+        &walk::ADDRESS_WALK,
         &diagnostics::DEVICE_EXCEPTION,
         &diagnostics::EXCEPTION_STATUS,
         &diagnostics::DIAGNOSTIC_REGISTER,
@@ -128,14 +132,21 @@ struct Conversation {
     server: Option<Side>,
     /// Who sent the first message: who asks, when nothing else tells.
     first: Option<Side>,
+    walk: walk::Walk,
     pending: Pending<Asked>,
     /// The unit told last of each side, so that a poll costs no look-up; then all that were told.
     latest: Sides<Option<u8>>,
     told: Option<Box<Sides<Units>>>,
-    files: Option<Box<Files>>,
     maps: Option<Box<Maps>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few conversations have.
+#[derive(Default)]
+struct Rare {
+    files: Files,
     /// What function 90 carries.
-    umas: Option<Box<umas::Talk>>,
+    umas: umas::Talk,
 }
 
 const _: () = assert!(size_of::<Conversation>() == 128);
@@ -152,24 +163,24 @@ impl Dissector for Conversation {
     /// Answers may have been among what was lost: nobody can say that they did not come.
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
         self.pending.excuse(side);
-        self.umas.iter_mut().for_each(|umas| umas.lose(side));
+        self.rare.iter_mut().for_each(|rare| rare.umas.lose(side));
         Footing::Segment
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
         self.pending.give_up(now, out);
-        if let Some(files) = &mut self.files {
-            files.tick(now, out);
+        if let Some(rare) = &mut self.rare {
+            rare.files.tick(now, out);
+            rare.umas.give_up(now, out);
         }
-        self.umas.iter_mut().for_each(|umas| umas.give_up(now, out));
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.pending.finish(ending, out);
-        if let Some(files) = &mut self.files {
-            files.finish(out);
+        if let Some(rare) = &mut self.rare {
+            rare.files.finish(out);
+            rare.umas.finish(ending, out);
         }
-        self.umas.iter_mut().for_each(|umas| umas.finish(ending, out));
     }
 }
 
@@ -305,10 +316,15 @@ impl Conversation {
             control: if grounds == Grounds::Broken { None } else { Control::of(&adu.pdu) },
         };
         if adu.pdu.function == pdu::READ_FILE_RECORD && grounds != Grounds::Broken {
-            self.files.get_or_insert_default().ask(adu.transaction, adu.unit, adu.pdu.data);
+            self.rare.get_or_insert_default().files.ask(adu.transaction, adu.unit, adu.pdu.data);
         }
         let is_owed_an_answer = adu.unit != BROADCAST && !adu.pdu.silences() && !out.is_group(side.other());
         out.count(request.count());
+        if grounds == Grounds::Proof
+            && let Some(steps) = self.walk.step(adu.unit, request.function, request.front)
+        {
+            out.number(side, None, &walk::ADDRESS_WALK, steps.into());
+        }
         // What UMAS asks in vain is counted as its own.
         let is_umas = request.function == pdu::UMAS && self.umas_request(side, adu, is_owed_an_answer, out);
         self.pending.push(request, is_owed_an_answer && !is_umas, out);
@@ -329,7 +345,10 @@ impl Conversation {
         if let Some(waiting) = &answered
             && !self.transfers(side, adu, waiting.place(), out)
         {
-            waiting.answered(outcome(exception), out);
+            match outcome(exception) {
+                Outcome::Rejected => waiting.refused(exception.map(reason), out),
+                outcome => waiting.answered(outcome, out),
+            }
         }
         if grounds == Grounds::Proof {
             // The first message of a flow on another port, when nobody was seen to ask, may be one by chance.
@@ -348,14 +367,14 @@ impl Conversation {
     #[cold]
     fn umas_request(&mut self, side: Side, adu: &Adu<'_>, is_owed_an_answer: bool, out: &mut Out<'_>) -> bool {
         let carried = self.carried(side, adu);
-        self.umas.get_or_insert_default().request(&carried, is_owed_an_answer, out)
+        self.rare.get_or_insert_default().umas.request(&carried, is_owed_an_answer, out)
     }
 
     #[cold]
     fn umas_response(&mut self, side: Side, adu: &Adu<'_>, out: &mut Out<'_>) {
         let refused = adu.pdu.exception().map(|code| outcome(Some(code)));
         let carried = self.carried(side, adu);
-        self.umas.get_or_insert_default().response(&carried, refused, out);
+        self.rare.get_or_insert_default().umas.response(&carried, refused, out);
     }
 
     fn carried<'a>(&self, sender: Side, adu: &Adu<'a>) -> umas::Carried<'a> {
@@ -369,11 +388,11 @@ impl Conversation {
         match function {
             _ if is_exception => return false,
             pdu::READ_FILE_RECORD => {
-                let files = self.files.get_or_insert_default();
+                let files = &mut self.rare.get_or_insert_default().files;
                 files.read(side.other(), (transaction, unit), data, asked, out);
             }
             pdu::WRITE_FILE_RECORD => {
-                self.files.get_or_insert_default().written(side.other(), unit, data, asked, out);
+                self.rare.get_or_insert_default().files.written(side.other(), unit, data, asked, out);
             }
             _ => return false,
         }
@@ -473,6 +492,13 @@ fn outcome(exception: Option<u8>) -> Outcome {
     }
 }
 
+/// Why a server refuses, in the standard's words.
+fn reason(exception: u8) -> Words {
+    Words::Numbers([exception.into(), 0], |[code, _]| {
+        named(EXCEPTIONS, code).map_or_else(|| format_compact!("exception {code}"), CompactString::const_new)
+    })
+}
+
 /// The frame around the PDU is sound: what follows it can be read.
 fn unreadable(length: usize) -> Stop {
     Stop::Bad { what: "no message of its function", length }
@@ -490,6 +516,9 @@ const PORTS: &[u16] = &[502, 503];
 /// On a serial line all servers obey unit 0 and none answers (Modbus over Serial Line V1.02, 2.1), whatever a TCP
 /// server does.
 const BROADCAST: u8 = 0;
+
+/// Exception codes (section 7); 7 stood in older editions.
+static EXCEPTIONS: &str = include_str!("../../data/modbus-exceptions.tsv");
 
 const ACKNOWLEDGE: u8 = 5;
 const GATEWAY_PATH_UNAVAILABLE: u8 = 10;
@@ -771,7 +800,11 @@ mod tests {
         rig.segment(Side::A, &hex("0001 0000 0006 01 06 0005 05dc"));
         let _ = rig.lose(Side::B, 1);
         rig.segment(Side::B, &hex("0001 0000 0003 01 86 02"));
-        assert!(rig.story().contains(&"A write[1] by 6: register 5 = 1500, rejected (frame 5002)".to_owned()));
+        assert!(
+            rig.story().contains(
+                &"A write[1] by 6: register 5 = 1500, rejected (illegal data address) (frame 5002)".to_owned()
+            )
+        );
     }
 
     #[test]

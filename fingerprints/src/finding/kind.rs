@@ -81,6 +81,9 @@ pub struct Kind {
     /// The categories of control actions that are findings of this kind.
     #[serde(default)]
     pub categories: Vec<String>,
+    /// Where it is less grave.
+    #[serde(default)]
+    pub milder: Vec<Milder>,
     /// One line; holds words in braces.
     pub title: String,
     /// The title of one that is rare, with what was done.
@@ -145,6 +148,20 @@ impl Sign {
     }
 }
 
+/// What a control action may do that is less grave than others of its kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Milder {
+    /// Over which protocol.
+    pub protocol: String,
+    /// On nothing but these targets.
+    pub targets: Vec<String>,
+    /// How much it matters then.
+    pub severity: Severity,
+    /// Why, as a sentence.
+    pub words: String,
+}
+
 /// What a device says of itself, by which it reports trouble.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,13 +218,25 @@ impl Kind {
         20 * self.severity as i32 + i32::from(weight.min(Self::MAX_WEIGHT))
     }
 
+    /// How grave one is that did something to these targets alone, where that is less grave.
+    pub(crate) fn milder(&self, protocol: &str, targets: &[impl AsRef<str>]) -> Option<Severity> {
+        let is_known = |milder: &Milder, target: &str| milder.targets.iter().any(|known| known == target);
+        let is_it = |milder: &&Milder| {
+            milder.protocol == protocol && targets.iter().all(|target| is_known(milder, target.as_ref()))
+        };
+        self.milder.iter().find(is_it).map(|milder| milder.severity)
+    }
+
     /// When it is raised, with its numbers put in.
     pub fn raised(&self) -> String {
         let numbers = [("at_least", self.at_least.to_string()), ("percent", self.percent.to_string())];
         let signs = self.signs.values().map(|sign| format!("{}.", sign.what()));
         let reports = self.reports.iter().map(Report::what).collect::<Vec<_>>().join("; ");
         let reports = Some(format!("{reports}.")).filter(|_| !self.reports.is_empty());
-        let raised = std::iter::once(fill(&self.raised, &BTreeMap::from(numbers))).chain(signs).chain(reports);
+        let milder = self.milder.iter();
+        let milder = milder.map(|milder| format!("It is {} where {}.", milder.severity.name(), milder.words));
+        let raised = std::iter::once(fill(&self.raised, &BTreeMap::from(numbers)));
+        let raised = raised.chain(signs).chain(reports).chain(milder);
         raised.collect::<Vec<_>>().join(" ")
     }
 

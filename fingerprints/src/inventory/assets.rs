@@ -296,6 +296,9 @@ impl<'a> Asset<'a> {
         for known in &self.members {
             facts.extend(conduct.of_one(&known.key).map(|(what, seen)| (rules::CONDUCT, what.clone(), seen, SURE)));
             for speech in &known.speeches {
+                let host = Some(&known.key.host).filter(|_| known.key.child.is_none());
+                let follows = host.into_iter().flat_map(|host| conduct.of_speech(host, speech));
+                facts.extend(follows.map(|what| (rules::CONDUCT, what.clone(), speech.seen, SURE)));
                 let field = match speech.part {
                     Part::Serves => rules::SERVES,
                     Part::Uses => rules::USES,
@@ -448,6 +451,12 @@ impl<'a> Asset<'a> {
     pub(super) fn protocols(&self) -> BTreeSet<&'static str> {
         let spoken = self.members.iter().flat_map(|known| known.speeches.iter().map(|speech| speech.protocol));
         spoken.chain(self.child().map(|(protocol, _)| *protocol)).collect()
+    }
+
+    /// Whether it was seen to get answers in a protocol.
+    pub(super) fn uses(&self, protocol: &str) -> bool {
+        let mut speeches = self.members.iter().flat_map(|known| &known.speeches);
+        speeches.any(|speech| speech.part == Part::Uses && speech.protocol == protocol)
     }
 
     /// Whether it was seen to answer in a protocol.

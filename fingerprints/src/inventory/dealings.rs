@@ -28,6 +28,8 @@ pub(super) struct Dealing {
     pub(super) asked: SmallVec<[Operation; 2]>,
     /// When the first request came.
     pub(super) since: Option<Timestamp>,
+    /// Where it is seen.
+    pub(super) begun: Option<Evidence>,
     /// Answers, and those among them that refuse.
     pub(super) answers: u64,
     pub(super) refusals: Matter,
@@ -85,6 +87,9 @@ impl Dealings {
         }
         dealing.requests = dealing.requests.saturating_add(activity.messages);
         dealing.ask(&activity.operation);
+        if dealing.begun.is_none_or(|begun| activity.first.time < begun.time) {
+            dealing.begun = Some(at(*evidence, activity.first));
+        }
         dealing.since = Some(dealing.since.map_or(span.0, |since| since.min(span.0)));
         if activity.unanswered > 0 {
             dealing.unanswered.add(&activity.operation, activity.unanswered, span);

@@ -9,8 +9,8 @@ use dissectors::observation::{Address, Evidence, Host};
 pub(super) struct Sighting {
     pub(super) client: Host,
     pub(super) target: Address,
-    pub(super) tool: String,
-    pub(super) field: &'static str,
+    /// Its place among the marks.
+    pub(super) mark: usize,
 }
 
 /// All of them.
@@ -20,10 +20,10 @@ pub(super) type Sightings = Book<Sighting, Option<Seen>>;
 pub(super) const MOST_OF_A_CLIENT: usize = 64;
 
 impl Sightings {
-    pub(super) fn sight(&mut self, client: Host, tool: &str, field: &'static str, evidence: Evidence) {
+    pub(super) fn sight(&mut self, client: Host, mark: usize, evidence: Evidence) {
         let flow = evidence.flow;
         let target = if flow.source == client.address { flow.destination } else { flow.source };
-        let entry = self.of(Sighting { client, target, tool: tool.to_owned(), field }, client);
+        let entry = self.of(Sighting { client, target, mark }, client);
         if let Some(seen) = entry {
             match seen {
                 Some(known) => known.add(Seen::once(evidence)),

@@ -1,6 +1,7 @@
 //! What the standard calls its numbers (ASHRAE 135-2020, clause 21), as data: the names that bacpypes3 0.0.110 (MIT) and
 //! Wireshark 4.0 both give them, or the only one of the two that has one.
 
+use crate::names::named;
 use compact_str::{CompactString, ToCompactString};
 
 /// The name of a type of objects.
@@ -20,12 +21,6 @@ pub(super) fn enumerated(enumeration: &str, number: impl Into<u64>) -> CompactSt
     let is_it = |code: &str| code.parse() == Ok(number);
     let name = ENUMERATIONS.lines().filter_map(row).find(|(code, _)| is_it(code)).map(|(_, name)| name);
     name.map_or_else(|| number.to_compact_string(), CompactString::const_new)
-}
-
-/// The name that stands beside a number in a table; read only when something is told that is new.
-fn named(table: &'static str, number: u32) -> Option<&'static str> {
-    let rows = table.lines().filter_map(|line| line.split_once('\t'));
-    rows.into_iter().find(|(code, _)| code.parse() == Ok(number)).map(|(_, name)| name)
 }
 
 static OBJECT_TYPES: &str = include_str!("../../../data/bacnet-objects.tsv");

@@ -134,8 +134,14 @@ mod tests {
         let one = "0001 0000 0010 01 15 0d  06 0004 0007 0003  06af 04be 100d";
         let two = "0001 0000 0015 01 15 12  06 0004 0007 0001  06af  06 0003 0009 0001 4b1d";
         let refused = "0001 0000 0003 01 95 02";
-        assert_eq!(act(one, refused), "A file[1] by 21: file 4 records 7-9 = 1711, rejected (frame 1)");
-        assert_eq!(act(two, refused), "A file[1] by 21: file 4 record 7 and others = 1711, rejected (frame 1)");
+        assert_eq!(
+            act(one, refused),
+            "A file[1] by 21: file 4 records 7-9 = 1711, rejected (illegal data address) (frame 1)"
+        );
+        assert_eq!(
+            act(two, refused),
+            "A file[1] by 21: file 4 record 7 and others = 1711, rejected (illegal data address) (frame 1)"
+        );
         let refused = "0001 0000 0003 01 95 03";
         for broken in [
             "0001 0000 0010 01 15 0d  05 0004 0007 0003  06af 04be 100d",
@@ -153,7 +159,10 @@ mod tests {
         let told = |function: &str, answer: &str| act(&format!("0001 0000 0003 01 {function} 00"), answer);
         let accepted = |function: &str| told(function, &format!("0001 0000 0003 01 {function} 00"));
         assert_eq!(accepted("7d"), "A firmware[1] by 125: firmware, accepted (frame 1)");
-        assert_eq!(told("7d", "0001 0000 0003 01 fd 01"), "A firmware[1] by 125: firmware, rejected (frame 1)");
+        assert_eq!(
+            told("7d", "0001 0000 0003 01 fd 01"),
+            "A firmware[1] by 125: firmware, rejected (illegal function) (frame 1)"
+        );
         assert_eq!(accepted("13"), "A restart[1] by 19: communication link, accepted (frame 1)");
         for (function, number) in [("09", 9), ("0d", 13), ("12", 18), ("28", 40), ("7e", 126)] {
             assert_eq!(accepted(function), format!("A program[1] by {number}: program, accepted (frame 1)"));

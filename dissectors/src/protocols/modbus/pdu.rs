@@ -178,7 +178,7 @@ fn is_queue(data: &[u8]) -> bool {
 
 const EXCEPTION: u8 = 0x80;
 
-const READ_COILS: u8 = 1;
+pub(super) const READ_COILS: u8 = 1;
 const READ_DISCRETE_INPUTS: u8 = 2;
 pub(super) const READ_HOLDING_REGISTERS: u8 = 3;
 pub(super) const READ_INPUT_REGISTERS: u8 = 4;

@@ -149,9 +149,15 @@ mod tests {
     fn what_an_exception_makes_of_a_write_depends_on_its_code() {
         let write = "0001 0000 0006 01 06 0028 05dc";
         let outcome = |exception| acts(&[(write, exception)]).concat();
-        assert_eq!(outcome("0001 0000 0003 01 86 02"), "A write[1] by 6: register 40 = 1500, rejected (frame 1)");
+        assert_eq!(
+            outcome("0001 0000 0003 01 86 02"),
+            "A write[1] by 6: register 40 = 1500, rejected (illegal data address) (frame 1)"
+        );
         assert_eq!(outcome("0001 0000 0003 01 86 05"), "A write[1] by 6: register 40 = 1500, accepted (frame 1)");
-        assert_eq!(outcome("0001 0000 0003 01 86 0a"), "A write[1] by 6: register 40 = 1500, rejected (frame 1)");
+        assert_eq!(
+            outcome("0001 0000 0003 01 86 0a"),
+            "A write[1] by 6: register 40 = 1500, rejected (gateway path unavailable) (frame 1)"
+        );
         assert_eq!(outcome("0001 0000 0003 01 86 0b"), "A write[1] by 6: register 40 = 1500, unanswered (frame 1)");
     }
 }

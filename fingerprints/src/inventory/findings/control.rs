@@ -126,6 +126,10 @@ impl Ground<'_> {
             row.details.remove(word);
         }
         row.count = int(matter.count);
+        if let Some(severity) = kind.milder(hour.protocol, &deeds.targets) {
+            row.score -= 20 * (kind.severity as i32 - severity as i32);
+            severity.name().clone_into(&mut row.severity);
+        }
         if !is_seen {
             row.title = unseen.unwrap_or(row.title);
             row.confidence = kind.confidence_unseen.map(i32::from);

@@ -11,8 +11,9 @@ impl Ground<'_> {
     /// An asset of the plant that did not say what it is.
     pub(super) fn unidentified(&self, asset: &Asset<'_>) -> Option<FindingRow> {
         let protocols = asset.protocols();
-        let serves_plant = protocols.iter().any(|name| self.protocols.of(name).industrial && asset.serves(name));
-        if asset.names_itself() || !(serves_plant || asset.value(Attribute::Role).is_some()) {
+        let is_of_plant =
+            protocols.iter().any(|name| self.protocols.of(name).industrial && (asset.serves(name) || asset.uses(name)));
+        if asset.names_itself() || !(is_of_plant || asset.value(Attribute::Role).is_some()) {
             return None;
         }
         let naming = protocols.iter().filter_map(|name| {

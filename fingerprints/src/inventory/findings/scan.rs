@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const UNITS: &str = "units";
 /// Many devices behind one server, asked for nothing but what they are.
 const IDENTITIES: &str = "identities";
+/// Many servers, asked for nothing but what they are.
+const SERVERS: &str = "servers";
 /// Many functions of one device.
 const FUNCTIONS: &str = "functions";
 /// Many hosts at one port.
@@ -69,6 +71,7 @@ impl Scans {
     pub(super) fn of(ground: &Ground<'_>, tracks: &Tracks<'_>) -> Self {
         let mut scans = Self(BTreeMap::new());
         scans.walks(ground, tracks);
+        scans.inventories(ground, tracks);
         scans.sweeps(ground, tracks);
         scans.marked(ground, tracks);
         scans
@@ -106,6 +109,41 @@ impl Scans {
         }
     }
 
+    /// Servers that were asked for nothing but what they are, answered or not: who works with a device asks for more.
+    fn inventories(&mut self, ground: &Ground<'_>, tracks: &Tracks<'_>) {
+        let Some(sign) = ground.sign(SERVERS) else { return };
+        let mut looks: BTreeMap<(Host, &'static str, u16), BTreeMap<Host, Look<'_>>> = BTreeMap::new();
+        for (key, dealing) in tracks.dealings.sorted().into_iter().filter(|(_, dealing)| dealing.requests > 0) {
+            let servers = looks.entry((key.client, key.protocol, key.port)).or_default();
+            servers.entry(key.server.host).or_default().add(dealing);
+        }
+        for ((client, protocol, port), servers) in looks {
+            let facts = ground.protocols.of(protocol);
+            let is_look = |look: &&Look<'_>| {
+                look.most <= sign.repeats && look.asked.iter().all(|operation| facts.identifies(operation))
+            };
+            let count = servers.values().filter(is_look).count() as u64;
+            let Some(place) = ground.assets.place(&Key::host(client)) else { continue };
+            if !sign.holds(count, servers.len() as u64) {
+                continue;
+            }
+            let asked: BTreeSet<&str> =
+                servers.values().filter(is_look).flat_map(|look| &look.asked).map(String::as_str).collect();
+            let scan = self.0.entry(place).or_default();
+            scan.words.push(format!("asked {count} servers at port {port} for nothing but what they are"));
+            scan.tools.extend(tracks.marks.walker(protocol, asked.into_iter()).map(str::to_owned));
+            scan.tried = scan.tried.saturating_add(count);
+            let targets = servers.keys().filter_map(|server| ground.assets.place(&Key::host(*server)));
+            scan.targets.extend(targets);
+            (scan.protocol, scan.port) = (Some(protocol), Some(port));
+            servers
+                .values()
+                .flat_map(|look| &look.dealings)
+                .filter_map(|dealing| begun(dealing))
+                .for_each(|seen| scan.see(seen));
+        }
+    }
+
     /// Hosts that were tried in vain at one port of the plant.
     fn sweeps(&mut self, ground: &Ground<'_>, tracks: &Tracks<'_>) {
         let Some(sign) = ground.sign(HOSTS) else { return };
@@ -136,11 +174,12 @@ impl Scans {
             };
             let Some(seen) = seen.filter(|_| ground.is_of_the_plant(target)) else { continue };
             let scan = self.0.entry(place).or_default();
-            let words = format!("told by {} that it is {}", key.field, key.tool);
+            let Some(mark) = tracks.marks.at(key.mark) else { continue };
+            let words = mark.what();
             if !scan.words.contains(&words) {
                 scan.words.push(words);
             }
-            scan.tools.insert(key.tool.clone());
+            scan.tools.extend(mark.tool.clone());
             scan.targets.insert(target);
             scan.tried = scan.tried.saturating_add(1);
             scan.protocol = scan.protocol.or(Some(seen.evidence.protocol));
@@ -156,6 +195,23 @@ impl Scans {
 
 /// What a client asked of a server, and of each device behind it.
 type Asked<'d> = Vec<(&'d Key, &'d Dealing)>;
+
+/// What a client asked of a server and the devices behind it.
+#[derive(Default)]
+struct Look<'d> {
+    asked: BTreeSet<String>,
+    /// The most requests to one of them.
+    most: u64,
+    dealings: Vec<&'d Dealing>,
+}
+
+impl<'d> Look<'d> {
+    fn add(&mut self, dealing: &'d Dealing) {
+        self.asked.extend(dealing.asked.iter().map(Operation::to_string));
+        self.most = self.most.max(dealing.requests);
+        self.dealings.push(dealing);
+    }
+}
 
 /// Something that only a scanner does, in words.
 struct Told {
@@ -293,6 +349,14 @@ const MOST_TARGETS: usize = 8;
 fn is_in_vain(dealing: &Dealing) -> bool {
     let refused = dealing.refusals.count;
     dealing.answers == refused && refused.saturating_add(dealing.unanswered.count) >= dealing.requests
+}
+
+/// When a dealing was, and where its first request is seen.
+fn begun(dealing: &Dealing) -> Option<Seen> {
+    let evidence = dealing.begun?;
+    let last =
+        [&dealing.unanswered, &dealing.refusals].into_iter().filter_map(|matter| matter.span).map(|(_, last)| last);
+    Some(Seen::between(evidence.time, last.max().unwrap_or(evidence.time).max(evidence.time), evidence))
 }
 
 /// When a dealing was, and where its first refusal or silence is seen.
