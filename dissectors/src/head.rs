@@ -259,12 +259,14 @@ fn decimal(text: &[u8]) -> Option<u64> {
     number.parse().ok()
 }
 
-fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+/// What stands before and behind the first separator.
+pub(crate) fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = bytes.split_at_checked(memchr::memchr(separator, bytes)?)?;
     Some((before, after.get(1..)?))
 }
 
-fn split_at_last(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+/// What stands before and behind the last separator.
+pub(crate) fn split_at_last(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = bytes.split_at_checked(memchr::memrchr(separator, bytes)?)?;
     Some((before, after.get(1..)?))
 }

@@ -4,6 +4,7 @@
 //! the first whose patience ends, by packet time alone. What answers what is for the protocol to say.
 
 use crate::dissector::Ending;
+use crate::login::Login;
 use crate::observation::{Category, Outcome, Place};
 use crate::out::{Action, Count, Out, Words};
 use crate::side::Side;
@@ -27,6 +28,11 @@ pub(crate) trait Request {
 
     /// The host name that who asks gave itself.
     fn client_host(&self) -> Option<Box<str>> {
+        None
+    }
+
+    /// The login that it bears: told with the outcome of the request.
+    fn login(&self) -> Option<Login> {
         None
     }
 }
@@ -230,6 +236,9 @@ impl<R: Request> Waiting<R> {
 
     #[inline]
     fn act(&self, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
+        if let Some(login) = self.request.login() {
+            out.login(login, outcome, self.place);
+        }
         let Some(Command { category, target, value }) = self.request.command() else { return };
         let Count { sender, child, operation, .. } = self.request.count();
         let client_host = self.request.client_host();

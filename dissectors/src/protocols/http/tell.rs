@@ -1,8 +1,9 @@
 //! What heads say: the fields, and nothing that could hold a credential.
 
 use super::{AUTHENTICATE, AUTHORIZATION, HOST, POWERED_BY, REALM, SERVER, USER_AGENT};
+use crate::authorization::{self, Challenge};
 use crate::dissector::Side;
-use crate::head::{self, Head, Part};
+use crate::head::{self, Head};
 use crate::observation::Value;
 use crate::out::Out;
 use smallvec::SmallVec;
@@ -40,22 +41,22 @@ fn challenges(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
     let mut schemes = SmallVec::<[u8; 64]>::new();
     let mut realms = 0;
     for value in head.values("www-authenticate") {
-        for part in head::challenges(&value) {
-            match part {
-                Part::Scheme(scheme) => {
-                    let separator: &[u8] = if schemes.is_empty() { b"" } else { b", " };
-                    schemes.extend_from_slice(separator);
-                    schemes.extend(scheme.iter().map(u8::to_ascii_lowercase));
-                }
-                Part::Parameter(name, realm) if realms < MOST_REALMS && name.eq_ignore_ascii_case(b"realm") => {
-                    realms = realms.saturating_add(1);
-                    out.text(side, None, &REALM, &realm);
-                }
-                Part::Parameter(..) => {}
+        for Challenge { scheme, realm, .. } in authorization::challenges(&value) {
+            let separator: &[u8] = if schemes.is_empty() { b"" } else { b", " };
+            schemes.extend_from_slice(separator);
+            schemes.extend(scheme.iter().map(u8::to_ascii_lowercase));
+            if let Some(realm) = realm.filter(|_| realms < MOST_REALMS) {
+                realms = realms.saturating_add(1);
+                out.text(side, None, &REALM, &realm);
             }
         }
     }
     out.text(side, None, &AUTHENTICATE, &schemes);
+}
+
+/// Whether a response says that the login before failed by its nonce alone.
+pub(super) fn is_stale(head: &Head<'_>) -> bool {
+    head.values("www-authenticate").any(|value| authorization::challenges(&value).iter().any(|one| one.is_stale))
 }
 
 /// The scheme by its name in the list, which is all that is kept: some send a bare secret where the scheme should stand.
