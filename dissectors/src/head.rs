@@ -265,7 +265,8 @@ pub(crate) fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> 
     Some((before, after.get(1..)?))
 }
 
-fn split_at_last(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+/// What stands before and behind the last separator.
+pub(crate) fn split_at_last(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = bytes.split_at_checked(memchr::memrchr(separator, bytes)?)?;
     Some((before, after.get(1..)?))
 }

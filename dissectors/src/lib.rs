@@ -14,6 +14,7 @@
     )
 )]
 
+mod authorization;
 pub mod bounded;
 pub mod certificate;
 mod challenge;
@@ -24,11 +25,13 @@ mod field;
 mod head;
 mod hex;
 pub mod image;
+pub mod login;
 mod names;
 pub mod observation;
 pub mod out;
 pub mod packet;
 mod pending;
+pub mod proof;
 pub mod protocols;
 pub mod reader;
 #[cfg(test)]
@@ -45,9 +48,11 @@ pub use dissector::{
 pub use expected::Expected;
 pub use hex::hex;
 pub use image::Image;
+pub use login::{Laxity, Login};
 pub use observation::{Evidence, Fact, Host, Mac, Observation, Place, Subject, Value};
 pub use out::{Action, Count, Mark, Out, PackedCount, Scene, Told, Words};
 pub use packet::Packet;
+pub use proof::{Exposure, Proof};
 pub use reader::{Reader, Stop};
 pub use secret::Secret;
 pub use time::Timestamp;

@@ -4,12 +4,15 @@ use crate::bounded::GOLDEN;
 use crate::certificate::Certificate;
 use crate::field::Field;
 use crate::image::Image;
+use crate::login::Laxity;
+use crate::proof::{Exposure, Proof};
 use crate::side::Direction;
 use crate::time::Timestamp;
 use arrayvec::{ArrayString, ArrayVec};
 use compact_str::{CompactString, ToCompactString};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// One new fact. Owns its values; moves to the inventory.
 #[derive(Clone, Debug, PartialEq)]
@@ -360,6 +363,11 @@ pub enum Fact {
     Control(Box<Control>),
     /// Conversations that nobody answered, summed by source. The subject is the source.
     Attempts(Box<Attempts>),
+    /// A login, or how often one was repeated. The subject is the server and its child.
+    Credential(Box<Credential>),
+    /// Something that should have asked for a login, or should never have crossed the wire. The subject is the server and
+    /// its child.
+    Lax(Box<Lax>),
 }
 
 /// The version of what protects a conversation.
@@ -519,6 +527,46 @@ impl fmt::Display for Operation {
     }
 }
 
+/// A login with its outcome, told once an hour of packet time with what proves its password; then its repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Who logs in.
+    pub client: Host,
+    /// The server's port.
+    pub server_port: u16,
+    /// How, by the name in the tables.
+    pub scheme: &'static str,
+    /// The user name, its front if it is too long.
+    pub username: Option<CompactString>,
+    /// What is logged in to, by its own name.
+    pub realm: Option<CompactString>,
+    /// What the server made of it; never unanswered.
+    pub outcome: Outcome,
+    /// Whether nobody but the two could read it, if this capture held no keys.
+    pub encrypted: bool,
+    /// What those who listened have.
+    pub exposure: Option<Exposure>,
+    /// What proves the password; `None` of a login that was refused, and of repeats.
+    pub proof: Option<Arc<Proof>>,
+    /// How many in this window: 1, or so many repeats.
+    pub count: u64,
+    /// Where the first of them stands: what repeats are of.
+    pub told: Place,
+}
+
+/// Something open that should be closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lax {
+    /// To whom, or from whom.
+    pub client: Host,
+    /// The server's port.
+    pub server_port: u16,
+    /// What kind of openness it is.
+    pub laxity: Laxity,
+    /// What was open: `live video`, `restart`, `private key`.
+    pub what: &'static str,
+}
+
 /// Where a fact can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -532,6 +580,13 @@ pub struct Evidence {
     pub protocol: &'static str,
     /// The conversation.
     pub flow: FlowId,
+}
+
+impl Evidence {
+    /// The frame alone.
+    pub fn place(&self) -> Place {
+        Place { time: self.time, capture: self.capture, frame: self.frame }
+    }
 }
 
 /// A display filter of Wireshark that selects exactly this frame: by its number, or by its time where it has none; and by

@@ -8,9 +8,10 @@ use crate::certificate::Certificate;
 use crate::expected::{Announced, Expectations, Expected};
 use crate::field::Field;
 use crate::image::Image;
+use crate::login::{Heard, Laxity, Login, Logins, News};
 use crate::observation::{
-    Binding, Category, Channel, Child, ChildProof, Evidence, Fact, FlowId, Host, Mac, Observation, Operation, Outcome,
-    Place, Subject, Transport, Value,
+    Binding, Category, Channel, Child, ChildProof, Credential, Evidence, Fact, FlowId, Host, Lax, Mac, Observation,
+    Operation, Outcome, Place, Subject, Transport, Value,
 };
 use crate::side::{Direction, Side, Sides};
 use crate::time::Timestamp;
@@ -221,6 +222,7 @@ enum About {
     Certificate(u64),
     /// A hash of the client.
     Channel(u64),
+    Lax(Laxity, &'static str),
 }
 
 struct Known {
@@ -271,6 +273,9 @@ enum Entry {
     Repeated { slot: u32, evidence: Evidence },
     Flapped { slot: u32 },
     Expected(Announced),
+    FreshLogin(Box<Heard>),
+    RenewedLogin { slot: u32, evidence: Evidence },
+    RepeatedLogin { slot: u32, evidence: Evidence },
 }
 
 /// A message to count when it is whole.
@@ -292,6 +297,9 @@ pub struct Told {
     /// Seeded at random, so that nobody can make all keys collide; what is told, and in which order, does not depend on it.
     hasher: RandomState,
     flaps: u64,
+    /// Nearly no lane hears any.
+    logins: Option<Box<Logins>>,
+    most_logins: usize,
     /// The frame in which the message was whole, and its time.
     place: Place,
     journal: Vec<Entry>,
@@ -317,6 +325,9 @@ pub struct Losses {
 }
 
 impl Told {
+    /// As many logins are remembered however small the lane is.
+    const FEWEST_LOGINS: usize = 16;
+
     /// Knows nothing yet, and remembers at most `cap` properties; what is forgotten is told again when it is seen.
     pub fn new(cap: usize) -> Self {
         Self {
@@ -324,6 +335,8 @@ impl Told {
             expectations: Expectations::new(),
             hasher: RandomState::default(),
             flaps: 0,
+            logins: None,
+            most_logins: cap.div_ceil(8).max(Self::FEWEST_LOGINS),
             place: Place::default(),
             journal: Vec::new(),
             newcomers: Vec::new(),
@@ -394,6 +407,9 @@ impl Told {
     /// Tells how often known properties were told again since the last call.
     pub fn tell_repeats(&mut self) {
         self.ready.extend(self.known.iter_mut().filter_map(Known::repeats));
+        if let Some(logins) = &mut self.logins {
+            self.ready.extend(logins.repeats());
+        }
     }
 
     /// How often a value was told that another has replaced within the last minute.
@@ -408,7 +424,7 @@ impl Told {
 
     /// How many properties were forgotten because there were too many.
     pub fn forgotten(&self) -> u64 {
-        self.known.evicted()
+        self.known.evicted().saturating_add(self.logins.as_ref().map_or(0, |logins| logins.forgotten()))
     }
 
     /// What a conversation that begins was announced to speak, and which side serves it.
@@ -429,6 +445,7 @@ impl Told {
     /// Puts the journal into effect. Slots named by the journal hold only until something is inserted: newcomers last.
     fn settle(&mut self) {
         let mut newcomers = std::mem::take(&mut self.newcomers);
+        let mut fresh_logins = Vec::new();
         for entry in self.journal.drain(..) {
             match entry {
                 Entry::Observation(observation) => self.ready.push(observation),
@@ -450,6 +467,18 @@ impl Told {
                     self.known.touch(slot, |_| 1);
                     self.flaps = self.flaps.saturating_add(1);
                 }
+                Entry::FreshLogin(heard) => fresh_logins.push(heard),
+                Entry::RenewedLogin { slot, evidence } => {
+                    self.logins.iter_mut().for_each(|logins| logins.renew(slot, evidence, &mut self.ready));
+                }
+                Entry::RepeatedLogin { slot, evidence } => {
+                    self.logins.iter_mut().for_each(|logins| logins.repeat(slot, evidence));
+                }
+            }
+        }
+        if let Some(logins) = &mut self.logins {
+            for heard in fresh_logins {
+                logins.remember(*heard, &mut self.ready);
             }
         }
         for known in newcomers.drain(..) {
@@ -668,6 +697,61 @@ impl<'a> Out<'a> {
         self.place().time.hour().nanos().unsigned_abs()
     }
 
+    /// A login whose outcome is known now, or will not be known any more; its request stands at `place`. Told once an hour,
+    /// then counted. Of one that was refused the password is forgotten at once.
+    ///
+    /// A protocol that keeps its requests in a `Pending` gives the login there (`Request::login`), and need not call this
+    /// where its answers go through `Waiting::answered`.
+    #[cold]
+    pub fn login(&mut self, login: Login, outcome: Outcome, place: Place) {
+        let Login { server, child, scheme, username, realm, proof, encrypted } = login;
+        let outcome = if outcome == Outcome::Unanswered { Outcome::Unknown } else { outcome };
+        let text = |bytes: Box<[u8]>| match Value::text(&bytes) {
+            Value::Text(text) => text,
+            Value::Integer(_) => CompactString::default(),
+        };
+        let subject = Subject { host: self.host(server), child };
+        let mut credential = Credential {
+            client: self.host(server.other()),
+            server_port: self.port(server),
+            scheme,
+            username: username.map(text),
+            realm: realm.map(text),
+            outcome,
+            encrypted,
+            exposure: proof.exposure(),
+            proof: None,
+            count: 1,
+            told: place,
+        };
+        let evidence = self.scene.evidence(server.other(), place);
+        let Told { logins, most_logins, hasher, .. } = self.told;
+        let logins = logins.get_or_insert_with(|| Box::new(Logins::new(*most_logins, hasher)));
+        let news = match logins.judge(&subject, &credential, &proof, place.time) {
+            News::Fresh(heard) => Entry::FreshLogin(heard),
+            News::Renewed(slot) => Entry::RenewedLogin { slot, evidence },
+            News::Repeated(slot) => {
+                self.told.journal.push(Entry::RepeatedLogin { slot, evidence });
+                return;
+            }
+        };
+        credential.proof = (outcome != Outcome::Rejected).then_some(proof);
+        let (time, fact) = (self.told.place.time, Fact::Credential(Box::new(credential)));
+        self.told.journal.push(news);
+        self.told.journal.push(Entry::Observation(Observation { time, subject, fact, evidence }));
+    }
+
+    /// The device on a side, or its child, let something happen without any login, or a key of it crossed the wire: `what`
+    /// says in a few words of a fixed list what it was.
+    #[cold]
+    pub fn lax(&mut self, server: Side, child: Option<&Child>, laxity: Laxity, what: &'static str) {
+        let (subject, server_port) = (Subject { host: self.host(server), child: child.cloned() }, self.port(server));
+        let client = self.host(server.other());
+        self.once((subject, server_port), About::Lax(laxity, what), None, 0, || {
+            Fact::Lax(Box::new(Lax { client, server_port, laxity, what }))
+        });
+    }
+
     /// The device or its child, and the port of the service that it is; 0 for a client.
     fn subject(&self, whom: Whom, child: Option<&Child>) -> (Subject, u16) {
         let (host, port) = match whom {
@@ -882,6 +966,86 @@ mod tests {
         assert_eq!(desk.told.flaps(), 0);
         desk.out(121, Side::B).numbered(Side::B, None, (&NAME, 128), "three");
         assert_eq!(desk.told(), ["120: 2 more", "121: three"]);
+    }
+
+    /// A login of user `a` at a second; what is told then.
+    fn login(desk: &mut Desk, second: i64, password: &[u8], outcome: Outcome) -> Vec<(u64, bool, i64)> {
+        let mut out = desk.out(second, Side::B);
+        let place = out.place();
+        out.login(a_login(password), outcome, place);
+        desk.told.commit(&mut Nobody);
+        told_logins(desk)
+    }
+
+    fn a_login(password: &[u8]) -> Login {
+        let proof = std::sync::Arc::new(crate::proof::Proof::clear(password));
+        let username = Some(Box::from(*b"a"));
+        Login { server: Side::B, child: None, scheme: "basic", username, realm: None, proof, encrypted: false }
+    }
+
+    /// Count, whether there is a proof, and the second of the first.
+    fn told_logins(desk: &mut Desk) -> Vec<(u64, bool, i64)> {
+        let told = desk.told.ready().drain(..).filter_map(|observation| match observation.fact {
+            Fact::Credential(login) => {
+                Some((login.count, login.proof.is_some(), login.told.time.nanos() / 1_000_000_000))
+            }
+            _ => None,
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_login_is_told_once_an_hour_and_counted_between() {
+        let mut desk = Desk::new();
+        assert_eq!(login(&mut desk, 0, b"x", Outcome::Accepted), [(1, true, 0)]);
+        assert_eq!(login(&mut desk, 1, b"x", Outcome::Accepted), []);
+        assert_eq!(login(&mut desk, 2, b"y", Outcome::Accepted), [(1, true, 2)], "another password");
+        assert_eq!(login(&mut desk, 3, b"x", Outcome::Accepted), []);
+        assert_eq!(login(&mut desk, 3600, b"x", Outcome::Accepted), [(2, false, 0), (1, true, 3600)]);
+        login(&mut desk, 3601, b"x", Outcome::Accepted);
+        desk.told.tell_repeats();
+        assert_eq!(told_logins(&mut desk), [(1, false, 3600)]);
+    }
+
+    #[test]
+    fn a_refused_password_is_forgotten_at_once() {
+        let mut desk = Desk::new();
+        assert_eq!(login(&mut desk, 0, b"x", Outcome::Rejected), [(1, false, 0)]);
+        assert_eq!(login(&mut desk, 1, b"y", Outcome::Rejected), [], "guesses are counted, not kept");
+        assert_eq!(login(&mut desk, 2, b"x", Outcome::Unanswered), [(1, true, 2)]);
+    }
+
+    #[test]
+    fn a_login_that_is_rolled_back_was_never_heard() {
+        let mut desk = Desk::new();
+        for _ in 0..2 {
+            let mut out = desk.out(0, Side::B);
+            let place = out.place();
+            out.login(a_login(b"x"), Outcome::Accepted, place);
+            desk.told.roll_back();
+        }
+        assert_eq!(login(&mut desk, 1, b"x", Outcome::Accepted), [(1, true, 1)]);
+    }
+
+    #[test]
+    fn a_flood_of_logins_is_bounded_and_what_goes_is_told_first() {
+        let mut desk = Desk::new();
+        login(&mut desk, 0, b"x", Outcome::Accepted);
+        login(&mut desk, 1, b"x", Outcome::Accepted);
+        let told: Vec<_> =
+            (0..1000_u32).flat_map(|guess| login(&mut desk, 2, &guess.to_be_bytes(), Outcome::Unknown)).collect();
+        assert_eq!(told.len(), 1001);
+        assert_eq!(told.iter().filter(|told| **told == (1, false, 0)).count(), 1);
+        assert!(desk.told.forgotten() > 900);
+    }
+
+    #[test]
+    fn what_stands_open_is_told_once() {
+        let mut desk = Desk::new();
+        for (what, told) in [("live video", 1), ("live video", 0), ("restart", 1)] {
+            desk.out(0, Side::B).lax(Side::B, None, Laxity::NoLogin, what);
+            assert_eq!(desk.told().len(), told, "{what}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the first whose patience ends, by packet time alone. What answers what is for the protocol to say.
 
 use crate::dissector::Ending;
+use crate::login::Login;
 use crate::observation::{Category, Outcome, Place};
 use crate::out::{Action, Count, Out, Words};
 use crate::side::Side;
@@ -47,6 +48,11 @@ pub(crate) trait Request {
 
     /// The host name that who asks gave itself.
     fn client_host(&self) -> Option<Box<str>> {
+        None
+    }
+
+    /// The login that it bears: told with the outcome of the request.
+    fn login(&self) -> Option<Login> {
         None
     }
 }
@@ -240,6 +246,9 @@ impl<R: Request> Waiting<R> {
 
     /// It was answered, and of each of the things that it does, counted from 0, the answer says what became of it.
     pub(crate) fn ended(&self, end: impl Fn(usize) -> (Outcome, Option<Words>), out: &mut Out<'_>) {
+        if let Some(login) = self.request.login() {
+            out.login(login, end(0).0, self.place);
+        }
         for at in 0_usize.. {
             let Some(command) = self.request.command_at(at) else { return };
             let (outcome, reason) = self.request.ending_at(at).unwrap_or_else(|| end(at));

@@ -2,8 +2,9 @@
 
 use crate::certificate::Certificate;
 use crate::dissector::{Dissector, Ending, Next, Protocol, Side, Sides};
-use crate::observation::{Address, Channel, Context, Fact, Host, Observation, Place, Transport};
+use crate::observation::{Address, Channel, Context, Credential, Fact, Host, Lax, Observation, Place, Transport};
 use crate::out::{Action, Count, Mark, Out, Scene, Tallies, Told};
+use crate::proof::Exposure;
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use std::net::{IpAddr, Ipv4Addr};
@@ -220,8 +221,27 @@ fn line_of(observation: &Observation) -> String {
             let client = client.address;
             format!("{client} to {address}:{port}: {version} {cipher} {name} {alpn}, certificate {visible:?}")
         }
+        Fact::Credential(login) => line_of_login(login, &format!("{address}{child}")),
+        Fact::Lax(lax) => {
+            let Lax { client, laxity, what, .. } = lax.as_ref();
+            format!("{address}{child} is lax to {}: {laxity:?}, {what}", client.address)
+        }
         other => format!("{address}{child} {other:?}"),
     }
+}
+
+/// `10.0.0.1 logs in to 10.0.0.2 by basic as admin in Camera, accepted, cleartext (frame 3)`.
+fn line_of_login(login: &Credential, server: &str) -> String {
+    let Credential { client, scheme, username, realm, outcome, exposure, count, told, .. } = login;
+    let username = username.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+    let realm = realm.as_ref().map(|realm| format!(" in {realm}")).unwrap_or_default();
+    let exposure = exposure.map_or("hidden", Exposure::name);
+    let (address, outcome, frame) = (client.address, outcome.name(), told.frame.expect("frames are numbered"));
+    let again = if login.proof.is_none() && *count > 0 && outcome != "rejected" { " again" } else { "" };
+    let times = if *count > 1 { format!(" {count} times") } else { String::new() };
+    format!(
+        "{address} logs in{again} to {server} by {scheme}{username}{realm}, {outcome}, {exposure} (frame {frame}){times}"
+    )
 }
 
 impl Tallies for Story {

@@ -8,6 +8,21 @@ use zeroize::Zeroizing;
 ///
 /// It cannot be printed (its `Debug` says only that it is there), has no `Display`, no `Clone` and no serialisation,
 /// compares in constant time, and wipes its memory when it goes. It is sized once, so no growing buffer leaves copies.
+///
+/// ```compile_fail
+/// let secret = dissectors::Secret::new(b"password");
+/// println!("{secret}");
+/// ```
+///
+/// ```compile_fail
+/// let secret = dissectors::Secret::new(b"password");
+/// let copy = secret.clone();
+/// ```
+///
+/// ```compile_fail
+/// fn can_be_written<T: serde::Serialize>(_: &T) {}
+/// can_be_written(&dissectors::Secret::new(b"password"));
+/// ```
 pub struct Secret(Zeroizing<Box<[u8]>>);
 
 impl Secret {
@@ -19,6 +34,11 @@ impl Secret {
     /// Whether this is `candidate`, in a time that depends on lengths alone.
     pub fn is(&self, candidate: &[u8]) -> bool {
         self.0.ct_eq(candidate).into()
+    }
+
+    /// The bytes themselves, for those who judge or hash them on the spot. They are copied nowhere.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
     }
 
     /// How many bytes it has.

@@ -208,6 +208,7 @@ impl Inventory {
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
             Fact::Control(control) => self.control(&subject, &control, evidence),
             Fact::Attempts(attempts) => self.attempted(subject.host, &attempts, evidence),
+            Fact::Credential(_) | Fact::Lax(_) => {}
         }
     }
 

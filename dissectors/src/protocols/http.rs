@@ -1,13 +1,15 @@
 //! HTTP/1 tells what a server and its pages call themselves, which program asks, and how one logs in.
 //!
 //! RFC 9110 (what messages mean) and RFC 9112 (how they stand on a connection). Read: heads, the ends of bodies by
-//! length, chunks or close, the titles of HTML pages. Skipped on purpose: what bodies say, targets, and every credential:
-//! of Authorization nothing is kept but a scheme's name out of a list. HTTP/2 is only met at its preface; what follows
+//! length, chunks or close, the titles of HTML pages, logins in Authorization or in targets, told when they are answered.
+//! Skipped on purpose: what bodies say, and all else of targets. HTTP/2 is only met at its preface; what follows
 //! 101 or a tunnel's 200 is another protocol.
 
+use crate::authorization;
 use crate::dialect::{Fit, LONGEST_LINE};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
+use crate::login::Login;
 use crate::observation::Operation;
 use crate::out::{Count, Mark, Out};
 use crate::pending::{Pending, Request, Waiting};
@@ -91,6 +93,8 @@ enum Look {
 struct Asked {
     asker: Side,
     operation: Operation,
+    /// In a box, because nearly none has any.
+    login: Option<Box<Login>>,
 }
 
 impl Dissector for Http {
@@ -167,9 +171,10 @@ impl Http {
     ) -> Result<Next, Stop> {
         let body = Body::of_request(head)?;
         let operation = DIALECT.operation(method);
+        let login = login(side.other(), method, target, head, body);
 
         let next = self.halves.of_mut(side).begin(body, Look::Progress);
-        self.pending.push(Asked { asker: side, operation: operation.clone() }, true, out);
+        self.pending.push(Asked { asker: side, operation: operation.clone(), login }, true, out);
         out.server(side.other());
         out.count(count(side, Direction::Request, operation, Mark::Plain));
         tell::request(side, target, head, out);
@@ -185,7 +190,10 @@ impl Http {
         let look = if has_title(code, body, head) { Look::Title(Title::new()) } else { Look::Nobody };
 
         if let Some(at) = pair.filter(|_| !is_interim(code)) {
-            self.pending.take(at);
+            let asked = self.pending.take(at);
+            if let Some((asked, login)) = asked.as_ref().and_then(|asked| Some((asked, asked.request.login()?))) {
+                out.login(login, authorization::outcome(code, tell::is_stale(head)), asked.place());
+            }
         }
         self.pending.give_up(out.place().time, out);
         let next = self.halves.of_mut(side).begin(body, look);
@@ -272,6 +280,18 @@ impl Request for Asked {
     fn count(&self) -> Count {
         count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain)
     }
+
+    fn login(&self) -> Option<Login> {
+        self.login.as_deref().cloned()
+    }
+}
+
+/// The login that a request bears: in its head, or else in its target.
+fn login(server: Side, method: &[u8], target: &[u8], head: &Head<'_>, body: Body) -> Option<Box<Login>> {
+    let header = head.value("authorization");
+    let of_header = header.and_then(|value| authorization::credentials(&value, method, body != Body::Nothing));
+    let found = of_header.or_else(|| authorization::url(target))?;
+    Some(Box::new(found.login(server)))
 }
 
 fn preface(side: Side, out: &mut Out<'_>) -> Next {

@@ -1,6 +1,6 @@
 //! Captures in, observations out.
 
-use dissectors::observation::{Activity, Control, Fact, Traffic};
+use dissectors::observation::{Activity, Control, Credential, Fact, Traffic};
 use dissectors::{Observation, Subject, Timestamp};
 use etherparse::{Ethernet2Header, PacketBuilder, PacketBuilderStep, TcpHeader};
 use fingerprints::inventory::Names;
@@ -105,6 +105,10 @@ fn line_of(observation: &Observation) -> String {
             format!("{whom} {operation} {target} {value:?} {outcome:?} {client:?}: {count}")
         }
         Fact::Attempts(attempts) => format!("{whom} attempts {}", attempts.flows),
+        Fact::Credential(login) => {
+            let Credential { client, scheme, username, realm, outcome, exposure, count, .. } = login.as_ref();
+            format!("{whom} login {scheme} {username:?} {realm:?} {outcome:?} {exposure:?} {client:?}: {count}")
+        }
         fact => format!("{whom} {fact:?}"),
     }
 }

@@ -72,6 +72,52 @@ fn nothing_of_a_credential_is_told() {
     }
 }
 
+/// What answers of these statuses make of a login.
+fn logins(authorization: &str, target: &str, answers: &[&str]) -> Vec<String> {
+    let request = format!("GET {target} HTTP/1.1\r\n{authorization}\r\n\r\n");
+    let mut rig = Rig::tcp(&HTTP);
+    for answer in answers {
+        rig.segment(Side::A, request.as_bytes());
+        rig.segment(Side::B, format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    }
+    rig.finish(Ending::Unseen);
+    rig.story().into_iter().filter(|line| line.contains("logs in")).collect()
+}
+
+#[test]
+fn a_login_is_told_with_what_the_answer_makes_of_it() {
+    let basic = "Authorization: Basic YWRtaW46YTpi";
+    let digest = "Authorization: Digest username=\"admin\", realm=\"r, s\", nonce=\"n\", uri=\"/\", \
+                  response=\"8ca523f5e9506fed4657c9700eebdbec\"";
+    let stale = "401 x\r\nWWW-Authenticate: Basic realm=\"r\"\r\nWWW-Authenticate: Digest nonce=\"m\", stale=true";
+    for (authorization, target, answer, told) in [
+        (basic, "/", "200 OK", "by basic as admin, accepted, cleartext"),
+        (basic, "/", "100 x\r\n\r\nHTTP/1.1 200 OK", "by basic as admin, accepted, cleartext"),
+        (basic, "/", "401 x", "by basic as admin, rejected, cleartext"),
+        (basic, "/", "403 x", "by basic as admin, unknown, cleartext"),
+        (digest, "/", "304 x", "by digest_md5 as admin in r, s, accepted, hash"),
+        (digest, "/", stale, "by digest_md5 as admin in r, s, unknown, hash"),
+        ("A: b", "/a?user=u&pwd=p", "200 OK", "by url as u, accepted, cleartext"),
+    ] {
+        let expected = format!("10.0.0.1 logs in to 10.0.0.2 {told} (frame 1)");
+        assert_eq!(logins(authorization, target, &[answer]), [expected], "{answer}");
+    }
+}
+
+#[test]
+fn a_login_that_is_not_answered_is_told_all_the_same() {
+    let mut rig = Rig::tcp(&HTTP);
+    rig.segment(Side::A, b"GET / HTTP/1.1\r\nAuthorization: Basic YTpi\r\n\r\n");
+    let told = rig.wait(31).story();
+    assert!(told.iter().any(|line| line.ends_with("by basic as a, unknown, cleartext (frame 1)")), "{told:?}");
+}
+
+#[test]
+fn the_same_login_is_told_once_and_counted() {
+    assert_eq!(logins("Authorization: Basic YTpi", "/", &["200 OK"; 5]).len(), 1);
+    assert_eq!(logins("Authorization: Basic YTpi", "/", &["200 OK", "401 x", "200 OK"]).len(), 2);
+}
+
 #[test]
 fn a_host_is_named_only_where_it_is_the_server() {
     let asked = |target: &str, host: &str| {
