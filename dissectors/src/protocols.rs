@@ -4,13 +4,16 @@ use crate::dissector::{Field, Protocol};
 
 mod arp;
 mod bacnet;
+mod dhcp;
 mod http;
+mod lldp;
 mod modbus;
 mod ssh;
 mod tls;
 
 /// Every protocol, in the order in which they are asked when no port hints at one: the strictest structure first.
-pub static ALL: &[&Protocol] = &[&arp::ARP, &bacnet::BACNET, &modbus::MODBUS, &tls::TLS, &ssh::SSH, &http::HTTP];
+pub static ALL: &[&Protocol] =
+    &[&arp::ARP, &lldp::LLDP, &dhcp::DHCP, &bacnet::BACNET, &modbus::MODBUS, &tls::TLS, &ssh::SSH, &http::HTTP];
 
 /// What messages of a protocol carry and what is told as a protocol of its own: the carrier's name, then theirs.
 pub static CARRIED: &[(&str, &str)] = &[("modbus", modbus::UMAS), ("modbus", modbus::UMAS_SIGNED)];
