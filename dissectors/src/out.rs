@@ -631,9 +631,10 @@ impl<'a> Out<'a> {
         });
     }
 
-    /// Text that a device, or its child, says of itself; an empty one says nothing.
+    /// Text that a device, or its child, says of itself; an empty one says nothing, nor do zeros that fill it up.
     pub fn text(&mut self, whom: impl Into<Whom>, child: Option<&Child>, field: &'static Field, text: &[u8]) {
-        let text = text.trim_ascii();
+        let letters = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
+        let text = text.get(..letters).unwrap_or_default().trim_ascii();
         if !text.is_empty() {
             let front = text.get(..Value::LONGEST).unwrap_or(text);
             self.attribute(whom, child, field, front, || Value::text(text));

@@ -4,8 +4,10 @@ use crate::dissector::{Field, Protocol};
 
 mod arp;
 mod bacnet;
+mod dhcp;
 mod dnp3;
 mod http;
+mod lldp;
 mod modbus;
 mod rtcp;
 mod rtp;
@@ -16,6 +18,8 @@ mod tls;
 /// Every protocol, in the order in which they are asked when no port hints at one: the strictest structure first.
 pub static ALL: &[&Protocol] = &[
     &arp::ARP,
+    &lldp::LLDP,
+    &dhcp::DHCP,
     &bacnet::BACNET,
     &dnp3::DNP3,
     &modbus::MODBUS,

@@ -33,6 +33,11 @@ impl Rig {
         Self::on(protocol, Transport::Udp)
     }
 
+    /// Frames without IP.
+    pub(crate) fn ethernet(protocol: &'static Protocol) -> Self {
+        Self::on(protocol, Transport::Ethernet)
+    }
+
     fn on(protocol: &'static Protocol, transport: Transport) -> Self {
         let host = |last| Host {
             context: Context::default(),

@@ -924,6 +924,41 @@ def servers(stem):
     return [path]
 
 
+@case("lldp/neighbours")
+def neighbours(stem):
+    """Two devices tell who they are: one with a name and an address, one as its kernel describes it."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        switch = lab.host("switch", "00:90:e8:11:22:33", "10.20.0.2")
+        plc = lab.host("plc", "00:80:f4:12:34:56", "10.20.0.10")
+        Path(folder).chmod(0o777)  # its sockets are those of a user of its own
+        with lab.capture(path, "ether proto 0x88cc"):
+            for host, name, description in [(switch, "hall-3-switch", "Lab switch LS-8, firmware 2.4.1"), (plc, "press-7", "Lab PLC")]:
+                socket = f"{folder}/{name}"
+                host.start("lldpd", "-d", "-u", socket, "-I", "eth0", "-M", "4", "-i", "-S", description)
+                time.sleep(1)
+                host.run("lldpcli", "-u", socket, "configure", "system", "hostname", name)
+            time.sleep(8)
+    return [path]
+
+
+@case("dhcp/lease")
+def lease(stem):
+    """A controller and a panel ask for addresses and get them; one gives its name and what it is."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        server = lab.host("server", "00:14:22:aa:10:01", "10.20.0.1")
+        plc = lab.host("plc", "00:80:f4:12:34:56", "10.20.0.200")
+        panel = lab.host("panel", "00:30:de:40:10:31", "10.20.0.201")
+        server.start("dnsmasq", "-d", "-C", "/dev/null", "-p", "0", "-i", "eth0", "-F", "10.20.0.100,10.20.0.120,1h", "-l",
+                     f"{folder}/leases", "--dhcp-authoritative")
+        server.wait_for(67, "udp")
+        with lab.capture(path):
+            for host, *told in [(plc, "-x", "hostname:press-7", "-V", "LabPLC v3"), (panel, "-x", "hostname:panel-2")]:
+                host.run("udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s", "/bin/true", *told)
+    return [path]
+
+
 @case("formats")
 def formats(folder):
     """One short session in every file format; the packets are the same in each."""

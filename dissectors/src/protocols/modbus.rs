@@ -346,7 +346,7 @@ impl Conversation {
             && !self.transfers(side, adu, waiting.place(), out)
         {
             match outcome(exception) {
-                Outcome::Rejected => waiting.refused(exception.map(reason), out),
+                Outcome::Rejected => waiting.refused(exception.map(reason).as_ref(), out),
                 outcome => waiting.answered(outcome, out),
             }
         }
