@@ -60,7 +60,9 @@ fn every_fact_is_told_or_known_to_be_missing() {
     let Some(folder) = public_captures() else { return };
     let table = std::fs::read_to_string(folder.join("FACTS.md")).expect("the facts stand beside the captures");
     let all: Vec<Seen> = table.lines().filter_map(Seen::of).collect();
-    let ours = |seen: &&Seen| ["modbus/", "bacnet/", "dnp3/", "rtsp/"].iter().any(|protocol| seen.capture.starts_with(protocol));
+    let ours = |seen: &&Seen| {
+        ["modbus/", "bacnet/", "dnp3/", "rtsp/"].iter().any(|protocol| seen.capture.starts_with(protocol))
+    };
     let ours: Vec<&Seen> = all.iter().filter(ours).collect();
     assert!(ours.len() >= 20, "{} facts", ours.len());
     let mut readings: BTreeMap<&str, Told> = BTreeMap::new();
