@@ -93,7 +93,7 @@ impl Expectations {
         &mut self,
         transport: Transport,
         hosts: &Sides<Host>,
-        ports: &Sides<u16>,
+        ports: Sides<u16>,
         hasher: &impl BuildHasher,
     ) -> Option<(&'static str, Side)> {
         Side::BOTH.into_iter().find_map(|server| {
@@ -135,7 +135,7 @@ mod tests {
         expectations.add(Announced::new(expected(5000, Some(6000)), &hosts), &hasher);
         expectations.add(Announced::new(expected(5001, None), &hosts), &hasher);
         let mut find = |a, b, ports: (u16, u16), transport| {
-            expectations.find(transport, &Sides::new(host(a), host(b)), &Sides::new(ports.0, ports.1), &hasher)
+            expectations.find(transport, &Sides::new(host(a), host(b)), Sides::new(ports.0, ports.1), &hasher)
         };
         let udp = Transport::Udp;
         assert_eq!(find(1, 2, (5000, 6000), udp), Some(("rtp", Side::B)));
@@ -156,7 +156,7 @@ mod tests {
             expectations.add(Announced::new(expected(5000, Some(server_port)), &hosts), &hasher);
         }
         let mut find = |ports: (u16, u16)| {
-            expectations.find(Transport::Udp, &hosts, &Sides::new(ports.0, ports.1), &hasher).is_some()
+            expectations.find(Transport::Udp, &hosts, Sides::new(ports.0, ports.1), &hasher).is_some()
         };
         assert_eq!((find((5000, 6000)), find((5000, 7000))), (false, true));
         for port in 0..2_000 {

@@ -434,7 +434,7 @@ impl Told {
             return None;
         }
         let scene = scene();
-        self.expectations.find(scene.transport, &scene.hosts, &scene.ports, &self.hasher)
+        self.expectations.find(scene.transport, &scene.hosts, scene.ports, &self.hasher)
     }
 
     /// How many announced conversations were forgotten because there were too many.

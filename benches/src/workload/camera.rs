@@ -46,7 +46,7 @@ impl Watched {
             connection: Connection::new(recorder(port), camera(RTSP_PORT), random),
             beside,
             stream: Stream::new(random),
-            is_aligned: number % 6 != 0,
+            is_aligned: !number.is_multiple_of(6),
             pending: Vec::new(),
             segments: 0,
         }

@@ -183,7 +183,7 @@ impl Rtsp {
     fn frame(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let half = self.halves.of_mut(side);
         let mut header = half.header.clone();
-        while !header.is_full() && !(reader.is_open() && reader.is_empty()) {
+        while !(header.is_full() || reader.is_open() && reader.is_empty()) {
             header.push(reader.u8()?);
         }
         let Ok([_, channel, high, low]) = header.clone().into_inner() else {

@@ -59,9 +59,9 @@ impl<'a> Control<'a> {
         let bytes = item.bytes;
         let (order, status) = match (block.kind.group, block.kind.variation) {
             (objects::BINARY_COMMAND, 1 | 2) => {
-                let [code, count, on @ .., status] = *bytes.first_chunk::<11>()?;
-                let [a, b, c, d, e, f, g, h] = on;
-                let (on, off) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+                let [code, count, times @ .., status] = *bytes.first_chunk::<11>()?;
+                let on = times.first_chunk().map(|time| u32::from_le_bytes(*time))?;
+                let off = times.last_chunk().map(|time| u32::from_le_bytes(*time))?;
                 (Order::Relay(Relay { code, count, on, off }), status)
             }
             (objects::ANALOG_COMMAND, variation) => {

@@ -93,7 +93,6 @@ fn write(turn: Turn, block: &Block<'_>, known: &Known, out: &Out<'_>) -> Option<
         objects::DEADBAND => Some(Deed::new(Category::Config, points(block), deadband(block))),
         objects::INDICATIONS => indication(block),
         objects::FILE => None,
-        objects::TERMINAL_OUTPUT => Some(Deed::new(Category::Write, points(block), None)),
         objects::BINARY_OUTPUT => {
             let state = block.items().next().map(|item| if item.bits & 1 == 1 { "on" } else { "off" });
             Some(Deed::new(Category::Write, points(block), state.map(Into::into)))

@@ -148,11 +148,11 @@ impl Files {
             (Direction::Response, Object::Status { handle, request, status, .. }) => {
                 self.opened(turn, (handle, request, status), out);
             }
-            (direction, Object::Block { handle, number, is_last, content }) => {
-                // A request for a block names it, and holds nothing.
-                if direction == Direction::Response || function == command::WRITE {
-                    self.pass(turn, (handle, number, is_last), content, out);
-                }
+            // A request for a block names it, and holds nothing.
+            (direction, Object::Block { handle, number, is_last, content })
+                if direction == Direction::Response || function == command::WRITE =>
+            {
+                self.pass(turn, (handle, number, is_last), content, out);
             }
             (Direction::Response, Object::BlockStatus { handle, status }) if status != 0 => {
                 if let Some(transfer) = self.transfer(turn.pair, handle) {
@@ -307,7 +307,7 @@ impl Transfer {
             self.opening.name = format_compact!("directory {}", self.opening.name);
         }
         let (image, value) = (image.map(Box::new), self.flaw.map(Words::from));
-        out.act(Action { image, value, reason, ..self.opening.action(outcome) });
+        out.act(Action { value, reason, image, ..self.opening.action(outcome) });
     }
 }
 
@@ -321,7 +321,7 @@ fn is_descriptor(content: &[u8]) -> bool {
 /// As many files are under way at once in one conversation, and as many openings wait.
 const MOST: usize = 8;
 /// A transfer has ended when nothing of it was heard for as long: outstations close a file by themselves after a while.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Of a block's number: it is the last one.
 const LAST: u32 = 1 << 31;
 

@@ -22,8 +22,8 @@ pub(super) struct Moment(u64);
 impl Moment {
     /// From the first six octets, the lowest first.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let [a, b, c, d, e, f] = *bytes.first_chunk()?;
-        Some(Self(u64::from_le_bytes([a, b, c, d, e, f, 0, 0])))
+        let octets: &[u8; 6] = bytes.first_chunk()?;
+        Some(Self(octets.iter().rev().fold(0, |moment, octet| moment << 8 | u64::from(*octet))))
     }
 
     /// How many milliseconds it is ahead of packet time.

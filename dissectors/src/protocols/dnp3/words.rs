@@ -6,12 +6,12 @@ use compact_str::{CompactString, ToCompactString, format_compact};
 /// The name that stands beside a code in a table, or the code.
 pub(super) fn name(table: &str, code: impl Into<u32>) -> CompactString {
     let code = code.into();
-    let rows = CODES.lines().filter_map(|line| {
+    let mut rows = CODES.lines().filter_map(|line| {
         let (its_table, rest) = line.split_once('\t')?;
         let (its_code, name) = rest.split_once('\t')?;
         (its_table == table && its_code.parse() == Ok(code)).then_some(name)
     });
-    rows.last().map_or_else(|| code.to_compact_string(), CompactString::const_new)
+    rows.next_back().map_or_else(|| code.to_compact_string(), CompactString::const_new)
 }
 
 /// What the objects of a block are: `binary output 3`, `counter 0-7`, `counter`.

@@ -26,19 +26,19 @@ impl Ports {
         let mut parts = way.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let kind = parts.next()?;
         let is_udp = !kind.to_ascii_uppercase().ends_with(b"/TCP");
-        let mut ports = Self::default();
+        let mut known = Self::default();
         for part in parts {
             match head::split_once(part, b'=') {
-                Some((b"client_port", value)) => ports.client = pair(value),
-                Some((b"server_port", value)) => ports.server = pair(value),
+                Some((b"client_port", value)) => known.client = pair(value),
+                Some((b"server_port", value)) => known.server = pair(value),
                 // RTSP 2.0: `":5000"/":5001"`.
-                Some((b"dest_addr", value)) => ports.client = addresses(value),
-                Some((b"src_addr", value)) => ports.server = addresses(value),
+                Some((b"dest_addr", value)) => known.client = addresses(value),
+                Some((b"src_addr", value)) => known.server = addresses(value),
                 None if part == b"multicast" => return None,
                 _ => {}
             }
         }
-        (is_udp && ports != Self::default()).then_some(ports)
+        (is_udp && known != Self::default()).then_some(known)
     }
 
     /// What is said here, and there what is not.

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_a_request_may_be_long() {
         let mut decoder = Decoder::default();
-        decoder.take(&[b'A'; 40_000]);
+        decoder.take(&vec![b'A'; 40_000]);
         assert_eq!(decoder.left.len(), MOST_LEFT);
         decoder.body = 20_000;
         decoder.take(b"");

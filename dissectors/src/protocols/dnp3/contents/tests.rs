@@ -27,7 +27,7 @@ fn finished(exchanges: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex::hex(bytes).to_string()
 }
 
 /// Group, variation, qualifier, set twice; type VSTR, length, text (A.1).
