@@ -34,7 +34,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    dissectors::hex(bytes).to_string()
 }
 
 /// Without the last letters, which depend on what follows.
