@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     itself: Vec<String>,
     /// Operations that ask a device what it is.
     identify: Vec<String>,
+    /// Operations by which a client proves who it is, where devices ask for that.
+    proves: Vec<String>,
     /// What would name a server of it.
     pub(crate) server: Option<String>,
     /// What would name a client of it.
@@ -39,6 +41,11 @@ impl Facts {
     /// Whether this operation asks a device what it is.
     pub(crate) fn identifies(&self, operation: &str) -> bool {
         self.identify.iter().any(|known| known == operation)
+    }
+
+    /// Whether a client proves by this operation who it is.
+    pub(crate) fn proves(&self, operation: &str) -> bool {
+        self.proves.iter().any(|known| known == operation)
     }
 
     /// Whether this child key means the host itself.

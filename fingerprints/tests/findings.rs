@@ -237,3 +237,32 @@ fn counters_that_are_cleared_are_less_grave_than_another_configuration() {
     assert_eq!(graveness(&["counters and diagnostic register", "overrun counter"]), ("low".to_owned(), 28));
     assert_eq!(graveness(&["overrun counter", "ASCII delimiter"]), ("high".to_owned(), 68));
 }
+
+#[test]
+fn who_proves_who_it_is_does_not_command_for_free() {
+    for (proof, found) in [(Some(32), 0), (None, 1)] {
+        let mut world = World::new();
+        let (relay, master) = (host(PLC), host(SCADA));
+        world.talks(master, relay, Some("dnp3"), true);
+        for function in [Some(5), proof].into_iter().flatten() {
+            world.asks(master, relay, Some(unit(10)), |activity| {
+                (activity.protocol, activity.operation) = ("dnp3", Operation::Code(function));
+                activity.is_control = function == 5;
+            });
+        }
+        assert_eq!(world.finish().findings("protocol.unauthenticated_control").len(), found, "{proof:?}");
+    }
+}
+
+#[test]
+fn an_outstation_that_indicates_trouble_is_told() {
+    let mut world = World::new();
+    world.talks(host(SCADA), host(PLC), Some("dnp3"), true);
+    world.says(host(PLC), Some(unit(10)), "dnp3.outstation_address", "10");
+    world.says(host(PLC), Some(unit(10)), "dnp3.device_trouble", "1");
+    world.says(host(PLC), Some(unit(10)), "dnp3.event_buffer_overflow", "0");
+    let rows = world.finish();
+    let found = rows.findings("device.trouble");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].title.ends_with("reports trouble: trouble of the device itself (IIN1.6)"), "{}", found[0].title);
+}

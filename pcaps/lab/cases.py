@@ -527,6 +527,45 @@ def dnp3_console(stem):
                 attributes=RELAY, console=[["Feeder 7\r\n", "login: "], ["engineer\r\nPass", "word: "], ["\r\n=> "], ["breaker closed\r\n=> "]])
 
 
+def dnp3_line(stem, moment, kind, port, addresses, *steps, client="master"):
+    """A serial server on 10.20.0.153 with outstations behind it, and who speaks to them."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        server = lab.host("moxa", "00:90:e8:4c:11:53", "10.20.0.153")
+        mac, address = ("00:14:22:aa:11:50", "10.20.0.150") if client == "master" else ("3c:2c:30:11:11:70", "10.20.0.170")
+        master = lab.host(client, mac, address)
+        server.serve("dnp3_line.py", "serve", port, kind, *addresses)
+        server.wait_for(port, kind)
+        with lab.capture(path, kind):
+            master.python("dnp3_line.py", "poll", "10.20.0.153", port, kind, *steps)
+    moved = path.with_suffix(".moved")
+    subprocess.run(["editcap", "-F", "pcap", "-t", str(moment - int(time.time())), path, moved], check=True)
+    moved.rename(path)
+    return [path]
+
+
+LINE = ("poll,11", "poll,12", "poll,13", "pieces,11", "noise,12", "poll,65535", "status,11", "select,11,1", "select,12,2,nothing",
+        "unsolicited,11", "warm_restart,12", "cold_restart,65535", "cold_restart,13", "poll,14")
+
+
+@case("dnp3/line_tcp")
+def dnp3_line_tcp(stem):
+    """Three outstations of a line behind a serial server, one more that is not there; noise, broadcasts, restarts."""
+    return dnp3_line(stem, DNP3_BEGIN + 300, "tcp", 4004, (11, 12, 13), *LINE)
+
+
+@case("dnp3/udp")
+def dnp3_udp(stem):
+    """An outstation over UDP."""
+    return dnp3_line(stem, DNP3_BEGIN + 360, "udp", 20000, (11,), "poll,11", "select,11,1", "unsolicited,11", "status,11", "poll,11")
+
+
+@case("dnp3/scan")
+def dnp3_scan(stem):
+    """Somebody asks a hundred link addresses in one burst which of them is there, as scanners do."""
+    return dnp3_line(stem, DNP3_BEGIN + 420, "tcp", 20000, (11,), "burst,100", client="laptop")
+
+
 def web_pages():
     """A folder with pages and the logins for nginx (Basic) and lighttpd (Digest)."""
     folder = Path(tempfile.mkdtemp(prefix="otolab-web-"))

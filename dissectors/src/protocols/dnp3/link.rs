@@ -109,7 +109,7 @@ pub(super) fn read(reader: &mut Reader<'_>, room: &mut Room) -> Result<Header, S
     let frame = reader.peek(HEADER.saturating_add(header.blocks()))?;
     for block in blocks(frame) {
         if !crc::is_right(block) {
-            return Err(Stop::Bad { what: "the checksum of a block is wrong", length: inner(frame) });
+            return Err(Stop::Bad { what: "the checksum of a block is wrong", length: inner(reader, frame.len()) });
         }
         let (data, _) = block.split_at_checked(block.len().saturating_sub(CHECKSUM)).unwrap_or_default();
         room.add(data);
@@ -135,11 +135,12 @@ fn no_header(reader: &Reader<'_>) -> Stop {
 }
 
 /// Where behind the first byte of a frame whose block is damaged the next frame starts: within it, where bytes were lost,
-/// or behind it.
+/// or behind it. Its header may reach beyond the frame.
 #[cold]
-fn inner(frame: &[u8]) -> usize {
-    let within = frame.get(1..).and_then(|rest| headers(rest).next());
-    within.map_or(frame.len(), |(at, _)| at.saturating_add(1))
+fn inner(reader: &Reader<'_>, frame: usize) -> usize {
+    let bytes = reader.rest();
+    let bytes = bytes.get(..frame.saturating_add(HEADER).saturating_sub(1)).unwrap_or(bytes);
+    next(bytes, reader.is_open()).min(frame)
 }
 
 /// Where behind the first of some bytes the next frame starts, or may start if more bytes come.

@@ -44,7 +44,7 @@ impl Ground<'_> {
         let deeds = &joined.deeds;
         let told = deeds.ends().fold(0u64, |sum, (_, count)| sum.saturating_add(count));
         let messages = joined.control.count.max(told);
-        if messages == 0 || !self.protocols.of(between.protocol).is_open() {
+        if messages == 0 || !joined.is_unproved || !self.protocols.of(between.protocol).is_open() {
             return None;
         }
         let operations = operations(between.protocol, &joined.control);

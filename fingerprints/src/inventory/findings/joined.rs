@@ -26,6 +26,8 @@ pub(super) struct Joined {
     pub(super) since: Option<Timestamp>,
     pub(super) control: Matter,
     pub(super) deeds: Deeds,
+    /// Whether a device was commanded by a client that was not seen to prove who it is.
+    pub(super) is_unproved: bool,
     pub(super) unanswered: Matter,
     /// Devices behind the asset that did not answer, and how often.
     pub(super) silent: BTreeMap<String, u64>,
@@ -51,6 +53,7 @@ impl Relations {
             joined.since = earlier(joined.since, dealing.since);
             joined.control.join(&dealing.control);
             joined.deeds.join(&dealing.deeds);
+            joined.is_unproved |= ground.is_unproved(key.protocol, dealing);
             if dealing.unanswered.count > 0 && (dealing.server_heard || ground.gets_answers(key.client)) {
                 joined.unanswered.join(&dealing.unanswered);
                 count(&mut joined.silent, key, dealing.unanswered.count);
@@ -87,6 +90,13 @@ impl Ground<'_> {
     pub(super) fn gets_answers(&self, client: Host) -> bool {
         let asset = self.assets.of(client);
         asset.is_some_and(|asset| asset.members.iter().any(|known| known.flows_two_way > 0))
+    }
+
+    /// Whether a device was commanded, and not asked to let its client prove who it is.
+    fn is_unproved(&self, protocol: &str, dealing: &Dealing) -> bool {
+        let facts = self.protocols.of(protocol);
+        let has_commanded = dealing.control.count > 0 || dealing.deeds.first.is_some();
+        has_commanded && !dealing.asked.iter().any(|operation| facts.proves(&operation.to_string()))
     }
 
     /// Whether a device of the plant refuses all that a client asks of it.
