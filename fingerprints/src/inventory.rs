@@ -495,7 +495,7 @@ impl Inventory {
         let refused = assets.refused;
         let findings = self.findings(&assets, now);
         let since = findings.since;
-        let finding = |key: &DeedKey, deed: &Deed| findings.of_deed(&assets, key, deed.category.name());
+        let finding = |key: &DeedKey| findings.of_deed(&assets, key, key.category.name());
         let captures: Vec<Shared> = captures.iter().map(|capture| capture.path.as_str().into()).collect();
         let services =
             rows::services(&assets, [&self.services, &self.attempts], &self.channels).into_iter().map(Record::from);

@@ -4,20 +4,20 @@
                        "values": 5, "network": 1, "behind": {"network": 200, "devices": {"1": {...}}}}'
 
 `behind` maps the MAC address on the virtual network (a number) to a device. `password` guards communication control and
-restart.
+restart. `restarted` in a device is why, on which date and at what time it started, `uuid` its identifier in hex.
 """
 
 import asyncio
 import json
 import sys
 
-from bacpypes3.apdu import SimpleAckPDU
+from bacnet_services import Services
 from bacpypes3.app import Application
-from bacpypes3.basetypes import EngineeringUnits
-from bacpypes3.errors import ExecutionError
+from bacpypes3.basetypes import DateTime, EngineeringUnits, TimeStamp
 from bacpypes3.local.analog import AnalogInputObject, AnalogValueObjectCmd
 from bacpypes3.local.device import DeviceObject
 from bacpypes3.local.networkport import NetworkPortObject
+from bacpypes3.primitivedata import Date, Time
 from bacpypes3.service.device import DeviceCommunicationControlServices
 from bacpypes3.vlan import VirtualNetwork
 
@@ -30,17 +30,18 @@ PROPERTIES = {
 }
 
 
-class Device(Application, DeviceCommunicationControlServices):
-    """An application that also restarts for whoever knows the password; bacpypes3 has no such service."""
-
-    async def do_ReinitializeDeviceRequest(self, apdu):
-        if apdu.password != self.device_object._dcc_password:
-            raise ExecutionError("security", "passwordFailure")
-        await self.response(SimpleAckPDU(context=apdu))
+class Device(Services, Application, DeviceCommunicationControlServices):
+    """An application that can be restarted and silenced, too, and holds files."""
 
 
 def device_object(config):
     known = {PROPERTIES[name]: value for name, value in config.items() if name in PROPERTIES}
+    if "restarted" in config:
+        reason, date, time = config["restarted"]
+        known |= {"lastRestartReason": reason, "timeOfDeviceRestart": TimeStamp(
+            dateTime=DateTime(date=Date(date), time=Time(time)))}
+    if "uuid" in config:
+        known["deviceUUID"] = bytes.fromhex(config["uuid"])
     return DeviceObject(objectIdentifier=("device", config["instance"]), **known)
 
 

@@ -454,6 +454,50 @@ def bacnet_other_port(stem):
     return [path]
 
 
+def controllers(lab):
+    """One that wants a password, and one that wants none."""
+    delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110")
+    logic = lab.host("logic", "00:e0:c9:21:11:20", "10.20.0.120")
+    restarted = {"restarted": ["hardware-watchdog", "2026-11-20", "04:12:33"], "uuid": "6f1d3b0a52c84e0f9a7be3d81c2f4a60"}
+    bacnet_device(delta, "10.20.0.110", DELTA | restarted, password="lab-secret-1")
+    bacnet_device(logic, "10.20.0.120", LOGIC)
+    return lab.host("engineer", "00:1a:4b:60:11:77", "10.20.0.77")
+
+
+def engineer(stem, *steps):
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        station = controllers(lab)
+        with lab.capture(path):
+            station.python("bacnet_engineer.py", "10.20.0.77/24", "10.20.0.110", "10.20.0.120", "lab-secret-1", *steps)
+    return [path]
+
+
+@case("bacnet/look")
+def bacnet_look(stem):
+    return engineer(stem, "look")
+
+
+@case("bacnet/changes")
+def bacnet_changes(stem):
+    return engineer(stem, "write")
+
+
+@case("bacnet/messages")
+def bacnet_messages(stem):
+    return engineer(stem, "talk")
+
+
+@case("bacnet/files")
+def bacnet_files(stem):
+    return engineer(stem, "save")
+
+
+@case("bacnet/unguarded")
+def bacnet_unguarded(stem):
+    return engineer(stem, "command")
+
+
 DAY = 1767225600  # Thu, 01 Jan 2026 00:00:00 GMT
 
 

@@ -107,6 +107,7 @@ struct ActionTally {
 fn is_same(one: &Action, other: &Action) -> bool {
     one.outcome == other.outcome
         && one.operation == other.operation
+        && one.category == other.category
         && one.child == other.child
         && one.sender == other.sender
         && one.image == other.image

@@ -8,7 +8,8 @@ use crate::flow::Flow;
 use crate::talk::Talk;
 use compact_str::CompactString;
 use dissectors::observation::{
-    Activity, Aim, Attempts, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic, Transport,
+    Activity, Aim, Attempts, Category, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic,
+    Transport,
 };
 use dissectors::{Action, Direction, Image, Observation, Place, Side, Subject, Timestamp, Words};
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ struct ControlKey {
     /// As in [`ActivityKey`].
     carrier: &'static str,
     operation: Operation,
+    category: Category,
     target: CompactString,
     outcome: Outcome,
     image: Option<Image>,
@@ -280,6 +282,7 @@ impl Sums {
             transport: flow.key.transport(),
             carrier: protocol,
             operation: action.operation.clone(),
+            category: action.category,
             target: action.target.text(),
             outcome,
             image: action.image.as_deref().copied(),
@@ -293,7 +296,7 @@ impl Sums {
                 server_port: key.server_port,
                 protocol: key.operation.protocol().unwrap_or(protocol),
                 operation: key.operation.clone(),
-                category: action.category,
+                category: key.category,
                 target: key.target.clone(),
                 value: action.value.as_ref().map(Words::text),
                 outcome: key.outcome,

@@ -100,11 +100,11 @@ impl Conduct {
         let accepted = operations.sorted().into_iter().filter(|(key, _)| key.outcome == Outcome::Accepted);
         for (key, deed) in accepted.filter(|(key, _)| protocols.of(key.protocol).industrial) {
             let seen = Seen::once(deed.evidence);
-            if ENGINEERING.contains(&deed.category) {
+            if ENGINEERING.contains(&key.category) {
                 self.tell(Key::host(key.client), format_compact!("{} programs", key.protocol), seen);
                 let server = Key { host: key.server, child: key.child.clone().map(|child| (key.protocol, child)) };
                 self.tell(server, format_compact!("{} programmed", key.protocol), seen);
-            } else if OPERATING.contains(&deed.category)
+            } else if OPERATING.contains(&key.category)
                 && let Some(dealt) = clients.get_mut(&(key.client, key.protocol))
             {
                 dealt.commands.get_or_insert(seen).add(seen);

@@ -375,7 +375,7 @@ pub(super) fn operations(
     assets: &Assets<'_>,
     sums: &Sums<DeedKey, Deed>,
     captures: &[Shared],
-    finding: impl Fn(&DeedKey, &Deed) -> Option<Shared>,
+    finding: impl Fn(&DeedKey) -> Option<Shared>,
 ) -> Vec<OperationRow> {
     let mut names = OperationNames::default();
     let row = |(key, deed): (&DeedKey, &Deed)| {
@@ -395,7 +395,7 @@ pub(super) fn operations(
             protocol: key.protocol,
             operation,
             operation_name,
-            category: deed.category.name(),
+            category: key.category.name(),
             target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
             client_host_claimed: deed.client_host.as_ref().map(ToString::to_string),
             value: deed.value.as_ref().map(ToString::to_string),
@@ -405,7 +405,7 @@ pub(super) fn operations(
             image_sha256: key.image.map(|image| image.to_string()),
             image_bytes: key.image.map(|image| int(image.bytes)),
             community_id: community::id(&deed.evidence.flow).filter(|_| is_one),
-            finding_id: finding(key, deed).filter(|_| deed.category.is_command()),
+            finding_id: finding(key).filter(|_| key.category.is_command()),
             capture: path_of(deed.first.capture, captures),
             frame: frame(deed.first.frame),
             ..OperationRow::default()

@@ -278,6 +278,7 @@ pub(super) struct DeedKey {
     pub(super) port: u16,
     pub(super) protocol: &'static str,
     pub(super) operation: Operation,
+    pub(super) category: Category,
     pub(super) target: CompactString,
     pub(super) outcome: Outcome,
     pub(super) image: Option<Image>,
@@ -288,7 +289,6 @@ pub(super) struct DeedKey {
 /// The action itself: the first one keeps its value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Deed {
-    pub(super) category: Category,
     pub(super) value: Option<CompactString>,
     /// Why it was refused.
     pub(super) reason: Option<CompactString>,
@@ -334,13 +334,13 @@ impl Deed {
             port: control.server_port,
             protocol: control.protocol,
             operation: control.operation.clone(),
+            category: control.category,
             target: control.target.clone(),
             outcome: control.outcome,
             image: control.image,
             carrier: evidence.protocol,
         };
         let deed = Self {
-            category: control.category,
             value: control.value.clone(),
             reason: control.reason.clone(),
             client_host: control.client_host.clone(),

@@ -1,28 +1,44 @@
-//! What crosses the wire as a password stands in no output, in whichever form.
+//! No password that crosses the wire in a capture stands in any output: not as it is, not in hex, not in base64.
 
-use super::support::{otoscope, pcaps};
+use super::support::{otoscope, pcaps, public_captures};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-/// Every password of the captures of DNP3: of files, and typed at a console.
-const PASSWORDS: [(&str, &str); 3] = [("files", "lab-secret-7"), ("files", "lab-wrong-1"), ("console", "lab-secret-8")];
+/// What is typed into a virtual terminal in `bacnet/messages`.
+const TYPED: &[u8] = b"lab-secret-3";
+/// Shorter ones stand in any text by chance.
+const SHORTEST: usize = 6;
 
 #[test]
-fn no_password_of_dnp3_is_told() {
-    for (capture, password) in PASSWORDS {
+fn no_password_of_bacnet_is_in_any_output() {
+    let own = captures_in(&pcaps().join("bacnet"));
+    let all: BTreeSet<Vec<u8>> = own.iter().flat_map(|path| passwords_in(path)).collect();
+    for known in [&b"lab-secret-1"[..], b"lab-wrong-0"] {
+        assert!(all.contains(known), "the search finds none of what is known to be there");
+    }
+    let public = public_captures().map(|folder| captures_in(&folder.join("bacnet"))).unwrap_or_default();
+    let mut looked_for = 0;
+    for capture in own.iter().chain(&public) {
+        let mut secrets = passwords_in(capture);
+        secrets.insert(TYPED.to_vec());
+        secrets.retain(|secret| secret.len() >= SHORTEST);
+        looked_for += secrets.len();
+        assert_untold(capture, secrets.iter());
+    }
+    assert!(looked_for > own.len(), "{looked_for} passwords");
+}
+
+/// Every password of the captures of DNP3: of files, and typed at a console.
+const OF_DNP3: [(&str, &str); 3] = [("files", "lab-secret-7"), ("files", "lab-wrong-1"), ("console", "lab-secret-8")];
+
+#[test]
+fn no_password_of_dnp3_is_in_any_output() {
+    for (capture, password) in OF_DNP3 {
         let path = pcaps().join(format!("dnp3/{capture}.pcap"));
-        let bytes = std::fs::read(&path).expect("the capture is there");
-        assert!(holds(&bytes, password.as_bytes()), "{password} is in no frame of {capture}");
-        let lake = tempfile::tempdir().expect("a folder");
-        let read = otoscope().args(["read", "--json", "--out"]).arg(lake.path()).arg(&path).output().expect("it runs");
-        assert!(read.status.success() && !read.stdout.is_empty(), "{read:?}");
-        let mut told = read.stdout;
-        told.extend(read.stderr);
-        for table in ["operations", "claims", "findings", "activity"] {
-            told.extend(otoscope().arg(table).arg(&path).output().expect("it runs").stdout);
-        }
-        let told = String::from_utf8_lossy(&told).to_lowercase();
-        for form in [password.to_owned(), hex(password.as_bytes()), base64(password.as_bytes())] {
-            assert!(!told.contains(&form.to_lowercase()), "{form} of {capture} is told");
-        }
+        let bytes = fs::read(&path).expect("the capture is there");
+        assert!(holds(&bytes, password.as_bytes()), "one of the passwords is in no frame of {capture}");
+        assert_untold(&path, [&password.as_bytes().to_vec()].into_iter());
     }
 }
 
@@ -33,16 +49,92 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
         || bytes.windows(wanted.len() + 2).any(|window| (1..wanted.len()).any(|at| is_split_at(window, at)))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    dissectors::hex(bytes).to_string()
+/// Nothing that reading a capture leaves behind holds any of these.
+fn assert_untold<'s>(capture: &Path, secrets: impl Iterator<Item = &'s Vec<u8>> + Clone) {
+    for (output, text) in outputs_of(capture) {
+        for secret in secrets.clone() {
+            for (how, form) in [("clear", secret.clone()), ("hex", hex(secret)), ("base64", base64(secret))] {
+                assert!(!contains(&text, &form), "{}: {output} holds a password in {how}", capture.display());
+            }
+        }
+    }
 }
 
-/// Without the last letters, which depend on what follows.
-fn base64(bytes: &[u8]) -> String {
-    let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
-    let whole = bytes.chunks_exact(3).flat_map(|three| {
-        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        [18, 12, 6, 0].map(|shift| bits >> shift & 63)
+fn captures_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it can be read").path());
+    let is_capture = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "pcap" || kind == "pcapng");
+    let mut captures: Vec<PathBuf> = entries.filter(is_capture).collect();
+    captures.sort();
+    captures
+}
+
+/// Everything that reading a capture leaves behind, in lower case where hex may be written so.
+fn outputs_of(capture: &Path) -> Vec<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().expect("a folder of its own");
+    let lake = folder.path().join("lake");
+    let read = otoscope().arg("read").arg(capture).arg("--out").arg(&lake).output().expect("it starts");
+    let lines = otoscope().arg("read").arg(capture).arg("--json").output().expect("it starts");
+    let mut outputs = vec![
+        ("the summary".to_owned(), read.stdout),
+        ("the log".to_owned(), read.stderr),
+        ("JSON".to_owned(), lines.stdout),
+    ];
+    let snapshot = capture.with_extension("snap");
+    outputs.extend(fs::read(&snapshot).into_iter().map(|text| ("the snapshot".to_owned(), text)));
+    let mut folders = vec![lake];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it was written").map(|entry| entry.expect("it can be read").path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else {
+                outputs.push((entry.display().to_string(), fs::read(&entry).expect("it can be read")));
+            }
+        }
+    }
+    assert!(outputs.iter().filter(|(_, text)| !text.is_empty()).count() >= 3, "{}", capture.display());
+    outputs
+}
+
+/// Passwords of `ReinitializeDevice` and `DeviceCommunicationControl`, by a search of this test's own over all bytes:
+/// the service, its parameters in their context tags, and a string in the last of them.
+fn passwords_in(capture: &Path) -> BTreeSet<Vec<u8>> {
+    let bytes = fs::read(capture).expect("it can be read");
+    let strings = (0..bytes.len()).filter_map(|at| match bytes.get(at..)? {
+        [0x14, 0x09, _, rest @ ..] => string(rest, 0x18),
+        [0x11, 0x09, _, 0x19, _, rest @ ..] | [0x11, 0x0a, _, _, 0x19, _, rest @ ..] | [0x11, 0x19, _, rest @ ..] => {
+            string(rest, 0x28)
+        }
+        _ => None,
     });
-    whole.map(|letter| letters[letter]).collect()
+    strings.filter(|string| string.len() >= 2).map(<[u8]>::to_vec).collect()
+}
+
+/// A character string of UTF-8 in this context tag.
+fn string(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let (first, rest) = bytes.split_first()?;
+    let (length, rest) = match first.checked_sub(tag)? {
+        5 => rest.split_first().map(|(length, rest)| (usize::from(*length), rest))?,
+        length @ 1..=4 => (usize::from(length), rest),
+        _ => return None,
+    };
+    let text = rest.get(..length)?.strip_prefix(&[0])?;
+    text.iter().all(u8::is_ascii_graphic).then_some(text)
+}
+
+fn contains(text: &[u8], form: &[u8]) -> bool {
+    text.windows(form.len()).any(|window| window.eq_ignore_ascii_case(form))
+}
+
+fn hex(secret: &[u8]) -> Vec<u8> {
+    dissectors::hex(secret).as_bytes().to_vec()
+}
+
+/// RFC 4648, as far as it does not depend on what stands behind.
+fn base64(secret: &[u8]) -> Vec<u8> {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let groups = secret.chunks_exact(3).flat_map(|group| {
+        let bits = u32::from(group[0]) << 16 | u32::from(group[1]) << 8 | u32::from(group[2]);
+        [18, 12, 6, 0].map(|shift| letters[(bits >> shift & 0x3f) as usize])
+    });
+    groups.collect()
 }
