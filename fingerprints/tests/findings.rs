@@ -264,5 +264,5 @@ fn an_outstation_that_indicates_trouble_is_told() {
     let rows = world.finish();
     let found = rows.findings("device.trouble");
     assert_eq!(found.len(), 1);
-    assert!(found[0].title.ends_with("reports trouble: trouble of the device itself (IIN1.6)"), "{}", found[0].title);
+    assert_eq!(found[0].title, "10.0.0.2 reports trouble: trouble of the device itself (IIN1.6) x 1");
 }
