@@ -313,6 +313,8 @@ pub struct Told {
     server: Option<Side>,
     ready: Vec<Observation>,
     losses: Losses,
+    /// Bytes that dissectors keep of messages that are not whole yet.
+    held: usize,
 }
 
 /// What of messages that come in segments could not be read.
@@ -347,6 +349,7 @@ impl Told {
             server: None,
             ready: Vec::new(),
             losses: Losses::default(),
+            held: 0,
         }
     }
 
@@ -573,6 +576,22 @@ impl<'a> Out<'a> {
     pub fn unanswered(&mut self, count: Count, place: Place) {
         self.count(Count { mark: Mark::Unanswered, ..count });
         self.told.elsewhere.push(place);
+    }
+
+    /// Asks for room for bytes of a message that comes in segments: `false` where all conversations together keep too many.
+    /// To be called when nothing can stop the message any more.
+    pub fn hold(&mut self, bytes: usize) -> bool {
+        let held = self.told.held.saturating_add(bytes);
+        let has_room = held <= MOST_HELD;
+        if has_room {
+            self.told.held = held;
+        }
+        has_room
+    }
+
+    /// Gives back room that was asked for.
+    pub fn release(&mut self, bytes: usize) {
+        self.told.held = self.told.held.saturating_sub(bytes);
     }
 
     /// Segments of a message never came. To be called when nothing can stop the message any more.
@@ -833,6 +852,9 @@ struct Key<'a> {
     port: u16,
     about: About,
 }
+
+/// As many bytes of messages that are not whole yet are kept for the dissectors of one lane.
+const MOST_HELD: usize = 1 << 20;
 
 /// After so long a host's own word about its address is told again, in nanoseconds.
 const SPELL_NANOS: i64 = 10_000_000_000;

@@ -129,6 +129,15 @@ impl<R: Request> Pending<R> {
         waiting.map(|waiting| &waiting.request)
     }
 
+    /// The request at a position, to change.
+    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut R> {
+        let waiting = match at.checked_sub(1) {
+            None => self.oldest.as_mut(),
+            Some(other) => self.others.as_mut()?.get_mut(other),
+        };
+        waiting.map(|waiting| &mut waiting.request)
+    }
+
     /// Takes out the request at a position.
     #[inline]
     pub(crate) fn take(&mut self, at: usize) -> Option<Waiting<R>> {

@@ -142,6 +142,11 @@ impl Rig {
         self.told.expected(|| scene)
     }
 
+    /// What of messages in segments could not be read so far.
+    pub(crate) fn losses(&self) -> crate::out::Losses {
+        self.told.losses()
+    }
+
     /// What the protocol's probe makes of some bytes.
     pub(crate) fn probe(&self, bytes: &[u8]) -> crate::dissector::Verdict {
         (self.protocol.probe)(bytes, self.scene.transport)

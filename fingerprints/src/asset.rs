@@ -57,6 +57,8 @@ pub enum Attribute {
     Interface,
     /// Which edition of a protocol it follows.
     Edition,
+    /// Its place among networks of a protocol's own, in that protocol's numbers: which it leads to, whom it serves there.
+    Network,
 }
 
 impl Attribute {
@@ -78,6 +80,7 @@ impl Attribute {
         (Self::ServerApplication, "server_application"),
         (Self::ClientApplication, "client_application"),
         (Self::Program, "program"),
+        (Self::Network, "network"),
         (Self::Configuration, "configuration"),
         (Self::Description, "description"),
         (Self::Status, "status"),

@@ -3,6 +3,7 @@
     bacnet_device.py '{"address": "10.20.0.110/24:47808", "device": {"instance": 1, "object-name": ..., ...},
                        "values": 5, "network": 1, "behind": {"network": 200, "devices": {"1": {...}}}}'
 
+`bbmd` lists the broadcast management devices that it passes broadcasts on to, itself among them.
 `behind` maps the MAC address on the virtual network (a number) to a device. `password` guards communication control and
 restart. `restarted` in a device is why, on which date and at what time it started, `uuid` its identifier in hex.
 """
@@ -13,7 +14,8 @@ import sys
 
 from bacnet_services import Services
 from bacpypes3.app import Application
-from bacpypes3.basetypes import DateTime, EngineeringUnits, TimeStamp
+from bacpypes3.basetypes import BDTEntry, DateTime, EngineeringUnits, IPMode, TimeStamp
+from bacpypes3.errors import ExecutionError
 from bacpypes3.local.analog import AnalogInputObject, AnalogValueObjectCmd
 from bacpypes3.local.device import DeviceObject
 from bacpypes3.local.networkport import NetworkPortObject
@@ -42,6 +44,8 @@ def device_object(config):
             dateTime=DateTime(date=Date(date), time=Time(time)))}
     if "uuid" in config:
         known["deviceUUID"] = bytes.fromhex(config["uuid"])
+    if "max-apdu" in config:
+        known |= {"maxApduLengthAccepted": config["max-apdu"], "segmentationSupported": "segmented-both"}
     return DeviceObject(objectIdentifier=("device", config["instance"]), **known)
 
 
@@ -68,6 +72,11 @@ def virtual(instance, network, mac):
 async def main():
     ports = [NetworkPortObject(CONFIG["address"], objectIdentifier=("network-port", 1), objectName="IP port",
                                networkNumber=CONFIG.get("network", 0))]
+    if "bbmd" in CONFIG:
+        ports[0].bacnetIPMode = IPMode.bbmd
+        ports[0].bbmdAcceptFDRegistrations = True
+        ports[0].bbmdForeignDeviceTable = []
+        ports[0].bbmdBroadcastDistributionTable = [BDTEntry(peer) for peer in CONFIG["bbmd"]]
     behind = CONFIG.get("behind")
     if behind:
         VirtualNetwork("field")

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -437,6 +438,82 @@ def bacnet_router(stem):
                        "identity,10.20.0.140,240400", "identity,2001:5,240405", "identity,2001:17,240417",
                        "write,2001:5,analog-value:1,present-value,19.5,8", "read,2001:17,device:240417,profile-name")
     return [path]
+
+
+@case("bacnet/foreign")
+def bacnet_foreign(stem):
+    """Two subnets, a broadcast management device in each, and a foreign device in a third: seen from the first."""
+    path = stem.with_suffix(".pcap")
+    peers = ["10.20.0.110/32:47808", "10.21.0.120/32:47808"]
+    with Lab("br0", "br1", "br2") as lab:
+        lab.router("gate", ("00:1b:21:00:20:01", "10.20.0.1", "br0"), ("00:1b:21:00:21:01", "10.21.0.1", "br1"),
+                   ("00:1b:21:00:22:01", "10.22.0.1", "br2"))
+        delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110", "br0", "10.20.0.1")
+        pxc = lab.host("pxc", "00:05:19:4e:11:30", "10.20.0.130", "br0", "10.20.0.1")
+        logic = lab.host("logic", "00:e0:c9:21:11:20", "10.21.0.120", "br1", "10.21.0.1")
+        laptop = lab.host("laptop", "3c:52:82:0a:22:77", "10.22.0.77", "br2", "10.22.0.1")
+        stranger = lab.host("stranger", "00:1a:4b:60:11:99", "10.20.0.199", "br0", "10.20.0.1")
+        bacnet_device(delta, "10.20.0.110", DELTA, bbmd=peers)
+        bacnet_device(pxc, "10.20.0.130", SIEMENS)
+        bacnet_device(logic, "10.21.0.120", LOGIC, bbmd=peers)
+        tech = lab.host("tech", "00:1b:44:13:21:30", "10.21.0.130", "br1", "10.21.0.1")
+        with lab.capture(path):
+            visit = laptop.client("bacnet_client.py", "10.22.0.77/24:47808@10.20.0.110", "1024/4190077", "pause,0.5", "announce",
+                                  "who_is", "read,10.20.0.130,device:240300,model-name", "pause,6")
+            time.sleep(4)
+            tech.python("bacnet_client.py", "10.21.0.130/24:47808", "1024/4190130", "announce")
+            stranger.python("bacnet_client.py", "10.20.0.199/24:47808", 1024, "tables,10.20.0.110",
+                            "distribute,10.20.0.110,10.20.0.110/32:47808,10.20.0.199/32:47808",
+                            "unregister,10.20.0.110,10.22.0.99:47808", "unregister,10.20.0.110,10.22.0.77:47808")
+            visit.wait(60)
+    return [path]
+
+
+@case("bacnet/networks")
+def bacnet_networks(stem):
+    """A router with a network behind it is asked what it leads to."""
+    path = stem.with_suffix(".pcap")
+    router = bacnet_identity(240400, "Router B2", "Reliable Controls Corporation", 35, "MACH-ProWebSys", "8.26.4", "RC-Studio 3.7",
+                             "Router to the field bus of building 2", "Building 2")
+    behind = {"network": 2001, "devices": {
+        "5": bacnet_identity(240405, "VAV 5", "Distech Controls Inc.", 364, "ECB-VAV", "1.16.17214.1", "1.0", "Room 205",
+                             "Building 2, floor 2")}}
+    with Lab() as lab:
+        host = lab.host("router", "00:02:d9:17:11:40", "10.20.0.140")
+        bms = lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.199")
+        bacnet_device(host, "10.20.0.140", router, network=1001, behind=behind)
+        with lab.capture(path):
+            bms.python("bacnet_client.py", "10.20.0.199/24:47808", 1024, "routers", "router,2001", "router,3001",
+                       "routes,10.20.0.140", "number", "read,3001:7,device:1,object-name",
+                       "read,2001:5,device:240405,model-name")
+    return [path]
+
+
+@case("bacnet/segments")
+def bacnet_segments(stem):
+    """A request of many segments, and an answer of many, in windows."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110")
+        bms = lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.199")
+        bacnet_device(delta, "10.20.0.110", DELTA | {"max-apdu": 206}, values=120)
+        with lab.capture(path):
+            bms.python("bacnet_client.py", "10.20.0.199/24:47808", 128, "who_is", "bulk,10.20.0.110,60",
+                       "read,10.20.0.110,device:240100,object-list", "read,10.20.0.110,analog-value:1,present-value")
+    return [path]
+
+
+def bacnet_frames(kind):
+    @case(f"bacnet/{kind}")
+    def laid_out(stem):
+        """What no stack sends, around the messages of `bacnet/router`."""
+        path = stem.with_suffix(".pcap")
+        subprocess.run([sys.executable, HERE / "bacnet_frames.py", kind, PCAPS / "bacnet/router.pcap", path], check=True)
+        return [path]
+
+
+for carrier in ("mstp", "arcnet", "ipv6"):
+    bacnet_frames(carrier)
 
 
 @case("bacnet/other_port")

@@ -27,6 +27,7 @@ pub(super) fn ms_tp_on_ethernet<'a>(headers: &mut Headers, bytes: &'a [u8], cut:
 fn behind_preamble<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Result<&'a [u8], Stop> {
     /// Expecting a reply, and not.
     const BACNET_DATA: [u8; 2] = [5, 6];
+    const EXTENDED: std::ops::RangeInclusive<u8> = 32..=127;
     let Some((header, rest)) = bytes.split_first_chunk::<6>() else {
         return Err(ends_in("the frame ends in its MS/TP header"));
     };
@@ -40,8 +41,10 @@ fn behind_preamble<'a>(headers: &mut Headers, bytes: &'a [u8], cut: u32) -> Resu
     if length_of(data).saturating_add(data_cut) < u32::from(length) {
         return Err(ends_in("the MS/TP frame is shorter than its length"));
     }
-    // Behind the data stand two bytes of CRC, where they were captured.
-    let with_crc = rest.get(..usize::from(length).saturating_add(2)).filter(|_| length > 0);
+    // Behind the data stand two bytes of CRC, where they were captured. Extended frames (9.3, types 32 to 127) have
+    // another one, within their length.
+    let has_crc = length > 0 && !EXTENDED.contains(&kind);
+    let with_crc = rest.get(..usize::from(length).saturating_add(2)).filter(|_| has_crc);
     if with_crc.is_some_and(|bytes| bytes.iter().fold(0xffff, |crc, byte| data_crc(crc, *byte)) != DATA_IS_RIGHT) {
         return Err(ends_in("the MS/TP data's CRC is wrong"));
     }

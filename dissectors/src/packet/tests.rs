@@ -374,6 +374,7 @@ fn frames_without_ip_have_a_number() {
         (113, "0000 0001 0006 0200000000010000 0004 424203 05".to_owned(), "llc:0x42", "05"),
         (9, "ff03 c021 0102".to_owned(), "ethertype:0x880b", "0102"),
         (165, "55ff 01 69 1b 0000 78".to_owned(), "mstp:1", ""),
+        (165, "55ff 20 00 05 0004 09 01020304 ffff".to_owned(), "mstp:32", "01020304"),
         (129, "05 06 fc00 0a 0102".to_owned(), "arcnet:0xfc", "000a0102"),
         (129, "05 06 fd00 0a 0102".to_owned(), "arcnet:0x0a", "0102"),
     ] {

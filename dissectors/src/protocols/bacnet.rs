@@ -1,26 +1,33 @@
 //! BACnet tells which devices stand where, behind routers too, who made them and what they run, and who commands them.
 //!
-//! ANSI/ASHRAE 135-2020: the virtual link layer of annex J (on 802.2 LLC, MS/TP and ARCNET there is none: clauses 7 to
-//! 9), the network layer of clause 6, the application layer of clauses 20 and 21. Read: what devices say of themselves and of their ports, by whatever service, what requests do
-//! that control, and files that cross. All else is counted: every datagram by its link function
-//! (`b10`), and the message in it by its own operation (`12`, `u8`, `n1`).
+//! ANSI/ASHRAE 135-2020: the virtual link layers of annexes J (IPv4) and U (IPv6; on 802.2 LLC, MS/TP and ARCNET there is
+//! none: clauses 7 to 9), the network layer of clause 6, the application layer of clauses 20 and 21. Read: what devices say
+//! of themselves and of their ports, by whatever service, what requests do that control, files that cross, which networks
+//! routers lead to, who manages broadcasts for whom. What comes in segments is put together first; what is forwarded is told
+//! of the device at its origin. All else is counted: every datagram by its link function (`b10`, `v1` of IPv6), and the
+//! message in it by its own operation (`12`, `u8`, `n1`).
 //!
-//! Skipped on purpose: what `service.rs` names, the contents of segmented messages, router and broadcast tables, segment acknowledgements (they name no service and `b10` has counted them), and what
-//! a broadcast management device passes on for others, whose own datagram says it better.
+//! Skipped on purpose: what `service.rs` names, the requests of what is forwarded (whose own datagram says them better), and
+//! segment acknowledgements, which name no service: they keep their exchange alive, and `b10` has counted them.
 
 mod apdu;
 mod application;
 mod bvlc;
+#[cfg(test)]
+mod carriers;
 mod command;
 mod device;
 mod file;
+mod link;
 mod lists;
 mod names;
+mod network;
 mod network_port;
 mod npdu;
 mod object;
 mod pending;
 mod property;
+mod segment;
 mod service;
 mod tag;
 #[cfg(test)]
@@ -28,14 +35,16 @@ mod tests;
 mod turn;
 mod value;
 
-use self::apdu::{Answer, AnswerKind, Apdu, Request};
+use self::apdu::{Answer, AnswerKind, Apdu, Request, Segment};
 use self::application::Application;
-use self::bvlc::{Body, Datagram};
+use self::bvlc::{Body, Datagram, Management};
+use self::link::Upkeep;
 use self::npdu::Message;
 use self::pending::{Answered, Asked};
+use self::segment::Transfers;
 use self::service::{Content, Said};
 use self::turn::Turn;
-use crate::dissector::{Carrier, Direction, Dissector, Ending, Next, Protocol, Side, Verdict};
+use crate::dissector::{Carrier, Dissector, Ending, Next, Protocol, Side, Verdict};
 use crate::observation::{Operation, Transport};
 use crate::out::{Count, Mark, Out};
 use crate::pending::Pending;
@@ -44,7 +53,7 @@ use crate::time::Timestamp;
 
 pub(crate) static BACNET: Protocol = Protocol {
     name: "bacnet",
-    spec: "ANSI/ASHRAE 135-2020, annex J",
+    spec: "ANSI/ASHRAE 135-2020, annexes J and U",
     carriers: &[Carrier::Udp(&[47808, 47809, 47810, 47811, 47812]), Carrier::Llc(0x82)],
     fields: &[
         &device::DEVICE_INSTANCE,
@@ -83,59 +92,116 @@ pub(crate) static BACNET: Protocol = Protocol {
         &application::PRIVATE_SERVICE,
         &application::TEXT_MESSAGE,
         &application::VIRTUAL_TERMINAL,
+        &link::NETWORKS_ROUTED,
+        &link::NETWORK_REACHABLE,
+        &link::NETWORK_REJECTED,
+        &link::ROUTER_BUSY,
+        &link::ROUTING_TABLE,
+        &link::NETWORK_NUMBER,
+        &link::BROADCAST_TABLE,
+        &link::FOREIGN_TABLE,
+        &link::BROADCAST_MANAGEMENT,
+        &link::FOREIGN_DEVICE_OF,
+        &link::FOREIGN_DEVICE_TTL,
+        &link::FOREIGN_DEVICE_REFUSED,
+        &link::VIRTUAL_ADDRESS,
     ],
     probe,
     max_message: 0xffff,
     relates: true,
-    open: || Box::new(Conversation { pending: Pending::default(), application: Application::default() }),
+    open: || Box::new(Conversation::default()),
 };
 
 /// What two hosts say to each other; either may ask.
+#[derive(Default)]
 struct Conversation {
     pending: Pending<Asked>,
+    transfers: Transfers,
     application: Application,
+    upkeep: Upkeep,
 }
 
 impl Dissector for Conversation {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let is_framed = out.transport() == Transport::Ethernet;
         let datagram = if is_framed { Datagram::framed(reader)? } else { Datagram::read(reader)? };
-        let content = match datagram.npdu().map(|npdu| &npdu.message) {
-            Some(Message::Application(apdu)) => Content::read(apdu)?,
-            _ => Content::default(),
+        let Some(npdu) = datagram.npdu() else {
+            self.begin(side, &datagram, out);
+            self.upkeep.manage(side, &datagram, out);
+            return Ok(Next::More);
         };
-        self.pending.give_up(out.place().time, out);
-        if !is_framed {
-            out.count(link_count(side, &datagram));
-        }
-        if let Some(npdu) = datagram.npdu() {
-            let turn = Turn::new(side, &datagram, npdu, out);
-            if let Some(speaker) = turn.speaker(out) {
-                self.application.tell(&content.said, speaker, out);
+        let turn = Turn::new(side, &datagram, npdu, out);
+        match &npdu.message {
+            Message::Network(message) => {
+                self.begin(side, &datagram, out);
+                self.upkeep.network(message, &turn, out);
             }
-            match &npdu.message {
-                Message::Network(kind) => turn.count_request(Operation::Kind('n', (*kind).into()), false, out),
-                Message::Application(apdu) => self.apdu(apdu, content, &turn, out),
+            Message::Application(apdu) => {
+                let piece = turn.piece(apdu);
+                let whole = piece.as_ref().and_then(|piece| self.transfers.whole(piece));
+                let assembled = whole.as_ref().and_then(|bytes| apdu.with(bytes));
+                let content = Content::read(assembled.as_ref().unwrap_or(apdu))?;
+                self.begin(side, &datagram, out);
+                let is_within = piece.as_ref().is_some_and(|piece| self.transfers.is_within(piece));
+                if let Some(piece) = &piece {
+                    self.transfers.take(piece, out);
+                }
+                if let Some(speaker) = turn.speaker(out) {
+                    self.application.tell(&content.said, speaker, out);
+                }
+                self.apdu(apdu, content, (is_within, whole.is_some()), &turn, out);
             }
         }
         Ok(Next::More)
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
-        self.pending.give_up(now, out);
+        self.give_up(now, out);
         self.application.tick(now, out);
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.pending.finish(ending, out);
+        self.transfers.finish(out);
         self.application.finish(out);
+        self.upkeep.finish(ending, out);
     }
 }
 
 impl Conversation {
-    fn apdu(&mut self, apdu: &Apdu<'_>, content: Content<'_>, turn: &Turn, out: &mut Out<'_>) {
+    /// A datagram was read: what waits no more is told first.
+    fn begin(&mut self, side: Side, datagram: &Datagram<'_>, out: &mut Out<'_>) {
+        self.give_up(out.place().time, out);
+        if let Some(operation) = datagram.operation() {
+            out.count(link_count(side, operation, datagram));
+            link::tell(side, datagram, out);
+        }
+    }
+
+    fn give_up(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        self.pending.give_up(now, out);
+        self.transfers.give_up(now, out);
+        self.upkeep.tick(now, out);
+    }
+
+    /// `is_within`: it is a segment that follows others; `is_complete`: it makes a message in segments whole.
+    fn apdu(
+        &mut self,
+        apdu: &Apdu<'_>,
+        content: Content<'_>,
+        (is_within, is_complete): (bool, bool),
+        turn: &Turn,
+        out: &mut Out<'_>,
+    ) {
         let now = out.place().time;
         match *apdu {
+            Apdu::Request(ref request) if is_within || !request.segment.is_first => {
+                let key = turn.asking(request.invoke);
+                self.pending.keep(&key, now);
+                if is_complete {
+                    self.pending.complete(&key, content.errand, now);
+                }
+            }
             Apdu::Request(ref request) => self.request(request, content, turn, out),
             Apdu::Unconfirmed { service, .. } => {
                 let operation = Operation::Kind('u', service.into());
@@ -143,11 +209,16 @@ impl Conversation {
                 let commands = content.errand.commands.into_iter().filter(|_| turn.speaks_for_itself);
                 commands.for_each(|command| turn.act(operation.clone(), command, out));
             }
-            Apdu::Answer(ref answer) => self.answer(answer, content.said, turn, out),
+            Apdu::Answer(ref answer) => {
+                let segment = Segment { is_first: answer.segment.is_first && !is_within, ..answer.segment };
+                let is_complete = is_complete || segment == Segment::WHOLE;
+                self.answer(answer, (segment, is_complete), content.said, turn, out);
+            }
             Apdu::SegmentAck { invoke, is_from_server: true } => self.pending.keep(&turn.answering(invoke), now),
             Apdu::SegmentAck { invoke, is_from_server: false } => self.pending.keep(&turn.asking(invoke), now),
             Apdu::Withdrawal { invoke } => {
                 turn.count_request(Operation::Verb("abort"), false, out);
+                self.transfers.forget(&turn.asking(invoke), out);
                 self.pending.withdraw(&turn.asking(invoke), out);
             }
         }
@@ -156,9 +227,6 @@ impl Conversation {
     /// The segments of one request are one message: the first one counts.
     fn request(&mut self, request: &Request<'_>, content: Content<'_>, turn: &Turn, out: &mut Out<'_>) {
         let &Request { invoke, service, .. } = request;
-        if !request.segment.is_first {
-            return self.pending.keep(&turn.asking(invoke), out.place().time);
-        }
         turn.count_request(Operation::Code(service.into()), service::is_control(service), out);
         if turn.is_owed_an_answer && !service::is_notification(service) {
             out.server(turn.sender.other());
@@ -171,10 +239,23 @@ impl Conversation {
     }
 
     /// The segments of one answer are one message: the first sign of it counts.
-    fn answer(&mut self, answer: &Answer<'_>, said: Said<'_>, turn: &Turn, out: &mut Out<'_>) {
+    fn answer(
+        &mut self,
+        answer: &Answer<'_>,
+        (segment, is_complete): (Segment, bool),
+        said: Said<'_>,
+        turn: &Turn,
+        out: &mut Out<'_>,
+    ) {
         let key = turn.answering(answer.invoke);
-        let answered = self.pending.answer(&key, answer.service, answer.segment, out);
-        let Answered::Now(waiting) = answered else { return };
+        if answer.kind != AnswerKind::Acknowledged {
+            self.transfers.forget(&key, out);
+        }
+        let waiting = match self.pending.answer(&key, answer.service, (segment, is_complete), out) {
+            Answered::Now(waiting) => waiting,
+            Answered::Before => return,
+            Answered::Whole(waiting) => return self.application.answered(&waiting, answer, said, out),
+        };
         let service = answer.service.or(waiting.as_ref().map(|waiting| waiting.request.service));
         if service.is_some_and(|service| !service::is_notification(service)) {
             out.server(turn.sender);
@@ -200,15 +281,15 @@ impl AnswerKind {
 }
 
 /// The datagram itself, by its link function.
-fn link_count(sender: Side, datagram: &Datagram<'_>) -> Count {
-    let is_response = matches!(datagram.function, bvlc::RESULT | bvlc::READ_TABLE_ACK | bvlc::READ_FOREIGN_TABLE_ACK);
+fn link_count(sender: Side, operation: Operation, datagram: &Datagram<'_>) -> Count {
+    let is_control = matches!(&datagram.body, Body::Management(Management::WriteTable(_) | Management::Delete(_)));
     Count {
         sender,
-        direction: if is_response { Direction::Response } else { Direction::Request },
-        operation: Operation::Kind('b', datagram.function.into()),
+        direction: datagram.direction(),
+        operation,
         child: None,
         mark: if matches!(datagram.body, Body::Result(1..)) { Mark::Exception } else { Mark::Plain },
-        is_control: false,
+        is_control,
     }
 }
 
@@ -229,7 +310,7 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
         Ok(datagram) if datagram.is_known() => match (&datagram.body, datagram.is_whole) {
             (Body::Own(_) | Body::Forwarded { .. }, true) => Verdict::Bits(FUNCTION_BITS + LENGTH_BITS + NPDU_BITS),
             (Body::Result(_), true) => Verdict::Bits(FUNCTION_BITS + LENGTH_BITS + RESULT_BITS),
-            (Body::Management, true) => Verdict::Bits(FUNCTION_BITS + LENGTH_BITS),
+            (Body::Management(_), true) => Verdict::Bits(FUNCTION_BITS + LENGTH_BITS),
             (Body::Own(npdu), false) if npdu.message.is_sound() => Verdict::Bits(FUNCTION_BITS + NPDU_BITS),
             _ => Verdict::NotMine,
         },
@@ -239,19 +320,14 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
 
 impl Datagram<'_> {
     fn is_known(&self) -> bool {
-        let is_content_known = match &self.body {
-            Body::Own(npdu) | Body::Forwarded { npdu, .. } => npdu.message.is_known(),
-            Body::Result(code) => bvlc::RESULTS.contains(code),
-            Body::Management => true,
-        };
-        self.function <= bvlc::LAST && is_content_known
+        self.is_standard() && self.npdu().is_none_or(|npdu| npdu.message.is_known())
     }
 }
 
 impl Message<'_> {
     fn is_known(&self) -> bool {
         match self {
-            Self::Network(kind) => *kind <= npdu::LAST_STANDARD || *kind >= npdu::FIRST_PROPRIETARY,
+            Self::Network(message) => message.is_known(),
             Self::Application(Apdu::Request(request)) => request.service <= service::LAST_CONFIRMED,
             Self::Application(Apdu::Unconfirmed { service, .. }) => *service <= service::LAST_UNCONFIRMED,
             Self::Application(Apdu::Answer(answer)) => {

@@ -183,7 +183,8 @@ fn random_segments_name_no_protocol_of_plants() {
     };
     let mut bytes = Vec::new();
     for number in 0..wanted.unwrap_or(1_000_000) / SEGMENTS {
-        let (transport, port) = (CARRIERS[random(2) as usize], [502, 502, 4001, 47808][random(4) as usize]);
+        let port = [502, 502, 4001, 47808, 53, 20_000][random(6) as usize];
+        let transport = CARRIERS[random(2) as usize];
         let mut flow = Flow::on(transport, port);
         for _ in 0..SEGMENTS {
             let side = [Side::A, Side::B][random(2) as usize];

@@ -22,12 +22,15 @@ struct Shot {
     cut: usize,
 }
 
-/// The Ethernet frames of a capture.
+/// The Ethernet frames of a capture; none of a field bus.
 fn shots_of(input: &Input) -> Vec<Shot> {
     let mut file = CaptureFile::open(input).expect("the capture can be opened");
     let mut shots = Vec::new();
     while let Step::Frame(frame) = file.step() {
-        assert_eq!(frame.link_type, LinkType::Ethernet, "our captures are of Ethernet");
+        if matches!(frame.link_type, LinkType::MsTp | LinkType::Arcnet(_)) {
+            continue;
+        }
+        assert_eq!(frame.link_type, LinkType::Ethernet, "all others are of Ethernet");
         let bytes = file.bytes[frame.bytes].to_vec();
         let cut = (frame.wire_length as usize).saturating_sub(bytes.len());
         let nanos = u64::try_from(frame.time.nanos()).expect("our captures are of our time");

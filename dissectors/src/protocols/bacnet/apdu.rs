@@ -56,6 +56,8 @@ pub(super) enum AnswerKind {
 pub(super) struct Segment {
     pub(super) is_first: bool,
     pub(super) is_last: bool,
+    /// Its number; after 255 comes 0.
+    pub(super) sequence: u8,
 }
 
 impl<'a> Apdu<'a> {
@@ -94,6 +96,22 @@ impl<'a> Apdu<'a> {
         let invoke = reader.u8()?;
         reader.skip(REASON)?;
         Ok(Self::Withdrawal { invoke })
+    }
+}
+
+impl Apdu<'_> {
+    /// The same message with all of its parameters, which came in segments.
+    pub(super) fn with<'b>(&self, parameters: &'b [u8]) -> Option<Apdu<'b>> {
+        let (segment, parameters) = (Segment::WHOLE, Reader::closed(parameters));
+        match *self {
+            Self::Request(Request { invoke, service, .. }) => {
+                Some(Apdu::Request(Request { invoke, segment, service, parameters }))
+            }
+            Self::Answer(Answer { kind, invoke, service, code, .. }) => {
+                Some(Apdu::Answer(Answer { kind, invoke, segment, service, code, parameters }))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -140,7 +158,7 @@ impl Answer<'_> {
 }
 
 impl Segment {
-    pub(super) const WHOLE: Self = Self { is_first: true, is_last: true };
+    pub(super) const WHOLE: Self = Self { is_first: true, is_last: true, sequence: 0 };
 
     /// Sequence number and window stand only where a message is segmented. Only requests and complex
     /// acknowledgements can be, and the flag is reserved elsewhere.
@@ -150,7 +168,7 @@ impl Segment {
         }
         let sequence = reader.u8()?;
         reader.skip(WINDOW)?;
-        Ok(Self { is_first: sequence == 0, is_last: flags & MORE_FOLLOWS == 0 })
+        Ok(Self { is_first: sequence == 0, is_last: flags & MORE_FOLLOWS == 0, sequence })
     }
 }
 

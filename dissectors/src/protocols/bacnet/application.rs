@@ -67,7 +67,7 @@ impl Application {
             }
             Said::Private { vendor, service } => {
                 let words = format_compact!("vendor {vendor} service {service}");
-                out.numbered(speaker.side, speaker.station, (&PRIVATE_SERVICE, service), &words);
+                out.numbered(speaker.whom, speaker.station, (&PRIVATE_SERVICE, service), &words);
             }
             Said::Terminal => speaker.words(&VIRTUAL_TERMINAL, "gives sessions", out),
         }

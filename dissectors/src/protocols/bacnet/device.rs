@@ -9,32 +9,31 @@ use super::tag;
 use super::value::{Text, Time, Value, hex};
 use crate::dissector::Field;
 use crate::observation::Child;
-use crate::out::Out;
+use crate::out::{Out, Whom};
 use crate::reader::{Reader, Stop};
-use crate::side::Side;
 use compact_str::{CompactString, ToCompactString, format_compact};
 
-/// Who speaks: the host on a side, or a station behind it.
+/// Who speaks: a host, or a station behind it.
 #[derive(Clone, Copy)]
 pub(super) struct Speaker<'a> {
-    pub(super) side: Side,
+    pub(super) whom: Whom,
     pub(super) station: Option<&'a Child>,
 }
 
 impl Speaker<'_> {
     pub(super) fn text(&self, field: &'static Field, text: Text<'_>, out: &mut Out<'_>) {
         if let Some(text) = text.utf8() {
-            out.text(self.side, self.station, field, &text);
+            out.text(self.whom, self.station, field, &text);
         }
     }
 
     pub(super) fn words(&self, field: &'static Field, words: &str, out: &mut Out<'_>) {
-        out.text(self.side, self.station, field, words.as_bytes());
+        out.text(self.whom, self.station, field, words.as_bytes());
     }
 
     pub(super) fn number(&self, field: &'static Field, number: u64, out: &mut Out<'_>) {
         if let Ok(number) = i64::try_from(number) {
-            out.number(self.side, self.station, field, number);
+            out.number(self.whom, self.station, field, number);
         }
     }
 

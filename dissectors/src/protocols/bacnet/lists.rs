@@ -6,9 +6,8 @@ use super::object::{Kind, Object};
 use super::tag;
 use super::value::Value;
 use crate::observation::Child;
-use crate::out::Out;
+use crate::out::{Out, Whom};
 use crate::reader::Reader;
-use crate::side::Side;
 use arrayvec::ArrayVec;
 use compact_str::format_compact;
 
@@ -20,7 +19,7 @@ pub(super) struct Lists {
 
 /// A list that is being read.
 struct Run {
-    side: Side,
+    whom: Whom,
     station: Option<Child>,
     length: u32,
     /// The element that comes next, from 1.
@@ -55,8 +54,8 @@ impl Lists {
             self.runs.remove(0);
         }
         if let Ok(length @ 1..) = u32::try_from(length) {
-            let (side, station) = (speaker.side, speaker.station.cloned());
-            self.runs.push(Run { side, station, length, next: 1, census: Census::default() });
+            let (whom, station) = (speaker.whom, speaker.station.cloned());
+            self.runs.push(Run { whom, station, length, next: 1, census: Census::default() });
         }
     }
 
@@ -74,7 +73,7 @@ impl Lists {
 
 impl Run {
     fn is_of(&self, speaker: Speaker<'_>) -> bool {
-        (self.side, self.station.as_ref()) == (speaker.side, speaker.station)
+        (self.whom, self.station.as_ref()) == (speaker.whom, speaker.station)
     }
 }
 

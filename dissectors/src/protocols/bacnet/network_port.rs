@@ -20,7 +20,7 @@ pub(super) fn tell(speaker: Speaker<'_>, held: &Held<'_>, out: &mut Out<'_>) {
     {
         let port = held.object.instance();
         let words = format_compact!("port {port}: {words}");
-        out.numbered(speaker.side, speaker.station, (field, port), &words);
+        out.numbered(speaker.whom, speaker.station, (field, port), &words);
     }
 }
 

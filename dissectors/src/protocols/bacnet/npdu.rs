@@ -1,6 +1,7 @@
 //! The network layer: from which station to which, and what (ASHRAE 135-2020, clause 6.2).
 
 use super::apdu::Apdu;
+use super::network::NetworkMessage;
 use crate::observation::Child;
 use crate::reader::{Reader, Stop};
 use arrayvec::ArrayVec;
@@ -28,8 +29,8 @@ pub(super) enum Destination {
 /// What an NPDU carries.
 #[derive(Debug)]
 pub(super) enum Message<'a> {
-    /// A message between routers, by its type.
-    Network(u8),
+    /// A message between routers.
+    Network(NetworkMessage<'a>),
     Application(Apdu<'a>),
 }
 
@@ -54,7 +55,7 @@ impl<'a> Npdu<'a> {
         }
         let message = match control & IS_NETWORK_MESSAGE {
             0 => Message::Application(Apdu::read(reader)?),
-            _ => Message::Network(network_message(&mut reader)?),
+            _ => Message::Network(NetworkMessage::read(reader)?),
         };
         Ok(Self { destination, source, message })
     }
@@ -87,15 +88,6 @@ fn address(reader: &mut Reader<'_>) -> Result<(u16, ArrayVec<u8, 7>), Stop> {
     Ok((network, address))
 }
 
-/// Clause 6.2.4: proprietary messages bear their maker's id.
-fn network_message(reader: &mut Reader<'_>) -> Result<u8, Stop> {
-    let kind = reader.u8()?;
-    if kind >= FIRST_PROPRIETARY {
-        reader.skip(VENDOR_ID)?;
-    }
-    Ok(kind)
-}
-
 /// Table 6-1: the longest NPDU on BACnet/IP.
 const LONGEST: usize = 1497;
 const VERSION: u8 = 1;
@@ -107,8 +99,3 @@ const HAS_SOURCE: u8 = 0x08;
 
 const ALL_NETWORKS: u16 = 0xffff;
 const HOP_COUNT: usize = 1;
-const VENDOR_ID: usize = 2;
-/// The first message type that belongs to vendors.
-pub(super) const FIRST_PROPRIETARY: u8 = 0x80;
-/// The last message type that the standard defines: Network-Number-Is.
-pub(super) const LAST_STANDARD: u8 = 0x13;

@@ -41,6 +41,8 @@ pub(super) enum Answered {
     Now(Option<Waiting<Asked>>),
     /// It continues an answer.
     Before,
+    /// It makes an answer whole that was begun before.
+    Whole(Waiting<Asked>),
 }
 
 impl Pending<Asked> {
@@ -67,18 +69,37 @@ impl Pending<Asked> {
         }
     }
 
-    /// An answer came, or a segment of one. An answer to another service than the one asked for answers nothing.
-    pub(super) fn answer(&mut self, key: &Key, service: Option<u8>, segment: Segment, out: &mut Out<'_>) -> Answered {
+    /// All segments of a request have come: what it is to bring about is known better than by the first.
+    pub(super) fn complete(&mut self, key: &Key, errand: Errand, now: Timestamp) {
+        let at = self.of(key, now);
+        if let Some(asked) = at.and_then(|at| self.get_mut(at)) {
+            asked.errand = errand;
+        }
+    }
+
+    /// An answer came, or a segment of one, which may make it whole. An answer to another service than the one asked for
+    /// answers nothing.
+    pub(super) fn answer(
+        &mut self,
+        key: &Key,
+        service: Option<u8>,
+        (segment, is_complete): (Segment, bool),
+        out: &mut Out<'_>,
+    ) -> Answered {
         let fits = |asked: &Asked| asked.key == *key && service.is_none_or(|service| service == asked.service);
         let at = self.position(out.place().time, |waiting| fits(&waiting.request));
-        let Some(waiting) = at.and_then(|at| self.take(at)) else {
+        let Some(mut waiting) = at.and_then(|at| self.take(at)) else {
             return if segment.is_first { Answered::Now(None) } else { Answered::Before };
         };
         let is_answered = waiting.request.is_answered;
-        if !segment.is_last {
-            self.push(waiting.request.answered(), false, out);
+        if !is_complete {
+            self.push(waiting.request.begun(), false, out);
         }
-        if is_answered && segment != Segment::WHOLE { Answered::Before } else { Answered::Now(Some(waiting)) }
+        match (is_answered && segment != Segment::WHOLE, is_complete) {
+            (false, _) => Answered::Now(Some(waiting)),
+            (true, false) => Answered::Before,
+            (true, true) => Answered::Whole(waiting),
+        }
     }
 
     /// The asker wants no answer any more.
@@ -109,10 +130,10 @@ impl Asked {
         Self { key, service, digest, errand, is_answered: false }
     }
 
-    /// What is kept until the last segment of the answer.
-    fn answered(&self) -> Self {
-        let (key, errand) = (self.key.clone(), Errand::default());
-        Self { key, errand, is_answered: true, ..*self }
+    /// What is kept until the answer is whole: the part of a file that it may hold.
+    fn begun(&mut self) -> Self {
+        let errand = Errand { part: self.errand.part.take(), ..Errand::default() };
+        Self { key: self.key.clone(), errand, is_answered: true, ..*self }
     }
 }
 

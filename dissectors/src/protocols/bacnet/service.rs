@@ -65,8 +65,8 @@ impl<'a> Content<'a> {
             }) => content.said = acknowledged(*service, parameters.clone())?,
             Apdu::Request(Request { segment, service, parameters, .. }) if segment.is_first => {
                 let read = content.errand.read(*service, parameters.clone());
-                content.said = told_to(*service, parameters.clone())?;
                 if *segment == Segment::WHOLE {
+                    content.said = told_to(*service, parameters.clone())?;
                     read?;
                 }
             }

@@ -54,11 +54,11 @@ const SILENCE: &str = "
     type func len  | ver ctl | type max id svc | [0] minutes | [1] disable | [2] password 'secret'
     81   0a   0017 | 01  04  | 00   05  0a 11  | 09 3c       | 19 01       | 2d 07 00 73 65 63 72 65 74";
 const SEGMENT_0: &str = "
-    type func len  | ver ctl | type id seq window svc | the front of something long
-    81   0a   0012 | 01  04  | 3c   03 00  04     0c  | 0c 02014ff1 19 4c";
+    type func len  | ver ctl | type id seq window svc | the front of a list of objects
+    81   0a   0013 | 01  04  | 3c   03 00  04     0c  | 0c 02014ff1 19 4c 3e";
 const SEGMENT_1: &str = "
     type func len  | ver ctl | type id seq window svc | its middle
-    81   0a   000f | 01  04  | 3c   03 01  04     0c  | c4 0000 01";
+    81   0a   0010 | 01  04  | 3c   03 01  04     0c  | c4 02014ff1";
 const SEGMENT_2: &str = "
     type func len  | ver ctl | type id seq window svc | its end
     81   0a   000c | 01  00  | 38   03 02  04     0c  | 3f";
@@ -256,8 +256,17 @@ fn other_objects_are_only_counted() {
 }
 
 #[test]
-fn what_is_passed_on_for_another_host_is_only_counted() {
-    assert_eq!(story(&[('>', FORWARDED_I_AM)]), ["A request b4", "A request u0"]);
+fn what_is_passed_on_is_told_of_its_origin() {
+    assert_eq!(
+        story(&[('>', FORWARDED_I_AM)]),
+        [
+            "A request b4",
+            "A request u0",
+            "10.0.0.1 bacnet.broadcast_management = forwards broadcasts",
+            "10.0.0.9 bacnet.device_instance = 721",
+            "10.0.0.9 bacnet.vendor_id = 15",
+        ]
+    );
     let own = bytes(&FORWARDED_I_AM.replace("0a000009", "0a000001"));
     let mut rig = rig();
     rig.datagram(Side::A, &own);
@@ -726,7 +735,10 @@ fn the_segments_of_an_answer_are_one_message() {
         ('<', SEGMENT_1),
         ('<', SEGMENT_2),
     ]);
-    assert_eq!(told, counted);
+    let list = ["device_instance = 86001", "object_count = 1", "objects = 1 device"];
+    let list = list.map(|line| format!("10.0.0.2 bacnet.{line}"));
+    assert_eq!(told[..4], counted);
+    assert_eq!(told[4..], list);
     let mut rig = rig();
     for (side, sample) in [(Side::A, READ_NAME), (Side::B, SEGMENT_1), (Side::B, SEGMENT_2)] {
         rig.datagram(side, &bytes(sample));
@@ -784,7 +796,20 @@ fn links_and_routers_are_counted_by_their_numbers() {
             ('>', WHO_IS_ROUTER),
             ('>', WHO_IS)
         ]),
-        ["A request b5", "B response b0 exception", "A request b6", "B response b7", "A request n0", "A request u8"]
+        [
+            "B serves",
+            "A request b5",
+            "B serves",
+            "B response b0 exception",
+            "10.0.0.1 bacnet.foreign_device_refused = 10.0.0.2:502",
+            "B serves",
+            "A request b6",
+            "B serves",
+            "B response b7",
+            "10.0.0.2 bacnet.foreign_device_table = 10.0.0.9:47808 for 60 s",
+            "A request n0",
+            "A request u8",
+        ]
     );
     let mut rig = rig();
     rig.datagram(Side::A, &hex("81 2a 0005 ff")).datagram(Side::A, &hex("81 0a 0009 01 80 90 01 0c"));
@@ -830,7 +855,7 @@ fn the_probe_refuses_what_only_looks_alike() {
     for (what, lookalike) in [
         ("a function beyond the standard", "81 0d 0004"),
         ("a result beyond the standard", "81 00 0006 0031"),
-        ("BACnet/IPv6", "82 02 0010 000001 000002 01 00 10 08 0000"),
+        ("BACnet/IPv6 without version 1", "82 02 000b 000001 02 00 10 08"),
         ("version 2", "81 0b 0008 02 00 10 08"),
         ("a reserved control bit", "81 0b 0008 01 40 10 08"),
         ("an APDU of type 8", "81 0b 0008 01 00 80 08"),

@@ -1,19 +1,23 @@
 //! One message's turn in a conversation: who speaks to whom, what is counted of it, and what it says of the speaker.
 
-use super::bvlc::{self, Body, Datagram};
+use super::apdu::{Answer, Apdu, Request, Segment};
+use super::bvlc::{Body, Datagram};
 use super::device::Speaker;
 use super::npdu::{Destination, Npdu};
 use super::pending::Key;
+use super::segment::Piece;
 use crate::dissector::{Direction, Side};
-use crate::observation::{Address, Child, ChildProof, Operation, Outcome};
-use crate::out::{Action, Count, Mark, Out};
+use crate::observation::{Address, Child, ChildProof, Host, Operation, Outcome};
+use crate::out::{Action, Count, Mark, Out, Whom};
 use crate::pending::Command;
 use std::net::IpAddr;
 
 /// Who speaks to whom in one message.
 pub(super) struct Turn {
     pub(super) sender: Side,
-    /// The station behind the sender that speaks.
+    /// The host that speaks, or that a station behind it speaks through: of what is passed on, that at its origin.
+    whom: Option<Whom>,
+    /// The station behind it that speaks.
     from: Option<Child>,
     /// The station behind the receiver that is spoken to.
     to: Option<Child>,
@@ -30,16 +34,24 @@ impl Turn {
             Destination::Receiver | Destination::Broadcast => None,
         };
         // What is passed on tells of the device at its origin, which is no end of this flow.
-        let is_foreign = match datagram.body {
-            Body::Forwarded { origin, .. } => out.host(sender).address != Address::Ip(IpAddr::V4(origin)),
-            _ => false,
+        let own = out.host(sender);
+        let origin = match datagram.body {
+            Body::Forwarded { origin, .. } if own.address != Address::Ip(origin.ip()) => Some(origin),
+            _ => None,
         };
-        let is_to_one = datagram.function == bvlc::ORIGINAL_UNICAST && npdu.destination != Destination::Broadcast;
+        let (host, port) = match origin {
+            Some(origin) => (Host { address: Address::Ip(origin.ip()), ..own }, origin.port()),
+            None => (own, out.port(sender)),
+        };
+        let is_sound = !out.is_group(sender) && (origin.is_none() || host.address.is_host());
+        let whom = if origin.is_some() { Whom::Elsewhere(host, port) } else { Whom::End(sender) };
+        let is_to_one = datagram.is_to_one() && npdu.destination != Destination::Broadcast;
         Self {
             sender,
-            from: npdu.source.clone().filter(|station| !is_itself(sender, station, out)),
-            to: to.filter(|station| !is_itself(receiver, station, out)),
-            speaks_for_itself: !is_foreign && !out.is_group(sender),
+            whom: is_sound.then_some(whom),
+            from: npdu.source.clone().filter(|station| !is_itself(station, host, port)),
+            to: to.filter(|station| !is_itself(station, out.host(receiver), out.port(receiver))),
+            speaks_for_itself: is_sound && origin.is_none(),
             is_owed_an_answer: is_to_one && !out.is_group(receiver),
         }
     }
@@ -88,22 +100,46 @@ impl Turn {
 
     /// Who speaks, where it is known to stand.
     pub(super) fn speaker(&self, out: &mut Out<'_>) -> Option<Speaker<'_>> {
-        if !self.speaks_for_itself {
-            return None;
-        }
+        let whom = self.whom?;
         if let Some(station) = &self.from {
-            out.child(self.sender, station, ChildProof::Routed);
+            out.child(whom, station, ChildProof::Routed);
         }
-        Some(Speaker { side: self.sender, station: self.from.as_ref() })
+        Some(Speaker { whom, station: self.from.as_ref() })
+    }
+
+    /// The station behind the sender that speaks.
+    pub(super) fn station(&self) -> Option<&Child> {
+        self.from.as_ref()
+    }
+
+    /// The station behind the receiver that is spoken to.
+    pub(super) fn receiver(&self) -> Option<&Child> {
+        self.to.as_ref()
+    }
+
+    /// The segment of a message that this is, if it is one.
+    pub(super) fn piece<'a>(&self, apdu: &Apdu<'a>) -> Option<Piece<'a>> {
+        let (key, is_request, service, segment, parameters) = match apdu {
+            Apdu::Request(Request { invoke, segment, service, parameters }) if *segment != Segment::WHOLE => {
+                (self.asking(*invoke), true, *service, *segment, parameters)
+            }
+            Apdu::Answer(Answer { invoke, segment, service: Some(service), parameters, .. })
+                if *segment != Segment::WHOLE =>
+            {
+                (self.answering(*invoke), false, *service, *segment, parameters)
+            }
+            _ => return None,
+        };
+        self.speaks_for_itself.then(|| Piece { key, is_request, service, segment, bytes: parameters.rest() })
     }
 }
 
-/// Whether a station is the host on this side itself: its address on the BACnet network is the host's own IP address
-/// and port (annex J.1.2).
-fn is_itself(side: Side, station: &Child, out: &Out<'_>) -> bool {
-    let (Child::Station { address, .. }, Address::Ip(IpAddr::V4(ip))) = (station, out.host(side).address) else {
+/// Whether a station is the host itself: its address on the BACnet network is the host's own IP address and port (annex
+/// J.1.2).
+fn is_itself(station: &Child, host: Host, port: u16) -> bool {
+    let (Child::Station { address, .. }, Address::Ip(IpAddr::V4(ip))) = (station, host.address) else {
         return false;
     };
-    let own = ip.octets().into_iter().chain(out.port(side).to_be_bytes());
+    let own = ip.octets().into_iter().chain(port.to_be_bytes());
     address.iter().copied().eq(own)
 }
