@@ -10,6 +10,7 @@ mod http;
 mod it;
 mod mixed;
 mod modbus;
+mod onvif;
 mod random;
 mod scan;
 mod schedule;
@@ -50,6 +51,12 @@ pub const ALL: &[Workload] = &[
         what: "2,000 keep-alive connections with small requests and answers",
         packets: 2_000_000,
         cast: http::workload,
+    },
+    Workload {
+        name: "onvif",
+        what: "200 cameras, ten recorders: SOAP with WS-Security over kept connections",
+        packets: 1_000_000,
+        cast: onvif::workload,
     },
     Workload {
         name: "video",
@@ -235,6 +242,15 @@ mod tests {
         assert!((2_000..6_000).contains(&floor.flows), "{}", floor.flows);
         assert!(per_mille(&starts, |start| start == b"GET ") > 200);
         assert!(per_mille(&starts, |start| start == b"HTTP") > 200);
+    }
+
+    #[test]
+    fn onvif_calls_over_connections_that_are_kept() {
+        let (floor, starts) =
+            checked("onvif", 50_000, |_, payload| payload.iter().take(4).copied().collect::<Vec<_>>());
+        assert!((200..1_000).contains(&floor.flows), "{}", floor.flows);
+        assert!(per_mille(&starts, |start| start == b"POST") > 150);
+        assert!(per_mille(&starts, |start| start == b"HTTP") > 150);
     }
 
     #[test]

@@ -176,6 +176,9 @@ pub trait Dissector: Send {
         Footing::Segment
     }
 
+    /// Drops the pieces of bodies that it holds back: see [`Out::hold`].
+    fn let_go(&mut self) {}
+
     /// Is called every few seconds of packet time: what pends for too long can be given up and told.
     fn tick(&mut self, _now: Timestamp, _out: &mut Out<'_>) {}
 

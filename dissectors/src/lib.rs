@@ -39,7 +39,9 @@ mod rig;
 mod rtcp;
 pub mod secret;
 mod side;
+mod soap;
 pub mod time;
+mod xml;
 
 pub use certificate::Certificate;
 pub use dissector::{

@@ -486,6 +486,10 @@ pub enum Operation {
     /// A code of a protocol that the conversation's own one carries: UMAS `0x31` within Modbus. Its rows bear that
     /// protocol's name.
     Within(&'static str, u8),
+    /// A verb of such a protocol: ONVIF's `GetDeviceInformation` within HTTP.
+    VerbWithin(&'static str, &'static str),
+    /// Any other word of such a protocol.
+    WordWithin(&'static str, CompactString),
 }
 
 impl Operation {
@@ -497,10 +501,15 @@ impl Operation {
         Self::Word(clipped(bytes, Self::LONGEST))
     }
 
+    /// Likewise, of a protocol that is carried.
+    pub fn word_within(protocol: &'static str, bytes: &[u8]) -> Self {
+        Self::WordWithin(protocol, clipped(bytes, Self::LONGEST))
+    }
+
     /// The protocol that it is of, where that is not the conversation's own.
     pub fn protocol(&self) -> Option<&'static str> {
         match self {
-            Self::Within(protocol, _) => Some(protocol),
+            Self::Within(protocol, _) | Self::VerbWithin(protocol, _) | Self::WordWithin(protocol, _) => Some(protocol),
             Self::Code(_) | Self::Kind(..) | Self::Verb(_) | Self::Word(_) => None,
         }
     }
@@ -520,8 +529,8 @@ impl fmt::Display for Operation {
         match self {
             Self::Code(code) => code.fmt(f),
             Self::Kind(kind, code) => write!(f, "{kind}{code}"),
-            Self::Verb(verb) => f.write_str(verb),
-            Self::Word(word) => word.fmt(f),
+            Self::Verb(verb) | Self::VerbWithin(_, verb) => f.write_str(verb),
+            Self::Word(word) | Self::WordWithin(_, word) => word.fmt(f),
             Self::Within(_, code) => write!(f, "{code:#04X}"),
         }
     }
@@ -852,6 +861,28 @@ pub enum Category {
 }
 
 impl Category {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::Write,
+        Self::Operate,
+        Self::Restart,
+        Self::Stop,
+        Self::Mode,
+        Self::Program,
+        Self::Firmware,
+        Self::File,
+        Self::Config,
+        Self::User,
+        Self::Certificate,
+        Self::Backup,
+        Self::Time,
+    ];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|category| category.name() == name)
+    }
+
     /// Whether it changes the process or the device: a copy of what it holds does not.
     pub const fn is_command(self) -> bool {
         !matches!(self, Self::Backup)

@@ -311,6 +311,8 @@ pub struct Told {
     elsewhere: Vec<Place>,
     actions: Vec<Action>,
     server: Option<Side>,
+    /// By how much what dissectors hold back has grown.
+    growth: i32,
     ready: Vec<Observation>,
     losses: Losses,
     /// Bytes that dissectors keep of messages that are not whole yet.
@@ -347,6 +349,7 @@ impl Told {
             elsewhere: Vec::new(),
             actions: Vec::new(),
             server: None,
+            growth: 0,
             ready: Vec::new(),
             losses: Losses::default(),
             held: 0,
@@ -413,6 +416,12 @@ impl Told {
         if let Some(logins) = &mut self.logins {
             self.ready.extend(logins.repeats());
         }
+    }
+
+    /// By how many bytes what dissectors hold back has grown since the last call.
+    #[inline]
+    pub fn take_held(&mut self) -> i32 {
+        std::mem::take(&mut self.growth)
     }
 
     /// How often a value was told that another has replaced within the last minute.
@@ -609,6 +618,12 @@ impl<'a> Out<'a> {
     /// Another conversation between the two hosts will speak this: of little structure, so that nobody would know.
     pub fn expect(&mut self, expected: Expected) {
         self.told.journal.push(Entry::Expected(Announced::new(expected, &self.scene.hosts)));
+    }
+
+    /// The dissector holds back so many bytes more than before, or fewer: the lane's budget is charged with them, and
+    /// [`Dissector::let_go`](crate::Dissector::let_go) is asked for when it is spent.
+    pub fn hold_back(&mut self, bytes: i32) {
+        self.told.growth = self.told.growth.saturating_add(bytes);
     }
 
     /// A control action whose outcome is known now.

@@ -9,11 +9,13 @@ mod dnp3;
 mod http;
 mod lldp;
 mod modbus;
+mod onvif;
 mod rtcp;
 mod rtp;
 mod rtsp;
 mod ssh;
 mod tls;
+mod ws_discovery;
 
 /// Every protocol, in the order in which they are asked when no port hints at one: the strictest structure first.
 pub static ALL: &[&Protocol] = &[
@@ -27,12 +29,14 @@ pub static ALL: &[&Protocol] = &[
     &ssh::SSH,
     &rtsp::RTSP,
     &http::HTTP,
+    &ws_discovery::WS_DISCOVERY,
     &rtcp::RTCP,
     &rtp::RTP,
 ];
 
 /// What messages of a protocol carry and what is told as a protocol of its own: the carrier's name, then theirs.
-pub static CARRIED: &[(&str, &str)] = &[("modbus", modbus::UMAS), ("modbus", modbus::UMAS_SIGNED)];
+pub static CARRIED: &[(&str, &str)] =
+    &[("modbus", modbus::UMAS), ("modbus", modbus::UMAS_SIGNED), ("http", onvif::ONVIF)];
 
 /// The protocol of this name.
 pub fn named(name: &str) -> Option<&'static Protocol> {

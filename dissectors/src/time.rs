@@ -36,6 +36,21 @@ impl Timestamp {
         self.0.div_euclid(NANOS_PER_MICRO)
     }
 
+    /// A moment from its year, month, day, hour, minute and second (UTC), if there is such a one.
+    #[expect(clippy::arithmetic_side_effects, reason = "years of four digits and parts of them")]
+    pub fn of_utc([year, month, day, hour, minute, second]: [i64; 6]) -> Option<Self> {
+        let is_time = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+        let is_date = (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        if !is_time || !is_date {
+            return None;
+        }
+        // Years begin in March, so that the day that some have more stands at their end.
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469;
+        let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+        seconds.checked_mul(1_000_000_000).map(Self)
+    }
+
     /// The start of this moment's hour (UTC).
     #[must_use]
     pub const fn hour(self) -> Self {
@@ -57,6 +72,20 @@ impl Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calendar_times_are_counted_from_1970() {
+        for (time, seconds) in [
+            ([1970, 1, 1, 0, 0, 0], 0),
+            ([1969, 12, 31, 23, 59, 59], -1),
+            ([2000, 2, 29, 12, 0, 0], 951_825_600),
+            ([2026, 11, 30, 6, 36, 52], 1_796_020_612),
+        ] {
+            assert_eq!(Timestamp::of_utc(time), Some(Timestamp::from_micros(seconds * 1_000_000)), "{time:?}");
+        }
+        assert_eq!(Timestamp::of_utc([2026, 13, 1, 0, 0, 0]), None);
+        assert_eq!(Timestamp::of_utc([9999, 1, 1, 0, 0, 0]), None, "beyond what nanoseconds can count");
+    }
 
     #[test]
     fn hours_and_microseconds_round_down_before_the_epoch_too() {

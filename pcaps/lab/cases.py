@@ -182,6 +182,101 @@ def bacnet_nmap(stem):
     return [path]
 
 
+def camera(name, ip, mac, users, login, scopes=(), **more):
+    """What a camera says of itself by ONVIF."""
+    plain = {"port": 80, "ip": ip, "mac": mac, "users": users, "login": login, "hostname": name, "scopes": scopes,
+             "uuid": f"4d454930-0000-1000-8000-{mac.replace(':', '')}", "stream": f"rtsp://{ip}:554/live/main"}
+    return json.dumps(plain | more)
+
+
+def calls(host, user, password, login, *calls):
+    return {"host": host, "port": 80, "user": user, "password": password, "login": login,
+            "calls": [[service, name, arguments] for service, name, arguments in calls]}
+
+
+ASKED = [("device", name, {}) for name in (
+    "GetSystemDateAndTime", "GetServices", "GetDeviceInformation", "GetScopes", "GetNetworkInterfaces", "GetNetworkProtocols",
+    "GetHostname", "GetEndpointReference")]
+ASKED[1] = ("device", "GetServices", {"IncludeCapability": False})
+WATCHED = [("media", "GetProfiles", {}), ("media", "GetStreamUri", {
+    "StreamSetup": {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}, "ProfileToken": "main"})]
+
+
+@case("onvif/cameras")
+def onvif_cameras(stem):
+    """Three cameras: WS-Security, HTTP Digest, and one that asks nobody for a login. A VMS looks at all of them; then a laptop
+    guesses, makes a user, sets names and clocks, and loads a firmware."""
+    changed = stem.with_name("changes")
+    tallies = [path.with_suffix(".expected.tsv") for path in (stem, changed)]
+    for tally in tallies:
+        tally.unlink(missing_ok=True)
+    with Lab() as lab:
+        gate = lab.host("gate", "ac:cc:8e:20:10:81", "10.20.0.81")
+        yard = lab.host("yard", "44:19:b6:20:10:82", "10.20.0.82")
+        door = lab.host("door", "3c:ef:8c:20:10:83", "10.20.0.83")
+        vms = lab.host("vms", "00:14:22:aa:10:55", "10.20.0.55")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        gate.serve("onvif_camera.py", camera(
+            "axis-accc8e201081", "10.20.0.81", "ac:cc:8e:20:10:81", {"root": ["Gate-4711", "Administrator"]}, "wsse",
+            ["type/video_encoder", "name/AXIS%20P3245-LV", "hardware/P3245-LV", "location/Gate%203"], Manufacturer="AXIS",
+            Model="P3245-LV", FirmwareVersion="9.80.3.1", SerialNumber="ACCC8E201081", HardwareId="7C9"))
+        yard.serve("onvif_camera.py", camera(
+            "DS-2CD2043G0-I", "10.20.0.82", "44:19:b6:20:10:82", {"admin": ["Yard&2024", "Administrator"]}, "digest",
+            ["name/HIKVISION%20DS-2CD2043G0-I", "hardware/DS-2CD2043G0-I", "MAC/4419b6201082"], realm="IP Camera(C2183)",
+            Manufacturer="HIKVISION", Model="DS-2CD2043G0-I", FirmwareVersion="V5.6.2 build 190701", gzip=True,
+            SerialNumber="DS-2CD2043G0-I20190912AAWRD71002", HardwareId="88", server="App-webs/", clock_ahead=3720))
+        door.serve("onvif_camera.py", camera(
+            "VTO", "10.20.0.83", "3c:ef:8c:20:10:83", {"admin": ["admin", "Administrator"], "guard": ["door", "User"]}, "none",
+            ["name/Dahua", "hardware/DHI-VTO2202F"], Manufacturer="Dahua", Model="DHI-VTO2202F", HardwareId="1.00",
+            FirmwareVersion="4.410.0000000.4.R, Build Date 2020-11-19", SerialNumber="6K04A31PAN00001",
+            stream="rtsp://admin:admin@10.20.0.83:554/cam/realmonitor?channel=1"))
+        for host in gate, yard, door:
+            host.wait_for(80)
+        user = {"Username": "service", "Password": "Visit<2026>", "UserLevel": "Operator"}
+        with lab.capture(stem.with_suffix(".pcap")):
+            vms.python("onvif_client.py", tallies[0], json.dumps([
+                calls("10.20.0.81", "root", "Gate-4711", "wsse_digest", *ASKED, *WATCHED),
+                calls("10.20.0.82", "admin", "Yard&2024", "digest", *ASKED, *WATCHED),
+                calls("10.20.0.83", "", "", "none", *ASKED, ("device", "GetUsers", {}), *WATCHED)]))
+        with lab.capture(changed.with_suffix(".pcap")):
+            laptop.python("onvif_client.py", tallies[1], json.dumps([
+                calls("10.20.0.81", "root", "pass", "wsse_digest", ("device", "GetUsers", {})),
+                calls("10.20.0.81", "root", "Gate-4711", "wsse_text", ("device", "GetUsers", {}),
+                      ("device", "CreateUsers", {"User": [user]}), ("device", "SetHostname", {"Name": "gate-3"}),
+                      ("device", "SetSystemDateAndTime", {"DateTimeType": "NTP", "DaylightSavings": False}),
+                      ("device", "DeleteUsers", {"Username": ["service"]}), ("device", "SystemReboot", {})),
+                calls("10.20.0.82", "admin", "12345", "digest", ("device", "GetUsers", {})),
+                calls("10.20.0.82", "admin", "Yard&2024", "digest", ("device", "SetUser", {"User": [user]})),
+                calls("10.20.0.83", "", "", "none", ("device", "StartFirmwareUpgrade", {}),
+                      ("http", "/upload/firmware", {"blocks": 64}),
+                      ("device", "LoadCertificateWithPrivateKey", {"CertificateWithPrivateKey": [
+                          {"CertificateID": "web", "Certificate": {"Data": "no certificate"},
+                           "PrivateKey": {"Data": "no key, but the place where one stands"}}]}),
+                      ("device", "SetSystemFactoryDefault", {"FactoryDefault": "Soft"}))]))
+    return [path.with_suffix(".pcap") for path in (stem, changed)]
+
+
+@case("onvif/discovery")
+def onvif_discovery(stem):
+    """Two cameras say that they are there; a VMS asks who is; one camera says that it goes."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        gate = lab.host("gate", "ac:cc:8e:20:10:81", "10.20.0.81")
+        yard = lab.host("yard", "44:19:b6:20:10:82", "10.20.0.82")
+        vms = lab.host("vms", "00:14:22:aa:10:55", "10.20.0.55")
+        for host in gate, yard, vms:
+            host.run("ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
+        with lab.capture(path):
+            gate.serve("discovery.py", "publish", "10.20.0.81", "4d454930-0000-1000-8000-accc8e201081", "8",
+                       "type/video_encoder", "name/AXIS%20P3245-LV", "hardware/P3245-LV", "location/Gate%203")
+            yard.serve("discovery.py", "publish", "10.20.0.82", "4d454930-0000-1000-8000-4419b6201082", "30",
+                       "name/HIKVISION%20DS-2CD2043G0-I", "hardware/DS-2CD2043G0-I", "MAC/4419b6201082")
+            time.sleep(3)
+            vms.python("discovery.py", "search", "3")
+            time.sleep(4)
+    return [path]
+
+
 @case("modbus/unknown_function")
 def unknown_function(stem):
     path = stem.with_suffix(".pcap")

@@ -82,6 +82,8 @@ pub(crate) struct Messages {
     pub(crate) whole: u32,
     /// Messages that were malformed; saturates.
     pub(crate) malformed: u32,
+    /// How many bytes the dissector itself holds back of it: see [`dissectors::Out::hold`].
+    pub(crate) held: u32,
     /// Segments at which no message could be found since the footing was lost; saturates.
     pub(crate) strays: u16,
     pending: Pending,
@@ -213,12 +215,12 @@ impl Messages {
     /// Whether no message waits for its rest.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.left.is_none()
+        self.left.is_none() & (self.held == 0)
     }
 
     /// How many bytes wait for the rest of their message.
     pub(crate) fn waiting(&self) -> usize {
-        self.left.as_ref().map_or(0, |left| left.bytes.len())
+        self.left.as_ref().map_or(0, |left| left.bytes.len()) + self.held as usize
     }
 
     /// Drops what waits, as if it had been lost.

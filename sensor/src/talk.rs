@@ -222,6 +222,7 @@ impl Talk {
         let Stage::Speaking(_, dissector) = &mut self.stage else { return };
         let mut out = dissectors::Out::new(lent.told, &self.scene, Side::A, place);
         let ticked = catch_unwind(AssertUnwindSafe(|| dissector.tick(place.time, &mut out)));
+        lent.told.take_held();
         if ticked.is_ok() {
             lent.told.commit(&mut self.counters);
         } else {
@@ -244,6 +245,7 @@ impl Talk {
         let Stage::Speaking(_, dissector) = &mut self.stage else { return };
         let mut out = dissectors::Out::new(lent.told, &self.scene, Side::A, place);
         let ended = catch_unwind(AssertUnwindSafe(|| dissector.finish(ending, &mut out)));
+        lent.told.take_held();
         if ended.is_ok() {
             lent.told.commit(&mut self.counters);
         } else {
@@ -283,6 +285,10 @@ impl Talk {
 
     /// Drops what it holds back, as if it had been lost.
     pub(crate) fn drop_waiting(&mut self) {
+        if let Stage::Speaking(_, dissector) = &mut self.stage {
+            dissector.let_go();
+            (self.messages.a.held, self.messages.b.held) = (0, 0);
+        }
         for side in Side::BOTH {
             let waiting = self.messages.of(side).waiting() as u64;
             if waiting > 0 || matches!(self.stage, Stage::Probing(_)) {
@@ -335,6 +341,7 @@ impl Talk {
             Transport::Tcp => messages.feed(side, bytes, speaker, &mut desk),
             _ => messages.datagram(side, bytes, speaker, &mut desk),
         }));
+        messages.held = messages.held.saturating_add_signed(lent.told.take_held());
         if self.stumbles > 0 && messages.whole > whole {
             self.stumbles = 0;
         }

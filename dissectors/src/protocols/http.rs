@@ -1,8 +1,8 @@
 //! HTTP/1 tells what a server and its pages call themselves, which program asks, and how one logs in.
 //!
 //! RFC 9110 (what messages mean) and RFC 9112 (how they stand on a connection). Read: heads, the ends of bodies by
-//! length, chunks or close, the titles of HTML pages, logins in Authorization or in targets, told when they are answered.
-//! Skipped on purpose: what bodies say, and all else of targets. HTTP/2 is only met at its preface; what follows
+//! length, chunks or close, the titles of HTML pages, what carries ONVIF, logins in Authorization or in targets, told when
+//! they are answered. Skipped on purpose: what other bodies say, and all else of targets. HTTP/2 is only met at its preface; what follows
 //! 101 or a tunnel's 200 is another protocol.
 
 use crate::authorization;
@@ -13,14 +13,19 @@ use crate::login::Login;
 use crate::observation::Operation;
 use crate::out::{Count, Mark, Out};
 use crate::pending::{Pending, Request, Waiting};
+use crate::protocols::onvif;
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use body::{Body, chunk_size, is_interim, is_tunnel};
+use camera::Api;
+use gather::Gather;
 use start::{DIALECT, probe};
 use std::time::Duration;
 use title::Title;
 
 mod body;
+mod camera;
+mod gather;
 mod start;
 mod tell;
 mod title;
@@ -29,7 +34,46 @@ pub(crate) static HTTP: Protocol = Protocol {
     name: "http",
     spec: "RFC 9110, RFC 9112",
     carriers: &[Carrier::Tcp(&[80, 8080, 8000, 81, 88, 8081, 8888])],
-    fields: &[&SERVER, &USER_AGENT, &AUTHORIZATION, &AUTHENTICATE, &REALM, &POWERED_BY, &TITLE, &HOST],
+    fields: &[
+        &SERVER,
+        &USER_AGENT,
+        &AUTHORIZATION,
+        &AUTHENTICATE,
+        &REALM,
+        &POWERED_BY,
+        &TITLE,
+        &HOST,
+        &camera::API,
+        &camera::VENDOR,
+        &camera::MODEL,
+        &camera::FIRMWARE,
+        &camera::SERIAL,
+        &camera::HARDWARE,
+        &camera::NAME,
+        &camera::MAC,
+        &camera::KIND,
+        &onvif::MANUFACTURER,
+        &onvif::MODEL,
+        &onvif::FIRMWARE,
+        &onvif::SERIAL,
+        &onvif::HARDWARE,
+        &onvif::HOSTNAME,
+        &onvif::ENDPOINT,
+        &onvif::SCOPE,
+        &onvif::SCOPE_NAME,
+        &onvif::SCOPE_HARDWARE,
+        &onvif::SCOPE_LOCATION,
+        &onvif::SCOPE_MAC,
+        &onvif::SCOPE_SERIAL,
+        &onvif::MAC,
+        &onvif::ADDRESS,
+        &onvif::PROTOCOLS,
+        &onvif::SERVICES,
+        &onvif::CLOCK,
+        &onvif::USERS,
+        &onvif::PASSWORD_RULES,
+        &onvif::STREAM,
+    ],
     probe,
     max_message: 64 * 1024,
     relates: true,
@@ -57,6 +101,10 @@ struct Http {
     halves: Sides<Half>,
     /// Answers come in the order of their requests (RFC 9112, 9.3.2).
     pending: Pending<Asked>,
+    /// The number of the next request.
+    ticket: u32,
+    /// Few conversations carry any.
+    calls: Option<Box<onvif::Calls>>,
 }
 
 /// What one side sends.
@@ -64,6 +112,32 @@ struct Http {
 struct Half {
     stage: Stage,
     look: Look,
+    /// How many bytes of the body, or of the chunk, are to come.
+    left: u64,
+    part: Part,
+}
+
+/// What the message under way is in its exchange.
+#[derive(Clone, Copy, Debug, Default)]
+enum Part {
+    /// Its body tells nothing.
+    #[default]
+    None,
+    /// The request of this number.
+    Request(u32),
+    /// An answer.
+    Response(Reply),
+}
+
+/// An answer, as far as its body needs it.
+#[derive(Clone, Copy, Debug)]
+struct Reply {
+    /// The number of its request, if that is known.
+    ticket: Option<u32>,
+    /// Its status.
+    code: u16,
+    /// The API that was asked.
+    api: Option<Api>,
 }
 
 /// What comes next.
@@ -87,14 +161,19 @@ enum Look {
     Title(Title),
     /// It is a request's: no answer is owed before its end, and a firmware takes its minutes.
     Progress,
+    /// It is XML.
+    Gather(Gather),
 }
 
 /// A request, as far as its answer needs it.
 struct Asked {
     asker: Side,
+    ticket: u32,
     operation: Operation,
     /// In a box, because nearly none has any.
     login: Option<Box<Login>>,
+    /// The camera maker's API that it asks.
+    api: Option<Api>,
 }
 
 impl Dissector for Http {
@@ -102,7 +181,10 @@ impl Dissector for Http {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let is_empty_line = head::pass_empty_line(reader)?;
         match (self.halves.of(side).stage, is_empty_line) {
-            (Stage::Trailer, true) => Ok(self.halves.of_mut(side).end()),
+            (Stage::Trailer, true) => {
+                self.over(side, out);
+                Ok(self.halves.of_mut(side).end())
+            }
             (_, true) => Ok(Next::More),
             (Stage::Head, false) => self.head(side, reader, out),
             (Stage::Chunk, false) => self.chunk(side, reader, out),
@@ -112,8 +194,18 @@ impl Dissector for Http {
 
     fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
         let half = self.halves.of_mut(side);
+        half.left = half.left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         match &mut half.look {
             Look::Nobody => {}
+            Look::Gather(gather) => {
+                if matches!(half.part, Part::Request(_)) {
+                    self.pending.hear_latest(out.place().time);
+                }
+                gather.add(piece, out);
+                if half.left == 0 && matches!(half.stage, Stage::Head) {
+                    self.over(side, out);
+                }
+            }
             Look::Progress => self.pending.hear_latest(out.place().time),
             Look::Title(title) => {
                 if let Some(text) = title.read(piece) {
@@ -128,21 +220,47 @@ impl Dissector for Http {
 
     /// Answers may have been lost: which request the next one answers is not known any more. The stage stays, since
     /// the loss may stand within a chunk, and a start line is read at any stage.
-    fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
+    fn gap(&mut self, side: Side, bytes: u64) -> Footing {
         let half = self.halves.of_mut(side);
-        if matches!(half.look, Look::Title(_)) {
-            half.look = Look::Nobody;
+        half.left = half.left.saturating_sub(bytes);
+        match &mut half.look {
+            Look::Title(_) => half.look = Look::Nobody,
+            Look::Gather(gather) => gather.cut(),
+            Look::Nobody | Look::Progress => {}
         }
         self.pending.excuse(side);
+        if let Some(calls) = &mut self.calls {
+            calls.excuse(side);
+        }
         Footing::Segment
+    }
+
+    fn let_go(&mut self) {
+        for side in Side::BOTH {
+            let half = self.halves.of_mut(side);
+            if matches!(half.look, Look::Gather(_)) {
+                half.look = Look::Nobody;
+            }
+        }
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
         self.pending.give_up(now, out);
+        if let Some(calls) = &mut self.calls {
+            calls.tick(now, out);
+        }
     }
 
+    /// What was gathered of bodies that did not end is told, the request's first.
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        let is_request = |side: &Side| matches!(self.halves.of(*side).part, Part::Request(_));
+        let mut sides = Side::BOTH;
+        sides.sort_by_key(|side| !is_request(side));
+        sides.into_iter().for_each(|side| self.over(side, out));
         self.pending.finish(ending, out);
+        if let Some(calls) = &mut self.calls {
+            calls.finish(ending, out);
+        }
     }
 }
 
@@ -173,9 +291,17 @@ impl Http {
         let operation = DIALECT.operation(method);
         let login = login(side.other(), method, target, head, body);
 
-        let next = self.halves.of_mut(side).begin(body, Look::Progress);
-        self.pending.push(Asked { asker: side, operation: operation.clone(), login }, true, out);
         out.server(side.other());
+        self.over(side, out);
+        self.ticket = self.ticket.wrapping_add(1);
+        let ticket = self.ticket;
+        let look = gathered(head).unwrap_or(Look::Progress);
+        let next = self.halves.of_mut(side).begin(body, look, Part::Request(ticket));
+        self.pending.push(
+            Asked { asker: side, ticket, operation: operation.clone(), login, api: Api::of(target) },
+            true,
+            out,
+        );
         out.count(count(side, Direction::Request, operation, Mark::Plain));
         tell::request(side, target, head, out);
         Ok(next)
@@ -187,22 +313,62 @@ impl Http {
         let method = pair.and_then(|at| self.pending.get(at)).map(|asked| &asked.operation);
         let is_tunnel = is_tunnel(code, method);
         let body = Body::of_response(code, method, head)?;
-        let look = if has_title(code, body, head) { Look::Title(Title::new()) } else { Look::Nobody };
-
-        if let Some(at) = pair.filter(|_| !is_interim(code)) {
-            let asked = self.pending.take(at);
-            if let Some((asked, login)) = asked.as_ref().and_then(|asked| Some((asked, asked.request.login()?))) {
-                out.login(login, authorization::outcome(code, tell::is_stale(head)), asked.place());
-            }
+        let api = pair.and_then(|at| self.pending.get(at)).and_then(|asked| asked.api).filter(|_| code == 200);
+        let look = match (body, api) {
+            (Body::Nothing, _) => Look::Nobody,
+            (_, Some(_)) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
+            _ if has_title(code, body, head) => Look::Title(Title::new()),
+            _ => gathered(head).unwrap_or_default(),
+        };
+        out.server(side);
+        self.over(side, out);
+        let asked = pair.filter(|_| !is_interim(code)).and_then(|at| self.pending.take(at));
+        if let Some((asked, login)) = asked.as_ref().and_then(|asked| Some((asked, asked.request.login()?))) {
+            out.login(login, authorization::outcome(code, tell::is_stale(head)), asked.place());
         }
         self.pending.give_up(out.place().time, out);
-        let next = self.halves.of_mut(side).begin(body, look);
+        let reply = Reply { ticket: asked.map(|asked| asked.request.ticket), code, api };
+        let part = if is_interim(code) { Part::None } else { Part::Response(reply) };
+        let is_told_later = matches!(look, Look::Gather(_)) && body != Body::Length(0);
+        let next = self.halves.of_mut(side).begin(body, look, part);
+        if !is_told_later {
+            self.over(side, out);
+        }
 
         let mark = if code < 400 { Mark::Plain } else { Mark::Exception };
-        out.server(side);
         out.count(count(side, Direction::Response, Operation::Code(u32::from(code)), mark));
         tell::response(side, head, out);
         Ok(if is_tunnel { Next::Enough } else { next })
+    }
+
+    /// The message of a side under way has ended, or will never: what was gathered of it is told.
+    fn over(&mut self, side: Side, out: &mut Out<'_>) {
+        let half = self.halves.of_mut(side);
+        let part = std::mem::take(&mut half.part);
+        let body = match std::mem::take(&mut half.look) {
+            Look::Gather(gather) => Some(gather.take(out)),
+            look => {
+                half.look = look;
+                None
+            }
+        };
+        match (part, body) {
+            (Part::Request(ticket), Some(body)) => {
+                let document = onvif::read(&body);
+                self.calls.get_or_insert_default().asked(side, ticket, &document, out);
+            }
+            (Part::Response(Reply { api: Some(api), .. }), Some(body)) => api.tell(side, &body, out),
+            (Part::Response(Reply { ticket, code, .. }), Some(body)) => {
+                let document = onvif::read(&body);
+                self.calls.get_or_insert_default().answered(side, (ticket, code), Some(&document), out);
+            }
+            (Part::Response(Reply { ticket, code, .. }), None) => {
+                if let Some(calls) = &mut self.calls {
+                    calls.answered(side, (ticket, code), None, out);
+                }
+            }
+            (Part::None | Part::Request(_), _) => {}
+        }
     }
 
     fn chunk(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
@@ -240,7 +406,8 @@ impl Http {
 
 impl Half {
     /// A head is read, its body comes.
-    fn begin(&mut self, body: Body, look: Look) -> Next {
+    fn begin(&mut self, body: Body, look: Look, part: Part) -> Next {
+        self.part = part;
         self.stage = if body == Body::Chunks { Stage::Chunk } else { Stage::Head };
         self.look = look;
         match body {
@@ -258,11 +425,12 @@ impl Half {
     }
 
     /// Bytes of a body come.
-    fn pass(&self, length: u64) -> Next {
+    fn pass(&mut self, length: u64) -> Next {
+        self.left = length;
         match (length, &self.look) {
             (0, _) => Next::More,
             (_, Look::Nobody) => Next::Skip(length),
-            (_, Look::Title(_) | Look::Progress) => Next::Body(length),
+            (_, Look::Title(_) | Look::Progress | Look::Gather(_)) => Next::Body(length),
         }
     }
 
@@ -307,12 +475,23 @@ fn has_title(code: u16, body: Body, head: &Head<'_>) -> bool {
         Body::Length(length) => length <= LONGEST_PAGE,
         Body::Chunks | Body::Close => true,
     };
-    let is = |name, value: &str| head.value(name).map(|said| said.eq_ignore_ascii_case(value.as_bytes()));
     let is_html = || {
         let kind = head.value("content-type");
         kind.is_some_and(|kind| head::without_parameters(&kind).eq_ignore_ascii_case(b"text/html"))
     };
-    is_small && matches!(code, 200 | 401) && is_html() && is("content-encoding", "identity").unwrap_or(true)
+    is_small && matches!(code, 200 | 401) && is_html() && is_plain(head)
+}
+
+/// A body is gathered if it is XML.
+fn gathered(head: &Head<'_>) -> Option<Look> {
+    let kind = head.value("content-type")?;
+    let is_xml = onvif::may_hold(head::without_parameters(&kind));
+    if is_xml { Gather::of(head).map(Look::Gather) } else { None }
+}
+
+fn is_plain(head: &Head<'_>) -> bool {
+    let coding = head.value("content-encoding");
+    coding.is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"))
 }
 
 fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark) -> Count {

@@ -347,7 +347,7 @@ impl OperationNames {
         let fresh = || {
             let code = operation.to_string();
             let name = operation_name(protocol, &code).or(match operation {
-                Operation::Verb(verb) => Some(verb),
+                Operation::Verb(verb) | Operation::VerbWithin(_, verb) => Some(verb),
                 _ => None,
             });
             (code.into(), name)

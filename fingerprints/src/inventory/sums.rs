@@ -20,7 +20,7 @@ const NOBODY: Host = Host { context: Context::ROOT, address: Address::Ip(IpAddr:
 const OTHERS: Operation = Operation::Verb("others");
 
 fn heap(operation: &Operation) -> usize {
-    if let Operation::Word(word) = operation { word.len() } else { 0 }
+    if let Operation::Word(word) | Operation::WordWithin(_, word) = operation { word.len() } else { 0 }
 }
 
 /// Rows by key, at most so many; what finds no room is handed back, and counted.

@@ -44,8 +44,14 @@ const COMMON: [&str; 4] = ["window_start", "window_end", "as_of", "revision"];
 /// What a reviewer reads to the end. Three controllers that are asked for everything, seven devices behind two gateways,
 /// half a minute of a whole plant, and a minute of a smaller one, take more.
 const MOST_BYTES: usize = 21_000;
-const LONG: [&str; 5] =
-    ["bacnet/site.snap", "mixed/plant.snap", "modbus/gateway.snap", "modbus/nmap.snap", "modbus/stranger.snap"];
+const LONG: [&str; 6] = [
+    "bacnet/site.snap",
+    "mixed/plant.snap",
+    "modbus/gateway.snap",
+    "modbus/nmap.snap",
+    "modbus/stranger.snap",
+    "onvif/cameras.snap",
+];
 
 #[test]
 fn each_capture_gives_its_snapshot() {

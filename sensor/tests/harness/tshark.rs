@@ -103,9 +103,11 @@ fn direction(name: &str) -> Direction {
 /// What was counted by `pcaps/lab/count`, with what it says tshark misses.
 fn counted_beside(capture: &Path) -> Option<Counts> {
     let table = std::fs::read_to_string(capture.with_extension("tshark.tsv")).ok()?;
-    let missed = std::fs::read_to_string(capture.with_extension("missed.tsv")).unwrap_or_default();
+    // What tshark misses, and what was sent, by those who sent it, in protocols that tshark does not count.
+    let [missed, sent] = ["missed.tsv", "expected.tsv"]
+        .map(|kind| std::fs::read_to_string(capture.with_extension(kind)).unwrap_or_default());
     let mut counts = Counts::new();
-    for line in table.lines().skip(1).chain(missed.lines().skip(1)) {
+    for line in table.lines().skip(1).chain(missed.lines().skip(1)).chain(sent.lines().skip(1)) {
         let columns: Vec<&str> = line.split('\t').collect();
         // Segments after the first, and their acknowledgements, are no messages of their own.
         if columns[1].starts_with("segment") {

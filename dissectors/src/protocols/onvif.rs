@@ -1,0 +1,187 @@
+//! ONVIF tells what a camera or recorder is, which firmware it runs, how it is reached, who may use it, and what was done
+//! to it.
+//!
+//! ONVIF Core, Media, Media2, PTZ, Imaging, Event, Recording, Advanced Security, Access Control and their like, over SOAP
+//! in HTTP. A call is known by the namespace and name of the one element of its body, never by a prefix, a path or an
+//! action, which devices get wrong. Which calls there are, who may make them and what they change stands in
+//! `data/onvif_operations.tsv`. Read: every call and its answer; of identity, network and users what stands in
+//! `identity.rs`. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
+
+use crate::dissector::{Direction, Ending, Field, Side};
+use crate::observation::{Operation, Outcome};
+use crate::out::{Count, Mark, Out, Words};
+use crate::pending::{Command, Pending, Request};
+use crate::soap::{self, Envelope};
+use crate::time::Timestamp;
+use crate::xml::Document;
+use compact_str::CompactString;
+use operation::{Row, term};
+use std::time::Duration;
+
+mod command;
+mod identity;
+mod network;
+mod operation;
+
+/// As rows write it.
+pub(crate) const ONVIF: &str = "onvif";
+
+pub(crate) static MANUFACTURER: Field =
+    Field::new("onvif.manufacturer", "GetDeviceInformation: Manufacturer (Core, 8.3.1)");
+pub(crate) static MODEL: Field = Field::new("onvif.model", "GetDeviceInformation: Model");
+pub(crate) static FIRMWARE: Field = Field::new("onvif.firmware", "GetDeviceInformation: FirmwareVersion");
+pub(crate) static SERIAL: Field = Field::new("onvif.serial", "GetDeviceInformation: SerialNumber");
+pub(crate) static HARDWARE: Field = Field::new("onvif.hardware_id", "GetDeviceInformation: HardwareId");
+pub(crate) static HOSTNAME: Field = Field::new("onvif.hostname", "GetHostname: Name");
+pub(crate) static ENDPOINT: Field =
+    Field::new("onvif.endpoint", "GetEndpointReference: the device's address that never changes, in small letters");
+pub(crate) static SCOPE: Field = Field::new("onvif.scope", "GetScopes: each as it stands (Core, 7.3.3)");
+pub(crate) static SCOPE_NAME: Field = Field::new("onvif.scope_name", "GetScopes: the device's name, decoded");
+pub(crate) static SCOPE_HARDWARE: Field = Field::new("onvif.scope_hardware", "GetScopes: its hardware, decoded");
+pub(crate) static SCOPE_LOCATION: Field = Field::new("onvif.scope_location", "GetScopes: where it stands, decoded");
+pub(crate) static SCOPE_MAC: Field = Field::new("onvif.scope_mac", "GetScopes: its MAC address");
+pub(crate) static SCOPE_SERIAL: Field = Field::new("onvif.scope_serial", "GetScopes: its serial number, decoded");
+pub(crate) static MAC: Field = Field::new("onvif.mac", "GetNetworkInterfaces: HwAddress, of each interface");
+pub(crate) static ADDRESS: Field =
+    Field::new("onvif.address", "GetNetworkInterfaces: the IP addresses of each interface");
+pub(crate) static PROTOCOLS: Field =
+    Field::new("onvif.protocols", "GetNetworkProtocols: `HTTP 80, HTTPS 443 off, RTSP 554` (Core, 8.2.9)");
+pub(crate) static SERVICES: Field =
+    Field::new("onvif.services", "GetServices: `device 2.60, media 2.60` (Core, 8.1.2.3)");
+pub(crate) static CLOCK: Field = Field::new(
+    "onvif.clock_ahead",
+    "GetSystemDateAndTime: by how many minutes its clock is ahead of the capture's (Core, 8.3.5)",
+);
+pub(crate) static USERS: Field =
+    Field::new("onvif.users", "GetUsers: `admin Administrator, viewer User`; never a password (Core, 8.4.3)");
+pub(crate) static PASSWORD_RULES: Field = Field::new(
+    "onvif.password_rules",
+    "GetPasswordComplexityConfiguration, GetPasswordHistoryConfiguration, GetAuthFailureWarningConfiguration",
+);
+pub(crate) static STREAM: Field =
+    Field::new("onvif.stream", "GetStreamUri, GetSnapshotUri: where its pictures are, without who may see them");
+
+/// The calls of one conversation.
+#[derive(Default)]
+pub(crate) struct Calls {
+    pending: Pending<Call>,
+}
+
+/// A call, as far as its answer needs it.
+struct Call {
+    asker: Side,
+    /// Which request of the carrier it came with.
+    ticket: u32,
+    operation: Operation,
+    row: Option<&'static Row>,
+    command: Option<Command>,
+}
+
+impl Calls {
+    /// A request of the carrier held this.
+    pub(crate) fn asked(&mut self, side: Side, ticket: u32, document: &Document<'_>, out: &mut Out<'_>) {
+        let Some(envelope) = Envelope::of(document) else { return };
+        let Some(term) = term(envelope.content).filter(|term| term.direction == Direction::Request) else { return };
+        let command = term.row.and_then(|row| command::of(row, envelope.content));
+        let call = Call { asker: side, ticket, operation: term.operation, row: term.row, command };
+        out.count(call.count());
+        self.pending.push(call, true, out);
+    }
+
+    /// The carrier's answer to that request came, with this code, and held this, if it is XML.
+    pub(crate) fn answered(
+        &mut self,
+        side: Side,
+        (ticket, code): (Option<u32>, u16),
+        document: Option<&Document<'_>>,
+        out: &mut Out<'_>,
+    ) {
+        let now = out.place().time;
+        let at = self.pending.position(now, |call| call.request.asker != side && Some(call.request.ticket) == ticket);
+        let call = at.and_then(|at| self.pending.take(at));
+        self.pending.give_up(now, out);
+        let envelope = document.and_then(Envelope::of);
+        let is_refused = code >= 400 || envelope.is_some_and(Envelope::is_fault);
+        let mark = if is_refused { Mark::Exception } else { Mark::Plain };
+        if let Some(envelope) = envelope {
+            let said = term(envelope.content).filter(|term| term.direction == Direction::Response);
+            let operation = match (&said, &call) {
+                (Some(said), _) => Some(said.operation.clone()),
+                (None, Some(call)) if envelope.is_fault() => Some(call.request.operation.clone()),
+                _ => None,
+            };
+            if let Some(operation) = operation {
+                let row = said.as_ref().and_then(|said| said.row).or(call.as_ref().and_then(|call| call.request.row));
+                out.count(count(side, Direction::Response, operation, mark, row));
+            }
+            if said.is_some() && code < 400 {
+                identity::tell(side, envelope.content, out);
+            }
+        }
+        let Some(call) = call else { return };
+        if is_refused {
+            call.refused(reason(code, envelope).as_ref(), out);
+        } else {
+            call.answered(Outcome::Accepted, out);
+        }
+    }
+
+    /// Bytes of a side were lost.
+    pub(crate) fn excuse(&mut self, side: Side) {
+        self.pending.excuse(side);
+    }
+
+    /// Gives up what nobody answered.
+    pub(crate) fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        self.pending.give_up(now, out);
+    }
+
+    /// No more messages come.
+    pub(crate) fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.pending.finish(ending, out);
+    }
+}
+
+impl Request for Call {
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn count(&self) -> Count {
+        count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain, self.row)
+    }
+
+    fn command(&self) -> Option<Command> {
+        self.command.clone()
+    }
+}
+
+/// Why a call was refused: the fault's innermost code, or the carrier's.
+fn reason(code: u16, envelope: Option<Envelope<'_, '_>>) -> Option<Words> {
+    let fault = envelope.filter(|envelope| envelope.is_fault()).and_then(Envelope::fault_code);
+    let word = |fault: Vec<u8>| match Operation::word(&fault) {
+        Operation::Word(word) => word,
+        _ => CompactString::default(),
+    };
+    let fault = fault.map(word).filter(|word| !word.is_empty());
+    Some(fault.map_or_else(|| Words::Text(compact_str::format_compact!("HTTP {code}")), Words::Text))
+}
+
+fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, row: Option<&'static Row>) -> Count {
+    let is_command = row.and_then(|row| row.category).is_some_and(|category| category.is_command());
+    let is_control = direction == Direction::Request && is_command;
+    Count { sender, direction, operation, child: None, mark, is_control }
+}
+
+/// Whether a media type is XML, which an envelope may be: `application/soap+xml`.
+pub(crate) fn may_hold(kind: &[u8]) -> bool {
+    let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+    let (_, suffix) = kind.split_at_checked(kind.len().saturating_sub("+xml".len())).unwrap_or((&[], kind));
+    is(b"text/xml") || is(b"application/xml") || suffix.eq_ignore_ascii_case(b"+xml")
+}
+
+/// Reads a body.
+pub(crate) fn read(body: &[u8]) -> Document<'_> {
+    Document::read(body, soap::space)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Calls as HTTP carries them.
+
+use crate::dissector::Ending;
+use crate::protocols::http::HTTP;
+use crate::rig::Rig;
+use crate::side::Side;
+use std::fmt::Write as _;
+
+/// An envelope around some content, whose namespaces have prefixes that nobody else uses.
+fn envelope(content: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><x:Envelope xmlns:x=\"http://www.w3.org/2003/05/soap-envelope\" \
+         xmlns:d=\"http://www.onvif.org/ver10/device/wsdl\" xmlns:m=\"http://www.onvif.org/ver20/media/wsdl\" \
+         xmlns:s=\"http://www.onvif.org/ver10/schema\" xmlns:e=\"http://www.onvif.org/ver10/error\"><x:Body>{content}</x:Body>\
+         </x:Envelope>"
+    )
+}
+
+fn request(content: &str) -> String {
+    let body = envelope(content);
+    format!(
+        "POST /onvif/device_service HTTP/1.1\r\nHost: 10.0.0.2\r\nContent-Type: application/soap+xml; charset=utf-8\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn response(status: &str, content: &str) -> String {
+    let body = envelope(content);
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/soap+xml\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// What a call and its answer tell, of ONVIF alone.
+fn told(asked: &str, status: &str, answered: &str) -> Vec<String> {
+    let mut rig = Rig::tcp(&HTTP);
+    rig.segment(Side::A, request(asked).as_bytes());
+    rig.segment(Side::B, response(status, answered).as_bytes());
+    of_onvif(rig.story())
+}
+
+fn of_onvif(story: Vec<String>) -> Vec<String> {
+    let is_http = |line: &String| {
+        line.ends_with(" serves")
+            || line.contains(" request POST")
+            || line.contains(" response 200")
+            || line.contains("http.")
+    };
+    story.into_iter().filter(|line| !is_http(line)).collect()
+}
+
+const FAULT: &str = "<x:Fault><x:Code><x:Value>x:Sender</x:Value><x:Subcode><x:Value>e:NotAuthorized</x:Value></x:Subcode>\
+    </x:Code><x:Reason><x:Text>Sender not Authorized</x:Text></x:Reason></x:Fault>";
+
+#[test]
+fn a_device_says_what_it_is() {
+    let answer = "<d:GetDeviceInformationResponse><d:Manufacturer>Hikvision</d:Manufacturer><d:Model>DS-2CD2043G0-I</d:Model>\
+        <d:FirmwareVersion>V5.6.2 build 190701</d:FirmwareVersion><d:SerialNumber>DS-1 &amp; 2</d:SerialNumber>\
+        <d:HardwareId>88</d:HardwareId></d:GetDeviceInformationResponse>";
+    assert_eq!(
+        told("<d:GetDeviceInformation/>", "200 OK", answer),
+        [
+            "A request GetDeviceInformation",
+            "B response GetDeviceInformation",
+            "10.0.0.2 onvif.manufacturer = Hikvision",
+            "10.0.0.2 onvif.model = DS-2CD2043G0-I",
+            "10.0.0.2 onvif.firmware = V5.6.2 build 190701",
+            "10.0.0.2 onvif.serial = DS-1 & 2",
+            "10.0.0.2 onvif.hardware_id = 88",
+        ]
+    );
+}
+
+#[test]
+fn operations_are_known_by_namespace_and_those_of_one_name_by_their_service() {
+    let service = |prefix: &str| told(&format!("<{prefix}:GetServiceCapabilities/>"), "200 OK", "");
+    assert_eq!(service("d"), ["A request device.GetServiceCapabilities"]);
+    assert_eq!(service("m"), ["A request media2.GetServiceCapabilities"]);
+    assert_eq!(service("s"), [""; 0], "no service");
+    let unknown = "<u:GetX xmlns:u='http://www.onvif.org/ver99/new/wsdl'/>";
+    assert_eq!(told(unknown, "200 OK", ""), ["A request GetX"]);
+    assert_eq!(told("<GetDeviceInformation xmlns='urn:other'/>", "200 OK", ""), [""; 0]);
+}
+
+#[test]
+fn what_changes_something_is_told_with_its_outcome() {
+    let set = "<d:SetHostname><d:Name>door-7</d:Name></d:SetHostname>";
+    assert_eq!(
+        told(set, "200 OK", "<d:SetHostnameResponse/>"),
+        [
+            "A request SetHostname control",
+            "B response SetHostname",
+            "A config by SetHostname: device = door-7, accepted (frame 1)",
+        ]
+    );
+    assert_eq!(
+        told(set, "400 Bad Request", FAULT),
+        [
+            "A request SetHostname control",
+            "B response 400 exception",
+            "B response SetHostname exception",
+            "A config by SetHostname: device = door-7, rejected (NotAuthorized) (frame 1)",
+        ]
+    );
+    let mut rig = Rig::tcp(&HTTP);
+    rig.segment(Side::A, request("<d:SystemReboot/>").as_bytes());
+    rig.segment(Side::B, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    rig.segment(Side::A, request("<d:SystemReboot/>").as_bytes());
+    let lines = of_onvif(rig.finish(Ending::Closed).story());
+    assert_eq!(
+        lines,
+        [
+            "A request SystemReboot control",
+            "B response 401 exception",
+            "A restart by SystemReboot: device, rejected (HTTP 401) (frame 1)",
+            "A request SystemReboot control",
+            "A request POST unanswered since frame 3",
+            "A request SystemReboot unanswered since frame 3 control",
+            "A restart by SystemReboot: device, unanswered (frame 3)",
+        ]
+        .into_iter()
+        .filter(|line| !line.contains(" POST "))
+        .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn users_are_told_without_their_passwords() {
+    let create = "<d:CreateUsers><d:User><s:Username>guard</s:Username><s:Password>hunter2</s:Password>\
+        <s:UserLevel>Operator</s:UserLevel></d:User></d:CreateUsers>";
+    let lines = told(create, "200 OK", "<d:CreateUsersResponse/>");
+    assert!(lines.contains(&"A user by CreateUsers: guard = Operator, accepted (frame 1)".to_owned()), "{lines:?}");
+    assert!(!lines.concat().contains("hunter"), "{lines:?}");
+    let users = "<d:GetUsersResponse><d:User><s:Username>admin</s:Username><s:Password>hunter2</s:Password><s:UserLevel>\
+        Administrator</s:UserLevel></d:User><d:User><s:Username>guard</s:Username><s:UserLevel>Operator</s:UserLevel>\
+        </d:User></d:GetUsersResponse>";
+    let lines = told("<d:GetUsers/>", "200 OK", users);
+    assert!(lines.contains(&"10.0.0.2 onvif.users = admin Administrator, guard Operator".to_owned()), "{lines:?}");
+    assert!(!lines.concat().contains("hunter"), "{lines:?}");
+}
+
+#[test]
+fn a_device_says_where_it_is_reached() {
+    let interface = |address: &str| {
+        format!(
+            "<d:GetNetworkInterfacesResponse><d:NetworkInterfaces token='eth0'><s:Enabled>true</s:Enabled><s:Info><s:Name>eth0\
+             </s:Name><s:HwAddress>AC-CC-8E-01-02-03</s:HwAddress></s:Info><s:IPv4><s:Config><s:Manual><s:Address>{address}\
+             </s:Address><s:PrefixLength>24</s:PrefixLength></s:Manual></s:Config></s:IPv4></d:NetworkInterfaces>\
+             </d:GetNetworkInterfacesResponse>"
+        )
+    };
+    let lines = told("<d:GetNetworkInterfaces/>", "200 OK", &interface("10.0.0.2"));
+    assert!(lines.contains(&"10.0.0.2 is at ac:cc:8e:01:02:03 (Told)".to_owned()), "{lines:?}");
+    let lines = told("<d:GetNetworkInterfaces/>", "200 OK", &interface("192.168.1.9"));
+    assert!(!lines.iter().any(|line| line.contains("is at")), "behind a translation of addresses: {lines:?}");
+    assert!(lines.contains(&"10.0.0.2 onvif.address = 192.168.1.9".to_owned()), "{lines:?}");
+    let scopes = "<d:GetScopesResponse><d:Scopes><s:ScopeDef>Fixed</s:ScopeDef><s:ScopeItem>onvif://www.onvif.org/name/Front%20\
+        door</s:ScopeItem></d:Scopes><d:Scopes><s:ScopeItem>onvif://www.onvif.org/MAC/ACCC8E010203</s:ScopeItem></d:Scopes>\
+        </d:GetScopesResponse>";
+    let lines = told("<d:GetScopes/>", "200 OK", scopes);
+    for line in
+        ["scope = onvif://www.onvif.org/name/Front%20door", "scope_name = Front door", "scope_mac = ac:cc:8e:01:02:03"]
+    {
+        assert!(lines.contains(&format!("10.0.0.2 onvif.{line}")), "{line}: {lines:?}");
+    }
+    let protocols = "<d:GetNetworkProtocolsResponse><d:NetworkProtocols><s:Name>HTTP</s:Name><s:Enabled>true</s:Enabled><s:Port>80\
+        </s:Port></d:NetworkProtocols><d:NetworkProtocols><s:Name>HTTPS</s:Name><s:Enabled>false</s:Enabled><s:Port>443</s:Port>\
+        </d:NetworkProtocols></d:GetNetworkProtocolsResponse>";
+    let lines = told("<d:GetNetworkProtocols/>", "200 OK", protocols);
+    assert!(lines.contains(&"10.0.0.2 onvif.protocols = HTTP 80, HTTPS 443 off".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn a_clock_is_compared_with_the_captures() {
+    let clock = |hour: u32, minute: u32, second: u32| {
+        let answer = format!(
+            "<d:GetSystemDateAndTimeResponse><d:SystemDateAndTime><s:UTCDateTime><s:Time><s:Hour>{hour}</s:Hour><s:Minute>{minute}\
+             </s:Minute><s:Second>{second}</s:Second></s:Time><s:Date><s:Year>1970</s:Year><s:Month>1</s:Month><s:Day>1</s:Day>\
+             </s:Date></s:UTCDateTime></d:SystemDateAndTime></d:GetSystemDateAndTimeResponse>"
+        );
+        told("<d:GetSystemDateAndTime/>", "200 OK", &answer).pop()
+    };
+    let ahead = |minutes: u32| Some(format!("10.0.0.2 onvif.clock_ahead = {minutes}"));
+    assert_eq!(clock(0, 0, 2), ahead(0));
+    assert_eq!(clock(1, 2, 31), ahead(63));
+}
+
+#[test]
+fn bodies_are_read_however_they_come() {
+    let body = envelope("<d:SystemReboot/>");
+    let head = "POST / HTTP/1.1\r\nContent-Type: application/soap+xml\r\n";
+    let mut chunks = String::new();
+    for chunk in body.as_bytes().chunks(7) {
+        write!(chunks, "{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)).expect("texts grow");
+    }
+    let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+    let marked = format!("{head}Content-Length: {}\r\n\r\n\u{feff}{body}", body.len() + 3);
+    for text in [whole, chunked, marked] {
+        let mut rig = Rig::tcp(&HTTP);
+        rig.segment(Side::A, text.as_bytes());
+        assert!(rig.story().contains(&"A request SystemReboot control".to_owned()), "{text}");
+    }
+    // Of a long one the front is told; of one that is cut what came.
+    for (length, sent) in [(1 << 20, 1 << 20), (1 << 20, 4096)] {
+        let front = envelope("<d:SystemReboot/>").replace("</x:Body></x:Envelope>", "");
+        let text = format!("{head}Content-Length: {length}\r\n\r\n{front}{}", " ".repeat(sent - front.len()));
+        let mut rig = Rig::tcp(&HTTP);
+        rig.segment(Side::A, text.as_bytes());
+        rig.finish(Ending::Unseen);
+        let story = rig.story();
+        assert!(story.contains(&"A request SystemReboot control".to_owned()), "{length} {sent}: {story:?}");
+    }
+}
+
+#[test]
+fn answers_belong_to_their_requests_in_a_pipeline() {
+    let mut rig = Rig::tcp(&HTTP);
+    let reboot = request("<d:SystemReboot/>");
+    let hostname = request("<d:SetHostname><d:Name>n</d:Name></d:SetHostname>");
+    rig.segment(Side::A, format!("{reboot}{hostname}").as_bytes());
+    let answers = [response("400 Bad Request", FAULT), response("200 OK", "<d:SetHostnameResponse/>")].concat();
+    rig.segment(Side::B, answers.as_bytes());
+    let lines = rig.story();
+    for line in [
+        "A restart by SystemReboot: device, rejected (NotAuthorized) (frame 1)",
+        "A config by SetHostname: device = n, accepted (frame 1)",
+    ] {
+        assert!(lines.contains(&line.to_owned()), "{line}: {lines:?}");
+    }
+}
