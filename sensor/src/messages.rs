@@ -85,7 +85,7 @@ pub(crate) struct Messages {
     /// How many bytes the dissector itself holds back of it: see [`dissectors::Out::hold`].
     pub(crate) held: u32,
     /// Segments at which no message could be found since the footing was lost; saturates.
-    pub(crate) strays: u16,
+    pub(crate) strays: u8,
     pending: Pending,
     standing: Standing,
     /// Whether anything was passed over before.
