@@ -20,15 +20,13 @@ use crate::time::Timestamp;
 use compact_str::{CompactString, format_compact};
 use std::time::Duration;
 
-/// What an object of group 70 says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an object of group 70 says. One of v2 holds a password: it is passed over unread.
+#[derive(Clone, Copy)]
 pub(super) enum Object<'a> {
-    /// v2: who wants to reach files, or the key that he gets for it; none if he is refused.
-    Login { key: u32, user: &'a [u8], password: &'a [u8] },
     /// v3: a file to open or delete.
-    Command { mode: u16, size: u32, request: u16, name: &'a [u8] },
+    Command { mode: u16, request: u16, name: &'a [u8] },
     /// v4: an opening or an end, or what became of one.
-    Status { handle: u32, size: u32, request: u16, status: u8 },
+    Status { handle: u32, request: u16, status: u8 },
     /// v5: a block.
     Block { handle: u32, number: u32, is_last: bool, content: &'a [u8] },
     /// v6: what became of a block.
@@ -45,20 +43,16 @@ impl<'a> Object<'a> {
     fn read(variation: u8, bytes: &'a [u8]) -> Result<Option<Self>, Stop> {
         let reader = &mut Reader::closed(bytes);
         Ok(Some(match variation {
-            2 => {
-                let (user, password) = (piece(reader, bytes)?, piece(reader, bytes)?);
-                Self::Login { key: reader.u32_le()?, user, password }
-            }
             3 => {
                 let name = piece(reader, bytes)?;
-                // Time of creation, permissions, key.
-                reader.skip(12)?;
-                let (size, mode, _longest) = (reader.u32_le()?, reader.u16_le()?, reader.u16_le()?);
-                Self::Command { mode, size, request: reader.u16_le()?, name }
+                // Time of creation, permissions, key, size.
+                reader.skip(16)?;
+                let (mode, _longest) = (reader.u16_le()?, reader.u16_le()?);
+                Self::Command { mode, request: reader.u16_le()?, name }
             }
             4 => {
-                let (handle, size, _longest) = (reader.u32_le()?, reader.u32_le()?, reader.u16_le()?);
-                Self::Status { handle, size, request: reader.u16_le()?, status: reader.u8()? }
+                let (handle, _size, _longest) = (reader.u32_le()?, reader.u32_le()?, reader.u16_le()?);
+                Self::Status { handle, request: reader.u16_le()?, status: reader.u8()? }
             }
             5 => {
                 let (handle, number) = (reader.u32_le()?, reader.u32_le()?);
