@@ -1,6 +1,6 @@
 //! SOAP 1.1 and 1.2: an envelope, and the one element of its body.
 //!
-//! W3C SOAP 1.2 part 1, section 5; SOAP 1.1, section 4; WS-Addressing; OASIS WS-Security UsernameToken profile 1.1. Who
+//! W3C SOAP 1.2 part 1, section 5; SOAP 1.1, section 4; WS-Addressing; OASIS WS-Security `UsernameToken` profile 1.1. Who
 //! carries envelopes hands the bytes over; what the body's element means is for its protocol.
 
 use crate::xml::{Document, Element, Space};

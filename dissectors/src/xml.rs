@@ -369,7 +369,8 @@ mod tests {
         assert_eq!(lines("<a>".repeat(100_000).as_bytes()).len(), DEPTH + 1);
         let wide = format!("<a>{}</a>", "<b/>".repeat(100_000));
         assert_eq!(Document::read(wide.as_bytes(), known).nodes.len(), MOST_ELEMENTS);
-        let prefixes: String = (0..200).map(|number| format!(" xmlns:p{number}='urn:a'")).collect();
+        let prefixes: Vec<String> = (0..200).map(|number| format!(" xmlns:p{number}='urn:a'")).collect();
+        let prefixes = prefixes.concat();
         let nested = format!("<a{prefixes}><b{prefixes}><c{prefixes}><d/>");
         assert_eq!(lines(nested.as_bytes()), ["0 a", "1 b"]);
     }

@@ -215,7 +215,7 @@ impl Messages {
     /// Whether no message waits for its rest.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.left.is_none() & (self.held == 0)
+        self.left.is_none() && (self.held == 0)
     }
 
     /// How many bytes wait for the rest of their message.

@@ -256,7 +256,9 @@ impl Dissector for Http {
         let is_request = |side: &Side| matches!(self.halves.of(*side).part, Part::Request(_));
         let mut sides = Side::BOTH;
         sides.sort_by_key(|side| !is_request(side));
-        sides.into_iter().for_each(|side| self.over(side, out));
+        for side in sides {
+            self.over(side, out);
+        }
         self.pending.finish(ending, out);
         if let Some(calls) = &mut self.calls {
             calls.finish(ending, out);

@@ -8,7 +8,7 @@
 //! `identity.rs`. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
 
 use crate::dissector::{Direction, Ending, Field, Side};
-use crate::observation::{Operation, Outcome};
+use crate::observation::{Category, Operation, Outcome};
 use crate::out::{Count, Mark, Out, Words};
 use crate::pending::{Command, Pending, Request};
 use crate::soap::{self, Envelope};
@@ -120,7 +120,7 @@ impl Calls {
         }
         let Some(call) = call else { return };
         if is_refused {
-            call.refused(reason(code, envelope).as_ref(), out);
+            call.refused(Some(&reason(code, envelope)), out);
         } else {
             call.answered(Outcome::Accepted, out);
         }
@@ -155,18 +155,18 @@ impl Request for Call {
 }
 
 /// Why a call was refused: the fault's innermost code, or the carrier's.
-fn reason(code: u16, envelope: Option<Envelope<'_, '_>>) -> Option<Words> {
+fn reason(code: u16, envelope: Option<Envelope<'_, '_>>) -> Words {
     let fault = envelope.filter(|envelope| envelope.is_fault()).and_then(Envelope::fault_code);
     let word = |fault: Vec<u8>| match Operation::word(&fault) {
         Operation::Word(word) => word,
         _ => CompactString::default(),
     };
     let fault = fault.map(word).filter(|word| !word.is_empty());
-    Some(fault.map_or_else(|| Words::Text(compact_str::format_compact!("HTTP {code}")), Words::Text))
+    fault.map_or_else(|| Words::Text(compact_str::format_compact!("HTTP {code}")), Words::Text)
 }
 
 fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, row: Option<&'static Row>) -> Count {
-    let is_command = row.and_then(|row| row.category).is_some_and(|category| category.is_command());
+    let is_command = row.and_then(|row| row.category).is_some_and(Category::is_command);
     let is_control = direction == Direction::Request && is_command;
     Count { sender, direction, operation, child: None, mark, is_control }
 }

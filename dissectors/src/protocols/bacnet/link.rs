@@ -55,10 +55,10 @@ impl Upkeep {
         let change = |target, value| Some(Command::in_words(Category::Config, CompactString::const_new(target), value));
         match management {
             Management::WriteTable(table) => {
-                self.ask(side, datagram, change(DISTRIBUTION, Some(table.with_masks())), out)
+                self.ask(side, datagram, change(DISTRIBUTION, Some(table.with_masks())), out);
             }
             Management::Delete(entry) => {
-                self.ask(side, datagram, change(FOREIGN, Some(format_compact!("without {entry}"))), out)
+                self.ask(side, datagram, change(FOREIGN, Some(format_compact!("without {entry}"))), out);
             }
             Management::ReadTable | Management::ReadForeignTable | Management::Register { .. } => {
                 self.ask(side, datagram, None, out);
