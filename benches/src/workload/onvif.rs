@@ -49,8 +49,11 @@ impl Recorder {
     }
 
     fn answer(&self, content: &str) -> String {
-        let prefixes: String =
-            PREFIXES.iter().map(|(prefix, namespace)| format!(" xmlns:{prefix}=\"{namespace}\"")).collect();
+        let prefixes: String = PREFIXES
+            .iter()
+            .map(|(prefix, namespace)| format!(" xmlns:{prefix}=\"{namespace}\""))
+            .collect::<Vec<_>>()
+            .concat();
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><SOAP-ENV:Envelope{prefixes}><SOAP-ENV:Body>{content}</SOAP-ENV:Body>\
              </SOAP-ENV:Envelope>"
