@@ -7,6 +7,7 @@ use crate::hex::hex;
 use crate::time::Timestamp;
 use compact_str::{CompactString, ToCompactString};
 use sha2::{Digest, Sha256};
+use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
@@ -113,7 +114,8 @@ fn bits(key: &PublicKey<'_>, algorithm: &x509_parser::x509::AlgorithmIdentifier<
     let bits = match key {
         PublicKey::RSA(rsa) => rsa.key_size(),
         PublicKey::EC(point) => {
-            let named = algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+            let parameters = algorithm.parameters.as_ref().filter(|parameters| parameters.tag() == Tag::Oid);
+            let named = parameters.and_then(|parameters| parameters.as_oid().ok());
             // A curve that is written out and not named is as large as a coordinate of its points (SEC 1, 2.3.3).
             return named.map_or_else(|| coordinate(point.data()), |name| curve(&name.to_id_string()));
         }

@@ -396,6 +396,8 @@ pub struct Channel {
     pub client: Host,
     /// The server's port.
     pub port: u16,
+    /// When they began to agree.
+    pub begun: Timestamp,
     /// The version that was chosen.
     pub version: Option<Version>,
     /// The cipher suite that was chosen.

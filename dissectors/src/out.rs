@@ -723,7 +723,8 @@ impl<'a> Out<'a> {
     pub fn channel(&mut self, server: Side, channel: Channel) {
         let subject = (self.host(server).into(), self.port(server));
         let (client, hour) = (self.told.hasher.hash_one(channel.client), self.hour());
-        let value = self.told.hasher.hash_one((&channel, hour));
+        let what = Channel { begun: Timestamp::default(), ..channel.clone() };
+        let value = self.told.hasher.hash_one((&what, hour));
         self.once(subject, About::Channel(client), None, value, || Fact::Channel(Box::new(channel)));
     }
 

@@ -212,7 +212,8 @@ pub(crate) struct Flow {
     opening: u32,
     /// Which capture showed it first.
     pub(crate) capture: u32,
-    has_opening: bool,
+    /// [`Flow::HAS_OPENING`], [`Flow::SILENT`]: in one byte, for a flow has no other left.
+    marks: u8,
     pub(crate) opened_by: Option<Side>,
     pub(crate) life: Life,
     pub(crate) finished: Sides<bool>,
@@ -222,8 +223,6 @@ pub(crate) struct Flow {
     pub(crate) counted: bool,
     /// Whether side B is a group address.
     pub(crate) to_group: bool,
-    /// Whether it is named and has told what it can: its packets are counted, and nobody looks at them.
-    pub(crate) is_silent: bool,
     pub(crate) conversation: Option<Box<Conversation>>,
 }
 
@@ -237,7 +236,7 @@ impl Flow {
             packets: Sides::default(),
             bytes: Sides::default(),
             opening: 0,
-            has_opening: false,
+            marks: 0,
             capture,
             opened_by: None,
             life: Life::Open,
@@ -245,7 +244,6 @@ impl Flow {
             answered: false,
             counted: false,
             to_group,
-            is_silent: false,
             conversation: None,
         }
     }
@@ -294,9 +292,11 @@ impl Flow {
             conversation.talk.hear_nothing(packet.payload);
         } else {
             conversation.segment(side, tcp, packet.payload, packet.place, lent);
-            self.is_silent = conversation.talk.is_quiet() && conversation.talk.is_named();
         }
-        conversation.waiting().cast_signed() - before.cast_signed()
+        let waiting = conversation.waiting().cast_signed() - before.cast_signed();
+        let is_silent = conversation.talk.is_quiet() && conversation.talk.is_named();
+        self.hush(is_silent);
+        waiting
     }
 
     /// A datagram or frame from `side`; tells how many bytes more (or fewer) wait for others since.
@@ -313,8 +313,25 @@ impl Flow {
         let before = talk.waiting();
         talk.piece(side, packet.payload, packet.place, lent);
         let waiting = talk.waiting().cast_signed() - before.cast_signed();
-        self.is_silent = talk.is_quiet() && talk.is_named();
+        let is_silent = talk.is_quiet() && talk.is_named();
+        self.hush(is_silent);
         waiting
+    }
+
+    /// There was an opening SYN.
+    const HAS_OPENING: u8 = 1;
+    /// It is named and has told what it can.
+    const SILENT: u8 = 2;
+
+    /// Whether it is named and has told what it can: its packets are counted, and nobody looks at them.
+    #[inline]
+    pub(crate) fn is_silent(&self) -> bool {
+        self.marks & Self::SILENT != 0
+    }
+
+    #[inline]
+    fn hush(&mut self, is_silent: bool) {
+        self.marks = self.marks & !Self::SILENT | if is_silent { Self::SILENT } else { 0 };
     }
 
     /// Whether nothing of a packet has to be looked at: all was told, or it is video under way.
@@ -322,7 +339,7 @@ impl Flow {
     pub(crate) fn coasts(&mut self, side: Side, packet: &Packet<'_>) -> bool {
         match packet.headers.layer {
             Layer::Tcp(tcp) if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE != 0 => false,
-            _ if self.is_silent => true,
+            _ if self.is_silent() => true,
             Layer::Tcp(tcp) if !packet.payload.is_empty() => {
                 let conversation = self.conversation.as_mut();
                 conversation.is_some_and(|conversation| conversation.coast(side, &tcp, packet.payload))
@@ -371,7 +388,7 @@ impl Flow {
         let claim = self.conversation.as_ref().and_then(|conversation| conversation.claim);
         let mut flow = Self::new(key, false, capture, now);
         if let Some((_, sequence)) = claim {
-            (flow.opening, flow.has_opening, flow.opened_by) = (sequence, true, Some(Side::A));
+            (flow.opening, flow.marks, flow.opened_by) = (sequence, Flow::HAS_OPENING, Some(Side::A));
         }
         flow
     }
@@ -409,7 +426,7 @@ impl Flow {
             }
         } else if flags.syn() && self.opened_by.is_none() {
             self.opened_by = Some(side);
-            (self.opening, self.has_opening) = (tcp.sequence, true);
+            (self.opening, self.marks) = (tcp.sequence, self.marks | Self::HAS_OPENING);
         }
         if let (true, Some(sequence)) = (flags.syn() && flags.ack(), self.opening()) {
             self.converse().opened(side.other(), sequence);
@@ -422,7 +439,7 @@ impl Flow {
 
     /// The sequence number of the opening SYN.
     fn opening(&self) -> Option<u32> {
-        self.has_opening.then_some(self.opening)
+        (self.marks & Self::HAS_OPENING != 0).then_some(self.opening)
     }
 
     /// What a side sent in this window.

@@ -275,7 +275,7 @@ impl Lane {
     /// Asks for the memory of a flow's conversation.
     #[inline]
     pub(crate) fn prefetch_conversation(&self, found: &Found<'_>) {
-        let flow = self.flow(found).filter(|flow| !flow.is_silent);
+        let flow = self.flow(found).filter(|flow| !flow.is_silent());
         if let Some(conversation) = flow.and_then(|flow| flow.conversation.as_deref()) {
             conversation.prefetch();
         }
@@ -284,7 +284,7 @@ impl Lane {
     /// Asks for the memory of a flow's dissector and counters; its conversation should be here by now.
     #[inline]
     pub(crate) fn prefetch_talk(&self, found: &Found<'_>) {
-        let flow = self.flow(found).filter(|flow| !flow.is_silent);
+        let flow = self.flow(found).filter(|flow| !flow.is_silent());
         if let Some(talk) = flow.and_then(Flow::talk) {
             talk.prefetch();
         }

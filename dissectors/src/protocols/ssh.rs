@@ -10,6 +10,7 @@ use crate::hex::hex;
 use crate::observation::{Channel, Operation, Transport, Version};
 use crate::out::{Count, Mark, Out};
 use crate::reader::{Reader, Stop};
+use crate::time::Timestamp;
 use compact_str::CompactString;
 use md5::{Digest, Md5};
 
@@ -41,6 +42,8 @@ const NEWKEYS: u8 = 21;
 #[derive(Default)]
 struct Conversation {
     halves: Sides<Half>,
+    /// When the first version line came.
+    begun: Option<Timestamp>,
     is_told: bool,
 }
 
@@ -108,6 +111,7 @@ impl Conversation {
         }
         out.text(side, None, if is_server { &SERVER } else { &CLIENT }, software);
         count(side, is_server, Operation::Verb("version"), out);
+        self.begun.get_or_insert(out.place().time);
         self.halves.of_mut(side).version = Some(CompactString::from_utf8_lossy(version.get(..8).unwrap_or(version)));
         Ok(())
     }
@@ -140,6 +144,7 @@ impl Conversation {
         let channel = Channel {
             client: out.host(server.other()),
             port: out.port(server),
+            begun: self.begun.unwrap_or(out.place().time),
             version: self.halves.of_mut(server).version.take().map(Version::Ssh),
             hassh: self.halves.of_mut(server.other()).offer.take(),
             hassh_server: self.halves.of_mut(server).offer.take(),

@@ -139,6 +139,7 @@ impl Conversation {
         let channel = Channel {
             client: out.host(side),
             port: out.port(server),
+            begun: out.place().time,
             server_name: hello.server_name.clone(),
             ja3: Some(marks::ja3(hello)),
             ja4: Some(marks::ja4(hello)),
@@ -152,8 +153,17 @@ impl Conversation {
         if hello.is_retry {
             return;
         }
-        let fresh =
-            || Box::new((side, Channel { client: out.host(side.other()), port: out.port(side), ..Channel::default() }));
+        let fresh = || {
+            Box::new((
+                side,
+                Channel {
+                    client: out.host(side.other()),
+                    port: out.port(side),
+                    begun: out.place().time,
+                    ..Channel::default()
+                },
+            ))
+        };
         let (_, channel) = &mut **self.known.get_or_insert_with(fresh);
         channel.version = Some(Version::Tls(hello.version));
         channel.cipher = Some(hello.cipher);

@@ -83,7 +83,7 @@ impl Channels {
     }
 
     pub(super) fn protect(&mut self, server: Host, channel: Channel, evidence: Evidence) {
-        let (window, port, client) = (evidence.time.hour(), channel.port, channel.client);
+        let (window, port, client) = (channel.begun.hour(), channel.port, channel.client);
         let key = ChannelKey { window, server, port, client };
         let _refused = self.protections.add(key, Protection::of(channel, evidence), Protection::add);
     }

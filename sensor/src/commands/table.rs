@@ -138,7 +138,9 @@ impl Source {
                 say(&format!("not seen: {line}"));
             }
             for rows in &mut all {
-                rows.rows.extend(Rows::of(rows.table, &reading.records, &reading.run.provenance).rows);
+                rows.rows.extend(
+                    Rows::of(rows.table, reading.records.iter().chain(&reading.earlier), &reading.run.provenance).rows,
+                );
             }
         }
         Ok((all.map(Rows::newest), code))

@@ -451,7 +451,7 @@ fn the_summary_says_what_is_there_and_what_to_type_next() {
     assert!(summary.starts_with(&counted()), "{summary}");
     let line = |number| summary.lines().nth(number).unwrap_or_default();
     assert!(line(1).starts_with("read: ") && line(2).starts_with("spoken: modbus "), "{summary}");
-    for part in ["assets: ", " plc", "findings: ", "V3.40 Build", "next: otoscope findings pcaps"] {
+    for part in ["assets: ", " gateway", "findings: ", "V3.40 Build", "next: otoscope findings pcaps"] {
         assert!(summary.contains(part), "{part} in\n{summary}");
     }
     let proof = summary.lines().find_map(|line| line.trim().strip_prefix("wireshark -r ")).expect("a line to paste");

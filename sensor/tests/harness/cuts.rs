@@ -1,7 +1,6 @@
 //! Any cut, reorder or repeat of segments tells the same story; what came before a cut is a prefix.
 
-use super::support::{Recording, captures_in, pcaps, read, story_of};
-use dissectors::observation::Fact;
+use super::support::{Recording, captures_in, is_news, pcaps, read, story_of};
 use dissectors::packet::{self, Layer, LinkType};
 use proptest::prelude::*;
 use sensor::pipeline::Settings;
@@ -123,6 +122,5 @@ fn what_came_before_a_cut_is_a_prefix() {
 /// What was told at once, not summed: with frames and times.
 fn news_of(input: Input) -> Vec<String> {
     let (notebook, _) = read(vec![input], Settings::default());
-    let is_news = |fact: &Fact| matches!(fact, Fact::Attribute { .. } | Fact::Binding { .. } | Fact::Child(_));
     notebook.observations.iter().filter(|it| is_news(&it.fact)).map(|it| format!("{it:?}")).collect()
 }

@@ -1,7 +1,6 @@
 //! Captures cut anywhere tell the front of what they tell whole; captures with any byte turned are read to an end.
 
-use super::support::{Notebook, captures_in, pcaps, public_captures, read};
-use dissectors::observation::Fact;
+use super::support::{Notebook, captures_in, is_news, pcaps, public_captures, read};
 use dissectors::{Observation, Timestamp};
 use sensor::pipeline::Settings;
 use sensor::source::{CaptureFile, Damage, Frame, Input, Step};
@@ -25,7 +24,6 @@ fn walked(bytes: &[u8]) -> (Vec<Frame>, Option<Damage>) {
 
 /// What was told at once, not summed: of which frame, when, and what.
 fn news_of(bytes: &[u8]) -> Vec<(u64, Timestamp, String)> {
-    let is_news = |fact: &Fact| matches!(fact, Fact::Attribute { .. } | Fact::Binding { .. } | Fact::Child(_));
     let notebook = read_through(bytes);
     let news = notebook.observations.into_iter().filter(|it| is_news(&it.fact));
     let told = news.map(|Observation { time, subject, fact, evidence }| {

@@ -217,3 +217,15 @@ impl Recording {
         self.bytes
     }
 }
+
+/// Fields that sum a conversation up, and are told at its end.
+const SUMS: [&str; 2] = ["dnp3.terminal", "dnp3.terminal_octets"];
+
+/// Whether a fact is told at once, and not when a conversation or an hour ends.
+pub(crate) fn is_news(fact: &dissectors::Fact) -> bool {
+    match fact {
+        dissectors::Fact::Attribute { field, .. } => !SUMS.contains(&field.name),
+        dissectors::Fact::Binding { .. } | dissectors::Fact::Child(_) => true,
+        _ => false,
+    }
+}
