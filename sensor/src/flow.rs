@@ -200,7 +200,6 @@ fn is_near(next: u32, acknowledgement: u32) -> bool {
 }
 
 /// A flow in its lane's table. What all packets touch stands here, in two cache lines; the rest in a box.
-#[expect(clippy::struct_excessive_bools, reason = "marks that have nothing to do with each other, in one cache line")]
 pub(crate) struct Flow {
     pub(crate) key: FlowKey,
     /// When the first and the last packet of this window came.
