@@ -205,9 +205,7 @@ fn strangers_push_out_strangers_alone() {
         let Some(still) = known.get(id) else { panic!("{:?} is lost: {row:?}", row.name) };
         let said =
             |row: &AssetRow| [&row.vendor, &row.model, &row.firmware, &row.serial, &row.order_code].map(Clone::clone);
-        // Of whom nothing is known but a hardware address, its maker may go with the ARP that told it.
-        let is_named = row.model.is_some() || row.firmware.is_some() || row.serial.is_some();
-        assert!(!is_named || said(row) == said(still), "{:?}: {:?}, {:?}", row.name, said(row), said(still));
+        assert_eq!(said(row), said(still), "{:?}", row.name);
     }
     assert_eq!(sum.difference(), (0, 0), "the books balance");
     assert!(peak <= memory, "{} MiB", peak >> 20);

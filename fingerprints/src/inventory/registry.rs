@@ -30,6 +30,8 @@ pub(super) struct Registry {
     children: HashMap<Host, usize, RandomState>,
     /// MACs from which came the packets of hosts that are not known any more: more than one host's, then.
     lost_macs: HashSet<Mac, RandomState>,
+    /// The MACs that hosts had when there were too many lost ones to note them all: since then only theirs are.
+    watched_macs: Option<HashSet<Mac, RandomState>>,
     /// Which contexts are one network.
     pub(super) networks: Networks,
     /// How many had to yield.
@@ -57,6 +59,7 @@ impl Registry {
             cap: cap.max(1),
             children: HashMap::default(),
             lost_macs: HashSet::default(),
+            watched_macs: None,
             networks: Networks::default(),
             evicted: 0,
             refused: 0,
@@ -193,14 +196,17 @@ impl Registry {
 
     /// A host that is not kept came from this MAC.
     pub(super) fn lose(&mut self, mac: Mac) {
-        if self.lost_macs.len() < self.cap {
+        if self.watched_macs.is_none() && self.lost_macs.len() >= self.cap {
+            self.watched_macs = Some(self.iter().flat_map(|(_, known)| &known.macs).map(|bound| bound.mac).collect());
+        }
+        if self.watched_macs.as_ref().is_none_or(|watched| watched.contains(&mac)) {
             self.lost_macs.insert(mac);
         }
     }
 
     /// Whether this MAC carried somebody who is not known any more; when that cannot be told, it may have.
     pub(super) fn has_lost(&self, mac: Mac) -> bool {
-        self.lost_macs.len() >= self.cap || self.lost_macs.contains(&mac)
+        self.lost_macs.contains(&mac) || self.watched_macs.as_ref().is_some_and(|watched| !watched.contains(&mac))
     }
 
     fn remove(&mut self, slot: Slot) {
