@@ -3,7 +3,7 @@
 
 use super::random::Random;
 use super::schedule::{Actor, Cast};
-use super::video::{PER_SEGMENT, PICTURE, Stream, picture_bytes};
+use super::video::{PER_SEGMENT, PICTURE, Segments, Stream, picture_bytes};
 use super::wire::{Connection, Datagrams, End, FIRST_CLIENT_PORT, HOP, SEGMENT, Wire};
 use dissectors::Side;
 use std::time::Duration;
@@ -28,11 +28,7 @@ struct Watched {
     /// RTP beside the connection.
     beside: Option<Datagrams>,
     stream: Stream,
-    /// Segments end where packets do.
-    is_aligned: bool,
-    /// What waits for a full segment.
-    pending: Vec<u8>,
-    segments: u64,
+    segments: Segments,
 }
 
 impl Watched {
@@ -46,9 +42,7 @@ impl Watched {
             connection: Connection::new(recorder(port), camera(RTSP_PORT), random),
             beside,
             stream: Stream::new(random),
-            is_aligned: !number.is_multiple_of(6),
-            pending: Vec::new(),
-            segments: 0,
+            segments: Segments::new(!number.is_multiple_of(6)),
         }
     }
 
@@ -92,20 +86,6 @@ impl Watched {
         self.connection.acknowledge(Side::A, at, wire);
         at + HOP
     }
-
-    fn send(&mut self, mut at: Duration, wire: &mut Wire) {
-        let ready = if self.is_aligned { self.pending.len() } else { self.pending.len() / SEGMENT * SEGMENT };
-        for segment in self.pending[..ready].chunks(SEGMENT) {
-            self.connection.send(Side::B, at, segment, wire);
-            at += PER_SEGMENT;
-            self.segments += 1;
-            if self.segments.is_multiple_of(2) {
-                self.connection.acknowledge(Side::A, at, wire);
-                at += PER_SEGMENT;
-            }
-        }
-        self.pending.drain(..ready);
-    }
 }
 
 impl Actor for Watched {
@@ -123,16 +103,16 @@ impl Actor for Watched {
                 beside.send(Side::A, at, &packet, wire);
                 at += PER_SEGMENT;
             } else {
-                self.pending.extend_from_slice(&[b'$', 0]);
-                self.pending.extend_from_slice(&(packet.len() as u16).to_be_bytes());
-                self.pending.extend_from_slice(&packet);
-                if self.is_aligned {
-                    self.send(at, wire);
+                self.segments.pending.extend_from_slice(&[b'$', 0]);
+                self.segments.pending.extend_from_slice(&(packet.len() as u16).to_be_bytes());
+                self.segments.pending.extend_from_slice(&packet);
+                if self.segments.is_aligned {
+                    self.segments.send(&mut self.connection, at, wire);
                     at += 2 * PER_SEGMENT;
                 }
             }
         }
-        self.send(at, wire);
+        self.segments.send(&mut self.connection, at, wire);
         now + PICTURE
     }
 }

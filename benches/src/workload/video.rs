@@ -30,11 +30,7 @@ struct Streaming {
     connection: Connection,
     /// Each picture is a chunk (RFC 9112, section 7.1); otherwise the body has a length that is never reached.
     is_chunked: bool,
-    /// A picture's last segment is short; otherwise segments are full and pictures begin anywhere in them.
-    is_aligned: bool,
-    /// What waits for a full segment.
-    pending: Vec<u8>,
-    segments: u64,
+    segments: Segments,
 }
 
 impl Streaming {
@@ -43,9 +39,7 @@ impl Streaming {
         Self {
             connection: Connection::new(viewer, End::new(4, number, HTTP_PORT), random),
             is_chunked: !number.is_multiple_of(3),
-            is_aligned: number % 3 == 1,
-            pending: Vec::new(),
-            segments: 0,
+            segments: Segments::new(number % 3 == 1),
         }
     }
 
@@ -62,31 +56,50 @@ impl Streaming {
     fn take_picture(&mut self, wire: &mut Wire) {
         let length = picture_bytes(wire);
         if self.is_chunked {
-            self.pending.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+            self.segments.pending.extend_from_slice(format!("{length:x}\r\n").as_bytes());
         }
-        self.pending.extend_from_slice(wire.noise(length));
+        self.segments.pending.extend_from_slice(wire.noise(length));
         if self.is_chunked {
-            self.pending.extend_from_slice(b"\r\n");
+            self.segments.pending.extend_from_slice(b"\r\n");
         }
     }
 }
 
 impl Actor for Streaming {
     fn turn(&mut self, now: Duration, wire: &mut Wire) -> Duration {
-        let mut at = if self.connection.is_open() { now } else { self.begin(now, wire) };
+        let at = if self.connection.is_open() { now } else { self.begin(now, wire) };
         self.take_picture(wire);
+        self.segments.send(&mut self.connection, at, wire);
+        now + PICTURE
+    }
+}
+
+/// What side B of a connection sends, cut into segments of which side A acknowledges every second.
+pub(super) struct Segments {
+    /// A picture's last segment is short; otherwise segments are full and pictures begin anywhere in them.
+    pub(super) is_aligned: bool,
+    /// What waits for a full segment.
+    pub(super) pending: Vec<u8>,
+    sent: u64,
+}
+
+impl Segments {
+    pub(super) fn new(is_aligned: bool) -> Self {
+        Self { is_aligned, pending: Vec::new(), sent: 0 }
+    }
+
+    pub(super) fn send(&mut self, connection: &mut Connection, mut at: Duration, wire: &mut Wire) {
         let ready = if self.is_aligned { self.pending.len() } else { self.pending.len() / SEGMENT * SEGMENT };
         for segment in self.pending[..ready].chunks(SEGMENT) {
-            self.connection.send(Side::B, at, segment, wire);
+            connection.send(Side::B, at, segment, wire);
             at += PER_SEGMENT;
-            self.segments += 1;
-            if self.segments.is_multiple_of(2) {
-                self.connection.acknowledge(Side::A, at, wire);
+            self.sent += 1;
+            if self.sent.is_multiple_of(2) {
+                connection.acknowledge(Side::A, at, wire);
                 at += PER_SEGMENT;
             }
         }
         self.pending.drain(..ready);
-        now + PICTURE
     }
 }
 
