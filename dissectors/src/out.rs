@@ -711,7 +711,7 @@ impl<'a> Out<'a> {
     pub fn certificate(&mut self, side: Side, certificate: Certificate) {
         let subject = self.subject(side.into(), None);
         let front = certificate.sha256.first_chunk().map_or(0, |front| u64::from_be_bytes(*front));
-        let hour = self.hour();
+        let hour = hour_of(self.place());
         let port = subject.1;
         self.once(subject, About::Certificate(front), None, hour, || Fact::Certificate {
             port,
@@ -719,18 +719,14 @@ impl<'a> Out<'a> {
         });
     }
 
-    /// Conversations with the device on a side are protected like this. It is told when it changes, and once an hour.
-    pub fn channel(&mut self, server: Side, channel: Channel) {
+    /// Conversations with the device on a side are protected like this, as the message at `shown` was the last to show. It
+    /// is told when it changes, and once an hour.
+    pub fn channel(&mut self, server: Side, channel: Channel, shown: Place) {
         let subject = (self.host(server).into(), self.port(server));
-        let (client, hour) = (self.told.hasher.hash_one(channel.client), self.hour());
+        let client = self.told.hasher.hash_one(channel.client);
         let what = Channel { begun: Timestamp::default(), ..channel.clone() };
-        let value = self.told.hasher.hash_one((&what, hour));
-        self.once(subject, About::Channel(client), None, value, || Fact::Channel(Box::new(channel)));
-    }
-
-    /// The hour that it is, as a number.
-    fn hour(&self) -> u64 {
-        self.place().time.hour().nanos().unsigned_abs()
+        let value = self.told.hasher.hash_one((&what, hour_of(shown)));
+        self.once_at(shown, subject, About::Channel(client), None, value, || Fact::Channel(Box::new(channel)));
     }
 
     /// A login whose outcome is known now, or will not be known any more; its request stands at `place`. Told once an hour,
@@ -800,6 +796,18 @@ impl<'a> Out<'a> {
 
     fn once(
         &mut self,
+        subject: (Subject, u16),
+        about: About,
+        field: Option<&'static Field>,
+        value: u64,
+        fact: impl FnOnce() -> Fact,
+    ) {
+        self.once_at(self.told.place, subject, about, field, value, fact);
+    }
+
+    fn once_at(
+        &mut self,
+        shown: Place,
         (subject, port): (Subject, u16),
         about: About,
         field: Option<&'static Field>,
@@ -818,7 +826,7 @@ impl<'a> Out<'a> {
                 }
                 let known = Known { subject: subject.clone(), port, about, field, values, told: time, repeated: None };
                 self.told.journal.push(Entry::Fresh(known));
-                self.observe(subject, fact());
+                self.observe(shown, subject, fact());
             }
             Some((slot, known)) => {
                 let is_latest = known.values.first() == Some(&value);
@@ -826,24 +834,25 @@ impl<'a> Out<'a> {
                 if !is_latest && flaps {
                     self.told.journal.push(Entry::Flapped { slot });
                 } else if is_latest {
-                    let evidence = self.evidence();
+                    let evidence = self.scene.evidence(self.sender, shown);
                     self.told.journal.push(Entry::Repeated { slot, evidence });
                 } else {
                     self.told.journal.push(Entry::Changed { slot, value, at: time });
-                    self.observe(subject, fact());
+                    self.observe(shown, subject, fact());
                 }
             }
         }
     }
 
-    fn observe(&mut self, subject: Subject, fact: Fact) {
-        let evidence = self.evidence();
+    fn observe(&mut self, shown: Place, subject: Subject, fact: Fact) {
+        let evidence = self.scene.evidence(self.sender, shown);
         self.told.journal.push(Entry::Observation(Observation { time: self.told.place.time, subject, fact, evidence }));
     }
+}
 
-    fn evidence(&self) -> Evidence {
-        self.scene.evidence(self.sender, self.told.place)
-    }
+/// The hour of a place, as a number.
+fn hour_of(place: Place) -> u64 {
+    place.time.hour().nanos().unsigned_abs()
 }
 
 impl Scene {

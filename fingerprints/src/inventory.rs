@@ -125,7 +125,7 @@ pub struct CaptureName {
 pub struct Inventory {
     settings: Settings,
     rules: Rules,
-    protocols: Protocols,
+    protocols: &'static Protocols,
     kinds: Kinds,
     marks: Marks,
     registry: Registry,

@@ -17,5 +17,6 @@ pub mod rules;
 mod table;
 
 pub use inventory::{CaptureName, Inventory, Settings};
+pub use protocol::goes_one_way;
 pub use rules::Rules;
 pub use table::frame_name;

@@ -2,6 +2,12 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// Whether the packets of a protocol are owed no answer: one side of it is all of it.
+pub fn goes_one_way(protocol: &str) -> bool {
+    Protocols::builtin().of(protocol).one_way
+}
 
 /// Facts about one protocol; what is not written does not hold.
 #[derive(Debug, Default, Deserialize)]
@@ -15,6 +21,8 @@ pub(crate) struct Facts {
     itself: Vec<String>,
     /// Operations that ask a device what it is.
     identify: Vec<String>,
+    /// Its packets are owed no answer: pictures and sound go one way.
+    pub(crate) one_way: bool,
     /// Operations by which a client proves who it is, where devices ask for that.
     proves: Vec<String>,
     /// What would name a server of it.
@@ -63,9 +71,12 @@ pub(crate) struct Protocols {
 
 impl Protocols {
     /// Those that are compiled in.
-    pub(crate) fn builtin() -> Self {
-        let facts = toml::from_str(include_str!("../data/protocols.toml"));
-        Self { facts: facts.expect("a test reads the same file"), unknown: Facts::default() }
+    pub(crate) fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<Protocols> = LazyLock::new(|| {
+            let facts = toml::from_str(include_str!("../data/protocols.toml"));
+            Protocols { facts: facts.expect("a test reads the same file"), unknown: Facts::default() }
+        });
+        &BUILTIN
     }
 
     /// What is known of a protocol.
@@ -93,6 +104,6 @@ mod tests {
     fn what_is_not_written_does_not_hold() {
         let protocols = Protocols::builtin();
         let unheard = protocols.of("unheard");
-        assert!(!unheard.is_open() && !unheard.industrial && !unheard.is_itself("0"));
+        assert!(!unheard.is_open() && !unheard.industrial && !unheard.one_way && !unheard.is_itself("0"));
     }
 }

@@ -138,6 +138,9 @@ pub(super) fn is_frame(bytes: &[u8], cut: u32) -> bool {
     const ARP: u16 = 0x0806;
     /// ARP's hardware and protocol: Ethernet and IPv4.
     const ETHERNET_AND_IP: &[u8] = &[0, 1, 8, 0];
+    const LLDP: u16 = 0x88cc;
+    /// Its first TLV names the chassis in few bytes (IEEE 802.1AB-2016, 8.5.2).
+    const CHASSIS: u8 = 1 << 1;
     let mut rest = bytes.get(12..).unwrap_or_default();
     for _ in 0..MOST_TAGS {
         let Some((ether_type, behind)) = rest.split_first_chunk::<2>() else { return false };
@@ -149,6 +152,7 @@ pub(super) fn is_frame(bytes: &[u8], cut: u32) -> bool {
         return match ether_type {
             IPV4 | IPV6 => ip::is_packet(behind, cut),
             ARP => behind.starts_with(ETHERNET_AND_IP),
+            LLDP => behind.first() == Some(&CHASSIS),
             0..=LONGEST_LENGTH => {
                 u32::from(ether_type) <= length_of(behind).saturating_add(cut) && llc::is_usual(behind)
             }

@@ -7,7 +7,7 @@
 
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Sides, Verdict};
 use crate::hex::hex;
-use crate::observation::{Channel, Operation, Transport, Version};
+use crate::observation::{Channel, Operation, Place, Transport, Version};
 use crate::out::{Count, Mark, Out};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
@@ -44,6 +44,8 @@ struct Conversation {
     halves: Sides<Half>,
     /// When the first version line came.
     begun: Option<Timestamp>,
+    /// The last message that showed something of a side.
+    shown: Place,
     is_told: bool,
 }
 
@@ -112,6 +114,7 @@ impl Conversation {
         out.text(side, None, if is_server { &SERVER } else { &CLIENT }, software);
         count(side, is_server, Operation::Verb("version"), out);
         self.begun.get_or_insert(out.place().time);
+        self.shown = out.place();
         self.halves.of_mut(side).version = Some(CompactString::from_utf8_lossy(version.get(..8).unwrap_or(version)));
         Ok(())
     }
@@ -126,7 +129,10 @@ impl Conversation {
         let kind = packet.u8()?;
         let half = self.halves.of_mut(side);
         match kind {
-            KEXINIT => half.offer = Some(offer(&mut packet, side == server)?),
+            KEXINIT => {
+                half.offer = Some(offer(&mut packet, side == server)?);
+                self.shown = out.place();
+            }
             NEWKEYS => half.is_encrypting = true,
             _ => {}
         }
@@ -144,13 +150,13 @@ impl Conversation {
         let channel = Channel {
             client: out.host(server.other()),
             port: out.port(server),
-            begun: self.begun.unwrap_or(out.place().time),
+            begun: self.begun.unwrap_or(self.shown.time),
             version: self.halves.of_mut(server).version.take().map(Version::Ssh),
             hassh: self.halves.of_mut(server.other()).offer.take(),
             hassh_server: self.halves.of_mut(server).offer.take(),
             ..Channel::default()
         };
-        out.channel(server, channel);
+        out.channel(server, channel, self.shown);
     }
 }
 

@@ -17,7 +17,7 @@ use self::hello::{ClientHello, ServerHello};
 use self::record::{Content, Record, handshake, messages};
 use crate::certificate::Certificate;
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Next, Protocol, Side, Sides, Verdict};
-use crate::observation::{Channel, Operation, Transport, Version};
+use crate::observation::{Channel, Operation, Place, Transport, Version};
 use crate::out::{Count, Mark, Out};
 use crate::reader::{Reader, Stop};
 use compact_str::CompactString;
@@ -53,6 +53,8 @@ const LONGEST_CHAIN: u8 = 10;
 struct Conversation {
     /// What is known of the protection, and who serves.
     known: Option<Box<(Side, Channel)>>,
+    /// The last message that showed something of it.
+    shown: Place,
     /// What was chosen: the server's hello has come.
     is_agreed: bool,
     /// Who encrypts from here on.
@@ -128,6 +130,9 @@ impl Conversation {
             SERVER_HELLO => self.server_hello(side, &ServerHello::read(body)?, out),
             CERTIFICATE => self.certificates(side, body, out)?,
             _ => {}
+        }
+        if let CLIENT_HELLO | SERVER_HELLO | CERTIFICATE = kind {
+            self.shown = out.place();
         }
         self.count(side, Operation::Code(kind.into()), Mark::Plain, out);
         Ok(())
@@ -219,7 +224,7 @@ impl Conversation {
         }
         if let Some(known) = self.known.take() {
             let (server, channel) = *known;
-            out.channel(server, channel);
+            out.channel(server, channel, self.shown);
         }
     }
 }

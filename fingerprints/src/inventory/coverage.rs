@@ -7,6 +7,7 @@
 use super::names::Names;
 use super::sums::{Sums, end_of};
 use crate::finding::{BLIND, Kind, Kinds, LOSS, ONE_WAY};
+use crate::protocol::goes_one_way;
 use crate::record::CoverageRow;
 use dissectors::observation::{Address, Attempts, Context, Evidence, FlowId, Host, Tally, Traffic, Transport};
 use dissectors::{Place, Timestamp};
@@ -147,6 +148,8 @@ impl Coverage {
 
     pub(super) fn see(&mut self, traffic: &Traffic, server: Host, evidence: &Evidence) {
         let is_group = traffic.server_is_group || server.address.is_group();
+        // Nobody owes a group an answer, nor the sender of pictures.
+        let is_owed = !is_group && !traffic.protocol.is_some_and(goes_one_way);
         let client_subnet = Subnet::of(traffic.client);
         let server_subnet = Subnet::of(server).filter(|subnet| !is_group && Some(*subnet) != client_subnet);
         let sides = [(client_subnet, traffic.client), (server_subnet, server)];
@@ -156,9 +159,8 @@ impl Coverage {
             let seen = both.into_iter().flatten().filter(|host| Subnet::of(*host) == Some(subnet));
             let mut tally = traffic.to_server;
             tally.add(traffic.to_client);
-            // Nobody owes a group an answer.
-            let one_way = if is_group { 0 } else { traffic.flows.saturating_sub(traffic.flows_two_way) };
-            let is_mutual = !is_group && (traffic.transport == Transport::Tcp || traffic.protocol.is_some());
+            let one_way = if is_owed { traffic.flows.saturating_sub(traffic.flows_two_way) } else { 0 };
+            let is_mutual = is_owed && (traffic.transport == Transport::Tcp || traffic.protocol.is_some());
             let is_one_sided = is_mutual && [traffic.to_server, traffic.to_client].iter().any(|side| side.packets == 0);
             let at = |place: Option<(Place, FlowId)>| place.map(|(place, flow)| evidence_at(evidence, place, flow));
             let cover = Cover {

@@ -551,16 +551,18 @@ fn damaged_captures(reading: &Reading) -> Option<String> {
     }
 }
 
-/// How many relations showed one side only, and how many there are. One that nobody answered is none: see attempts.
+/// How many relations showed one side only, and how many there are. One that nobody answered is none: see attempts; one of
+/// which one side is all there is shows both.
 fn one_way(services: &[&ServiceRow]) -> (usize, usize) {
     let mut relations: BTreeMap<_, bool> = BTreeMap::new();
     for row in services.iter().filter(|row| row.server_asset_id.is_some()) {
         let client = (&row.client_asset_id, &row.client_ip, &row.context);
         let server = (&row.server_asset_id, &row.server_ip, row.server_port, &row.transport);
         let is_two_way = row.packets_to_server > 0 && row.packets_to_client > 0;
-        *relations.entry((client, server)).or_default() |= is_two_way;
+        let is_whole = is_two_way || row.protocol.as_deref().is_some_and(fingerprints::goes_one_way);
+        *relations.entry((client, server)).or_default() |= is_whole;
     }
-    (relations.values().filter(|is_two_way| !**is_two_way).count(), relations.len())
+    (relations.values().filter(|is_whole| !**is_whole).count(), relations.len())
 }
 
 /// What was seen one way only: whole relations, and single conversations, also of relations that show both sides. Those

@@ -225,7 +225,7 @@ impl Told {
             ("bacnet", "scheme") => self.acted(asset, seen),
             ("dnp3", "role") => {
                 let field = format!("dnp3.{}_address", seen.value);
-                self.claimed(asset, &field, |address| address == seen.child, seen)
+                self.claimed(asset, &field, |value| value == format!("DNP3 address {}", seen.child), seen)
             }
             ("dnp3", "file") => {
                 let is_it =

@@ -231,3 +231,16 @@ fn a_bad_message_hides_nothing_behind_it() {
     let writes = notebook.activity().filter(|row| row.is_control).map(|row: &Activity| row.messages);
     assert_eq!(writes.sum::<u64>(), 1);
 }
+
+/// A login that nobody answers ends when the capture does, behind frames of others.
+#[test]
+fn what_is_told_at_the_end_shows_its_own_frame() {
+    let mut recording = Recording::new();
+    recording.tcp(MASTER, (2, 22), 1, 1, b"SSH-2.0-visitor\r\n");
+    poll(&mut recording, 0..5, &mut (1, 1));
+    let notebook = told(recording);
+    let is_channel = |told: &&Observation| matches!(told.fact, Fact::Channel(_));
+    let frames: Vec<_> =
+        notebook.observations.iter().filter(is_channel).map(|channel| channel.evidence.frame).collect();
+    assert_eq!(frames, [Some(1)]);
+}

@@ -1,6 +1,6 @@
 //! Captures in, observations out.
 
-use dissectors::observation::{Activity, Control, Credential, Fact, Traffic};
+use dissectors::observation::{Activity, Channel, Control, Credential, Fact, Traffic};
 use dissectors::{Observation, Subject, Timestamp};
 use etherparse::{Ethernet2Header, PacketBuilder, PacketBuilderStep, TcpHeader};
 use fingerprints::inventory::Names;
@@ -108,6 +108,10 @@ fn line_of(observation: &Observation) -> String {
         Fact::Credential(login) => {
             let Credential { client, scheme, username, realm, outcome, exposure, count, .. } = login.as_ref();
             format!("{whom} login {scheme} {username:?} {realm:?} {outcome:?} {exposure:?} {client:?}: {count}")
+        }
+        Fact::Channel(channel) => {
+            let begun = Timestamp::default();
+            format!("{whom} {:?}", Channel { begun, ..channel.as_ref().clone() })
         }
         fact => format!("{whom} {fact:?}"),
     }
