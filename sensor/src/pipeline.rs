@@ -63,6 +63,8 @@ pub enum Vlans {
 pub const MEMORY: usize = 512 << 20;
 /// What the program, its rules and its tables cost before the first packet.
 const PROGRAM: usize = 64 << 20;
+/// What an epoch has of a file, unless memory is scarce.
+const EPOCH_PACKETS: usize = 16_384;
 /// More than an epoch of full Ethernet frames has.
 const EPOCH_BYTES: u64 = 1 << 25;
 
@@ -70,7 +72,7 @@ impl Settings {
     /// Everything that grows within so many bytes. Of what the program itself leaves of them (half, where it would leave
     /// less), nine thirty-seconds each are for lanes and for the inventory, a thirty-second is for fragments; the rest is
     /// for what is on its way: epochs, rows at the end, and what the allocator holds back. Of what is streamed an epoch
-    /// holds at most a sixteenth of all, as some epochs are under way at once.
+    /// holds at most a sixteenth of all, as some epochs are under way at once, and of packets a packet for each 32 KiB.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
         let share = memory.saturating_sub(PROGRAM).max(memory / 2) / 32;
@@ -78,6 +80,7 @@ impl Settings {
             caps: Caps::within(share * 9),
             fragments: fragments::Caps::within(share),
             inventory_bytes: share * 9,
+            epoch_packets: (memory / (32 << 10)).clamp(CHUNK, EPOCH_PACKETS),
             epoch_bytes: EPOCH_BYTES.min(memory as u64 / 16),
             ..self
         }
@@ -89,7 +92,7 @@ impl Default for Settings {
         let fixed = Self {
             workers: 1,
             epochs_in_flight: 4,
-            epoch_packets: 16_384,
+            epoch_packets: EPOCH_PACKETS,
             epoch_bytes: EPOCH_BYTES,
             caps: Caps::within(0),
             fragments: fragments::Caps::within(0),
@@ -476,14 +479,20 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
                 break;
             }
         }
-        worker.end_epoch(books.clock, books.number, &mut notes);
-        observations += hand_over(&mut notes, witness);
+        observations += hand_over(notes, witness);
+        for round in worker.rounds() {
+            observations += hand_over(worker.end_epoch(round, books.clock, books.number), witness);
+        }
+        worker.count_flows();
         witness.advance(books.clock);
         progress(feed.done_bytes());
     }
-    let (mut notes, lanes) = worker.finish(books.clock);
+    let mut lanes = LaneHours::new();
+    for round in worker.rounds() {
+        observations += hand_over(worker.finish(round, books.clock, &mut lanes), witness);
+    }
     let mut totals = books.close(&lanes);
-    totals.observations = observations + hand_over(&mut notes, witness);
+    totals.observations = observations;
     close(feed, totals, progress)
 }
 
@@ -516,7 +525,6 @@ fn read_together(feed: Feed, settings: Settings, witness: &mut dyn Witness, prog
         let mut from_workers = Vec::new();
         for index in 0..settings.workers {
             let (batches_in, batches) = bounded::<Batch>(in_flight);
-            // One more for what is told at the end.
             let (notes_in, notes) = bounded::<Closed>(in_flight + 1);
             let worker = Worker::new(index, settings);
             scope.spawn(move || worker.run(&batches, &notes_in));
@@ -526,9 +534,9 @@ fn read_together(feed: Feed, settings: Settings, witness: &mut dyn Witness, prog
         let (progress_in, progressed) = bounded::<u64>(in_flight);
         let reader = scope.spawn(move || hand_out(feed, settings, &tokens, &to_workers, &progress_in));
         let (mut lanes, mut observations) = (LaneHours::new(), 0);
-        while let Some(mut epoch) = gather(&from_workers) {
+        while let Some(epoch) = gather(&from_workers) {
             add_lanes(&mut lanes, &epoch.counts);
-            observations += hand_over(&mut epoch.notes, witness);
+            observations += hand_over(epoch.notes, witness);
             if let Some(now) = epoch.clock {
                 witness.advance(now);
                 // The reader has gone when it has handed out its last epoch.
@@ -682,10 +690,11 @@ fn put_together(
     }
 }
 
-/// What a worker says at the end of an epoch.
+/// What a worker says at the end of an epoch, or of a part of it. All workers say the same parts.
+#[derive(Default)]
 struct Closed {
     notes: Vec<Note>,
-    /// Packet time; `None` when all packets are done.
+    /// Packet time, when the epoch ends with this part.
     clock: Option<Timestamp>,
     counts: LaneHours,
 }
@@ -731,21 +740,39 @@ impl Worker {
     }
 
     fn run(mut self, batches: &Receiver<Batch>, closed: &Sender<Closed>) {
-        let mut clock = Timestamp::default();
+        let (mut clock, mut hour) = Default::default();
+        // Nobody listens any more only when the witness has gone.
+        let say = |part: Closed| closed.send(part).is_ok();
         for Batch { epoch, mine } in batches {
-            clock = epoch.clock;
-            let hour = epoch.hour;
+            let has_turned = epoch.hour != hour;
+            (clock, hour) = (epoch.clock, epoch.hour);
             let mut notes = Vec::new();
             self.take(&epoch.files, mine.len(), |at| &epoch.items[mine[at] as usize], &mut notes);
             drop(epoch);
-            self.end_epoch(clock, hour, &mut notes);
-            if closed.send(Closed { notes, clock: Some(clock), counts: LaneHours::new() }).is_err() {
+            for round in self.rounds() {
+                // What an hour came to is much: it goes on by parts, of a lane each.
+                if has_turned && !say(Closed { notes: std::mem::take(&mut notes), ..Closed::default() }) {
+                    return;
+                }
+                notes.extend(self.end_epoch(round, clock, hour));
+            }
+            self.count_flows();
+            if !say(Closed { notes, clock: Some(clock), ..Closed::default() }) {
                 return;
             }
         }
-        let (notes, counts) = self.finish(clock);
-        // Nobody listens any more only when the witness has gone.
-        let _ = closed.send(Closed { notes, clock: None, counts });
+        for round in self.rounds() {
+            let mut counts = LaneHours::new();
+            let notes = self.finish(round, clock, &mut counts);
+            if !say(Closed { notes, clock: None, counts }) {
+                return;
+            }
+        }
+    }
+
+    /// The places of lanes: where the workers' lanes are not equally many, the last one is free with some.
+    fn rounds(&self) -> Range<usize> {
+        0..LANES.div_ceil(self.workers)
     }
 
     /// Takes so many packets. Each is looked up some packets before its turn, in steps, so that the memory that a step
@@ -792,26 +819,35 @@ impl Worker {
         take_notes(lane, item.lane, item.ordinal, notes);
     }
 
-    fn end_epoch(&mut self, clock: Timestamp, hour: HourNumber, notes: &mut Vec<Note>) {
-        for (place, lane) in self.lanes.iter_mut().enumerate() {
-            lane.end_epoch(clock, hour);
-            take_notes(lane, number(place, self.workers, self.index), EPOCH_END, notes);
-        }
-        self.flows = self.lanes.iter().map(Lane::flows).sum();
+    /// Ends an epoch for the lane at a place.
+    fn end_epoch(&mut self, place: usize, clock: Timestamp, hour: HourNumber) -> Vec<Note> {
+        let Some(lane) = self.lanes.get_mut(place) else { return Vec::new() };
+        lane.end_epoch(clock, hour);
+        self.notes_of(place)
     }
 
-    fn finish(mut self, clock: Timestamp) -> (Vec<Note>, LaneHours) {
-        let (mut notes, mut counts) = (Vec::new(), LaneHours::new());
-        for (place, lane) in self.lanes.iter_mut().enumerate() {
-            lane.finish(clock);
-            take_notes(lane, number(place, self.workers, self.index), EPOCH_END, &mut notes);
-            add_lanes(&mut counts, &lane.counts());
-        }
-        (notes, counts)
+    /// All packets are done, for the lane at a place.
+    fn finish(&mut self, place: usize, clock: Timestamp, counts: &mut LaneHours) -> Vec<Note> {
+        let Some(lane) = self.lanes.get_mut(place) else { return Vec::new() };
+        lane.finish(clock);
+        add_lanes(counts, &lane.counts());
+        self.notes_of(place)
+    }
+
+    /// What the lane at a place told at the end of an epoch.
+    fn notes_of(&mut self, place: usize) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let number = u8::try_from(place * self.workers + self.index).expect("lanes are few");
+        take_notes(&mut self.lanes[place], number, EPOCH_END, &mut notes);
+        notes
+    }
+
+    fn count_flows(&mut self) {
+        self.flows = self.lanes.iter().map(Lane::flows).sum();
     }
 }
 
-/// Takes an epoch when all workers have closed it; `None` when they have all gone.
+/// Takes an epoch, or a part of it, when all workers have closed it; `None` when they have all gone.
 fn gather(workers: &[Receiver<Closed>]) -> Option<Closed> {
     let mut epoch = workers.first()?.recv().ok()?;
     for worker in workers.get(1..).unwrap_or_default() {
@@ -824,9 +860,9 @@ fn gather(workers: &[Receiver<Closed>]) -> Option<Closed> {
 }
 
 /// Hands over what was told, in order; tells how much that was.
-fn hand_over(notes: &mut Vec<Note>, witness: &mut dyn Witness) -> u64 {
+fn hand_over(notes: Vec<Note>, witness: &mut dyn Witness) -> u64 {
     let count = notes.len() as u64;
-    notes.drain(..).for_each(|note| witness.observe(note.observation));
+    notes.into_iter().for_each(|note| witness.observe(note.observation));
     count
 }
 
@@ -840,11 +876,6 @@ fn take_notes(lane: &mut Lane, number: u8, ordinal: u32, notes: &mut Vec<Note>) 
 #[cold]
 fn note_down(lane: &mut Lane, number: u8, ordinal: u32, notes: &mut Vec<Note>) {
     notes.extend(lane.ready().drain(..).map(|observation| Note { ordinal, lane: number, observation }));
-}
-
-/// The number of a worker's lane.
-fn number(place: usize, workers: usize, index: usize) -> u8 {
-    u8::try_from(place * workers + index).expect("lanes are few")
 }
 
 fn place_of(fed: &Fed) -> Place {
