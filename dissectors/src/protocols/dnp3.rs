@@ -14,6 +14,7 @@
 use self::application::{CONFIRM, Fragment, Indications};
 use self::contents::Contents;
 use self::link::{Header, Room};
+use self::login::Login;
 use self::pending::{Asked, LinkAsked, Wants};
 use self::station::Stations;
 use self::transport::Segment;
@@ -36,6 +37,7 @@ mod crc;
 mod deed;
 mod file;
 mod link;
+mod login;
 mod objects;
 mod pending;
 mod station;
@@ -217,7 +219,8 @@ impl Conversation {
         }
         let is_owed_an_answer = command::is_answered(function) && turn.is_to_one(out);
         let wants = Wants::Response;
-        let asked = Asked { turn, function, sequence: fragment.control.sequence(), wants, is_control, deeds, objects };
+        let (sequence, login) = (fragment.control.sequence(), Login::of(fragment).map(Box::new));
+        let asked = Asked { turn, function, sequence, wants, is_control, deeds, objects, login };
         self.ask(asked, is_owed_an_answer, out);
     }
 
@@ -248,6 +251,9 @@ impl Conversation {
         }
         if let Some(mut waiting) = answered {
             deed::settle(&mut waiting.request.deeds, fragment, outcome);
+            if let Some(login) = &mut waiting.request.login {
+                login.hear(fragment);
+            }
             if waiting.request.function == command::SELECT && waiting.request.is_accepted() {
                 self.stations.select(waiting, out);
             } else {
@@ -258,8 +264,8 @@ impl Conversation {
             let wants = Wants::Confirmation { is_unsolicited: fragment.control.is_unsolicited() };
             let is_owed_one = *self.heard.of(turn.sender.other()) && turn.is_to_one(out);
             let (function, sequence) = (fragment.function, fragment.control.sequence());
-            let (is_control, deeds, objects) = (false, Vec::new(), None);
-            let asked = Asked { turn, function, sequence, wants, is_control, deeds, objects };
+            let (is_control, deeds, objects, login) = (false, Vec::new(), None, None);
+            let asked = Asked { turn, function, sequence, wants, is_control, deeds, objects, login };
             self.ask(asked, is_owed_one, out);
         }
     }
