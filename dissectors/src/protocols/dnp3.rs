@@ -225,7 +225,8 @@ impl Conversation {
     }
 
     fn response(&mut self, turn: Turn, fragment: &Fragment<'_>, out: &mut Out<'_>) {
-        let (mark, outcome) = if fragment.indications.is_some_and(Indications::refuse) {
+        let refusal = authentication::refusal(fragment);
+        let (mark, outcome) = if refusal.is_some() || fragment.indications.is_some_and(Indications::refuse) {
             (Mark::Exception, Outcome::Rejected)
         } else {
             (Mark::Plain, Outcome::Accepted)
@@ -234,6 +235,12 @@ impl Conversation {
         self.stations.hear(turn, out);
         self.stations.indicate(turn, fragment, out);
         self.contents.read(turn, fragment, out);
+        if let Some(reason) = &refusal {
+            // Of a control that was challenged and of its proof, or of one that proves itself.
+            while let Some(waiting) = self.take(turn, fragment.control.sequence(), Wants::Response, out) {
+                waiting.refused(Some(reason), out);
+            }
+        }
         let answered = match fragment.function {
             application::UNSOLICITED_RESPONSE => None,
             // A challenge is no answer to what is challenged.

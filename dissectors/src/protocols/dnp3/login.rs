@@ -21,8 +21,10 @@ pub(super) struct Login {
 impl Login {
     /// What a request gives.
     pub(super) fn of(fragment: &Fragment<'_>) -> Option<Self> {
-        let is_one = fragment.function == AUTHENTICATE_FILE;
-        blocks(fragment).filter(|_| is_one).find_map(|block| credentials(&block))
+        if fragment.function != AUTHENTICATE_FILE {
+            return None;
+        }
+        blocks(fragment).find_map(|block| credentials(&block))
     }
 
     /// An answer came. One that knows no such function or object says nothing of the password.

@@ -387,6 +387,26 @@ fn challenges_and_proofs_are_told() {
     );
 }
 
+/// 7.5.1.7 and A.45.7: a control that is challenged and proved by a wrong key is refused with its proof, and so is one that
+/// bears its proof.
+#[test]
+fn a_control_whose_proof_is_none_is_refused_and_not_unanswered() {
+    let crob = "0c012801000100 0301 64000000 64000000 00";
+    let challenge = format!("c6 83 0000 {}", sized(120, 1, "03000000 0000 04 01 73746576"));
+    let proof = format!("c6 20 {}", sized(120, 2, "03000000 0100 06fae1911a2cce2dda8abfece1cac8c4"));
+    let error = format!("c6 83 0000 {}", sized(120, 7, "03000000 0100 0000 01 000000000000"));
+    let bearing = format!("c6 05 78030701 05000000 0100 {crob} {}", sized(120, 9, "aabbccdd"));
+    let refused = ["A operate[10] by 5: binary output 1 = latch on, rejected (authentication failed) (frame 1)"];
+    let control = |exchanges: &[(&str, &str)]| {
+        let story = story_to_the_end(exchanges);
+        assert!(!story.concat().contains("unanswered"), "{story:?}");
+        assert!(story.contains(&"B response[10] 131 exception".to_owned()), "{story:?}");
+        story.into_iter().filter(|line| line.contains(" by 5")).collect::<Vec<_>>()
+    };
+    assert_eq!(control(&[(&format!("c6 05 {crob}"), &challenge), (&proof, &error)]), refused);
+    assert_eq!(control(&[(&bearing, &error)]), refused);
+}
+
 /// A.45.4, A.45.5, A.45.3 and A.45.9: session keys, and a read that proves itself.
 #[test]
 fn session_keys_and_statistics_are_told() {
