@@ -17,10 +17,24 @@ pub(crate) struct Facts {
     identify: Vec<String>,
     /// Operations by which a client proves who it is, where devices ask for that.
     proves: Vec<String>,
+    /// Identity keys that only one device of a network may bear.
+    unique_identity: Option<Unique>,
+    /// What people call the address of a child that only one of those may bear whom one client asks.
+    pub(crate) unique_child: Option<String>,
+    /// Operations that servers send unasked, and more of them the more goes on.
+    unsolicited: Vec<String>,
     /// What would name a server of it.
     pub(crate) server: Option<String>,
     /// What would name a client of it.
     pub(crate) client: Option<String>,
+}
+
+/// A kind of identity keys, and what people call what such a key names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unique {
+    kind: String,
+    name: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -41,6 +55,11 @@ impl Facts {
     /// Whether this operation asks a device what it is.
     pub(crate) fn identifies(&self, operation: &str) -> bool {
         self.identify.iter().any(|known| known == operation)
+    }
+
+    /// Whether a server sends this unasked.
+    pub(crate) fn is_unsolicited(&self, operation: &str) -> bool {
+        self.unsolicited.iter().any(|known| known == operation)
     }
 
     /// Whether a client proves by this operation who it is.
@@ -72,6 +91,15 @@ impl Protocols {
     pub(crate) fn of(&self, protocol: &str) -> &Facts {
         self.facts.get(protocol).unwrap_or(&self.unknown)
     }
+
+    /// What people call what an identity key names, if only one device of a network may bear it.
+    pub(crate) fn unique_name(&self, key: &str) -> Option<String> {
+        let (kind, _) = key.split_once(':')?;
+        let unique = self.facts.values().filter_map(|facts| facts.unique_identity.as_ref());
+        let name = unique.filter(|unique| unique.kind == kind).map(|unique| &unique.name).next()?;
+        let (_, number) = key.rsplit_once(['/', ':'])?;
+        Some(format!("{name} {number}"))
+    }
 }
 
 #[cfg(test)]
@@ -94,5 +122,12 @@ mod tests {
         let protocols = Protocols::builtin();
         let unheard = protocols.of("unheard");
         assert!(!unheard.is_open() && !unheard.industrial && !unheard.is_itself("0"));
+    }
+
+    #[test]
+    fn identity_keys_of_which_there_may_be_one_have_a_name() {
+        let protocols = Protocols::builtin();
+        assert_eq!(protocols.unique_name("bacnet:2001/7").as_deref(), Some("BACnet device instance 7"));
+        assert_eq!(protocols.unique_name("uuid:7"), None, "a device with two addresses has it at both");
     }
 }

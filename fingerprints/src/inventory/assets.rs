@@ -3,6 +3,7 @@
 //! Nothing here is kept: it is made anew from what is known whenever rows are written.
 
 use super::conduct::Conduct;
+use super::doubles::Doubles;
 use super::joins::{self, Carriers, Group, Join};
 use super::known::{Key, Known, Part, Seen};
 use super::registry::{Registry, Slot};
@@ -26,6 +27,8 @@ pub(super) struct Assets<'a> {
     places: Vec<Option<usize>>,
     /// Keys whose bearers contradict each other, or that too many bear.
     pub(super) refused: u64,
+    /// Identity keys that two devices bear.
+    pub(super) doubles: Doubles<'a>,
 }
 
 /// One asset of a moment.
@@ -76,7 +79,8 @@ impl<'a> Assets<'a> {
         conduct: &Conduct,
     ) -> Self {
         let carriers = Carriers::of(registry);
-        let (groups, refused) = joins::groups(registry, protocols, &carriers);
+        let doubles = Doubles::of(registry, protocols, &carriers);
+        let (groups, refused) = joins::groups(registry, protocols, &carriers, &doubles);
         let mut places = Vec::new();
         for (place, group) in groups.iter().enumerate() {
             for slot in group.homes.iter().chain(&group.folded) {
@@ -92,7 +96,7 @@ impl<'a> Assets<'a> {
             asset
         };
         let all = groups.iter().map(make).collect();
-        let mut assets = Self { all, registry, places, refused };
+        let mut assets = Self { all, registry, places, refused, doubles };
         assets.find_parents();
         assets
     }
@@ -102,6 +106,11 @@ impl<'a> Assets<'a> {
         let own = self.registry.find(key);
         let slot = own.or_else(|| self.registry.find(&Key::host(key.host)))?;
         self.places.get(slot).copied().flatten()
+    }
+
+    /// What is known of a host or child.
+    pub(super) fn known(&self, key: &Key) -> Option<&'a Known> {
+        self.registry.get(self.registry.find(key)?)
     }
 
     pub(super) fn of(&self, host: Host) -> Option<&Asset<'a>> {
