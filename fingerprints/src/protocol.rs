@@ -19,8 +19,8 @@ pub(crate) struct Facts {
     proves: Vec<String>,
     /// Identity keys that only one device of a network may bear.
     unique_identity: Option<Unique>,
-    /// What people call the address of a child that only one of those may bear whom one client asks.
-    pub(crate) unique_child: Option<String>,
+    /// Addresses of children that only one of those may bear whom one client asks.
+    pub(crate) unique_child: Option<Unique>,
     /// Operations that servers send unasked, and more of them the more goes on.
     unsolicited: Vec<String>,
     /// What would name a server of it.
@@ -29,12 +29,17 @@ pub(crate) struct Facts {
     pub(crate) client: Option<String>,
 }
 
-/// A kind of identity keys, and what people call what such a key names.
+/// What only one device may bear.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Unique {
+pub(crate) struct Unique {
+    /// Which identity keys, by what stands before their colon.
+    #[serde(default)]
     kind: String,
-    name: String,
+    /// What people call it.
+    pub(crate) name: String,
+    /// What comes of it where two bear it, as a sentence.
+    pub(crate) meaning: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -92,13 +97,11 @@ impl Protocols {
         self.facts.get(protocol).unwrap_or(&self.unknown)
     }
 
-    /// What people call what an identity key names, if only one device of a network may bear it.
-    pub(crate) fn unique_name(&self, key: &str) -> Option<String> {
+    /// What an identity key names, if only one device of a network may bear it.
+    pub(crate) fn unique_identity(&self, key: &str) -> Option<&Unique> {
         let (kind, _) = key.split_once(':')?;
-        let unique = self.facts.values().filter_map(|facts| facts.unique_identity.as_ref());
-        let name = unique.filter(|unique| unique.kind == kind).map(|unique| &unique.name).next()?;
-        let (_, number) = key.rsplit_once(['/', ':'])?;
-        Some(format!("{name} {number}"))
+        let mut unique = self.facts.values().filter_map(|facts| facts.unique_identity.as_ref());
+        unique.find(|unique| unique.kind == kind)
     }
 }
 
@@ -127,7 +130,8 @@ mod tests {
     #[test]
     fn identity_keys_of_which_there_may_be_one_have_a_name() {
         let protocols = Protocols::builtin();
-        assert_eq!(protocols.unique_name("bacnet:2001/7").as_deref(), Some("BACnet device instance 7"));
-        assert_eq!(protocols.unique_name("uuid:7"), None, "a device with two addresses has it at both");
+        let name = |key| protocols.unique_identity(key).map(|unique| unique.name.as_str());
+        assert_eq!(name("bacnet:2001/7"), Some("BACnet device instance"));
+        assert_eq!(name("uuid:7"), None, "a device with two addresses has it at both");
     }
 }

@@ -3,7 +3,9 @@
 mod world;
 
 use dissectors::Direction;
-use dissectors::observation::{Activity, Binding, Category, Child, ChildProof, Control, Host, Operation, Outcome};
+use dissectors::observation::{
+    Activity, Address, Binding, Bus, Category, Child, ChildProof, Control, Host, Operation, Outcome,
+};
 use fingerprints::record::{FindingRow, Record};
 use std::time::Duration;
 use world::{Rows, World, host, mac, station, unit};
@@ -281,6 +283,9 @@ fn two_with_one_instance(ips: [&str; 2], macs: [u8; 2], between: impl FnOnce(&mu
     world.says(host(ips[1]), None, INSTANCE, "260001");
     let rows = world.finish();
     let conflicts = rows.findings("asset.address_conflict").into_iter().map(|row| {
+        let is_key =
+            |asset: &&fingerprints::record::AssetRow| asset.identity_keys.iter().any(|key| key.starts_with("bacnet:"));
+        assert!(!rows.assets().iter().any(is_key), "by what both bear neither is known again");
         assert_eq!((row.peer_ip.as_deref(), row.evidence.len()), (Some(ips[1]), 2));
         format!("{}: {}", row.title, row.details["addresses"])
     });
@@ -302,6 +307,11 @@ fn one_instance_of_two_devices_is_a_conflict_and_joins_nothing() {
         world.says(host("10.0.0.5"), None, "bacnet.model_name", "PXC4");
         world.says(host("10.0.1.6"), None, "bacnet.model_name", "DSC-1616E");
     };
+    let others = |world: &mut World| {
+        world.says(host("10.0.0.6"), None, INSTANCE, "260002");
+        world.second += 1;
+    };
+    assert_eq!(two_with_one_instance(near, [1, 77], others), (2, Vec::new()), "it passes on what others say");
     assert_eq!(two_with_one_instance(far, [1, 77], models), (2, vec![format!("{title}: 10.0.0.5, 10.0.1.6")]));
 }
 
@@ -320,6 +330,19 @@ fn one_instance_of_two_stations_of_a_network_is_a_conflict() {
     };
     assert_eq!(conflicts([station(2001, 5), station(2001, 6)]), ["10.0.0.1/2001:5, 10.0.0.1/2001:6"]);
     assert_eq!(conflicts([station(2001, 5), station(2002, 6)]), [""; 0], "a number holds within its network");
+}
+
+#[test]
+fn one_instance_of_two_nodes_is_a_conflict_where_they_are_on_one_bus() {
+    let conflicts = |nodes: [(Bus, u8); 2]| {
+        let mut world = World::new();
+        for (bus, number) in nodes {
+            world.says(Host { address: Address::Node(bus, number), ..host(PLC) }, None, INSTANCE, "7");
+        }
+        world.finish().findings("asset.address_conflict").len()
+    };
+    assert_eq!(conflicts([(Bus::MsTp, 5), (Bus::MsTp, 6)]), 1);
+    assert_eq!(conflicts([(Bus::MsTp, 5), (Bus::Arcnet, 5)]), 0);
 }
 
 /// Outstations answer by their link addresses to those who ask them for something.

@@ -99,6 +99,9 @@ pub struct Kind {
     pub title_unseen: Option<String>,
     /// What was seen; holds words in braces.
     pub summary: String,
+    /// What comes of it, as a sentence, where that is not the same for all of its kind.
+    #[serde(default)]
+    pub meaning: Option<String>,
     /// When it is raised, in plain words; holds the kind's own numbers in braces.
     pub raised: String,
     /// What to do first, in a few words; holds words in braces.

@@ -43,6 +43,8 @@ pub(super) struct Asset<'a> {
     pub(super) homes: Vec<&'a Known>,
     /// With the children that are shown as it.
     pub(super) members: Vec<&'a Known>,
+    /// Identity keys of it that another device bears too.
+    doubled: Vec<&'a str>,
     pub(super) joins: Vec<(Join, String)>,
     /// All claims; no two of one attribute, value and field. Lists, not maps: a map's smallest node has room for eleven.
     pub(super) claims: Vec<Shown>,
@@ -79,7 +81,7 @@ impl<'a> Assets<'a> {
         conduct: &Conduct,
     ) -> Self {
         let carriers = Carriers::of(registry);
-        let doubles = Doubles::of(registry, protocols, &carriers);
+        let doubles = Doubles::among(registry, protocols, &carriers);
         let (groups, refused) = joins::groups(registry, protocols, &carriers, &doubles);
         let mut places = Vec::new();
         for (place, group) in groups.iter().enumerate() {
@@ -92,6 +94,7 @@ impl<'a> Assets<'a> {
         let make = |group: &Group| {
             let mut asset = Asset::new(settings, registry, group);
             asset.find_macs(registry, &carriers);
+            asset.doubled = doubles.of(&asset.members);
             asset.conclude(rules, &children, conduct);
             asset
         };
@@ -210,6 +213,7 @@ impl<'a> Asset<'a> {
             parent: None,
             homes,
             members,
+            doubled: Vec::new(),
             joins: group.joins.iter().filter_map(joined).collect(),
             claims: Vec::new(),
             chosen: Vec::new(),
@@ -380,7 +384,8 @@ impl<'a> Asset<'a> {
     fn identities(&self) -> impl Iterator<Item = &str> {
         let claims: Vec<&Claim> = self.claims.iter().map(|shown| &shown.claim).collect();
         let keys = self.claims.iter().filter(|shown| shown.claim.told.attribute == Attribute::Identity);
-        keys.map(|shown| shown.claim.told.value.as_str()).filter(move |key| !joins::is_contested(&claims, key))
+        let keys = keys.map(|shown| shown.claim.told.value.as_str()).filter(|key| !self.doubled.contains(key));
+        keys.filter(move |key| !joins::is_contested(&claims, key))
     }
 
     /// The keys by which the same device is known again, elsewhere and later.

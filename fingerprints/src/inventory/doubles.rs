@@ -15,11 +15,12 @@ use super::registry::Registry;
 use super::rows::int;
 use crate::asset::{Attribute, Claim};
 use crate::finding::ADDRESS_CONFLICT;
-use crate::protocol::Protocols;
+use crate::protocol::{Protocols, Unique};
 use crate::record::FindingRow;
 use dissectors::Mac;
 use dissectors::observation::{Address, Context};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Doubles<'a>(BTreeMap<(Context, &'a str), Double<'a>>);
 /// One of them, by the name that people give it, and who bears it.
 struct Double<'a> {
     name: String,
+    /// What comes of it, as a sentence.
+    meaning: String,
     bearers: Vec<Bearer<'a>>,
 }
 
@@ -41,19 +44,24 @@ struct Bearer<'a> {
 }
 
 impl<'a> Doubles<'a> {
-    pub(super) fn of(registry: &'a Registry, protocols: &Protocols, carriers: &Carriers) -> Self {
+    pub(super) fn among(registry: &'a Registry, protocols: &Protocols, carriers: &Carriers) -> Self {
         let mut all: BTreeMap<(Context, &str), Double<'_>> = BTreeMap::new();
         for (_, known) in registry.iter() {
-            let own = known.claims.iter().filter(|claim| claim.stands && claim.told.attribute == Attribute::Identity);
-            for claim in own {
-                let Some(name) = protocols.unique_name(&claim.told.value) else { continue };
-                let key = (known.key.host.context, claim.told.value.as_str());
-                let double = all.entry(key).or_insert_with(|| Double { name, bearers: Vec::new() });
-                double.bearers.push(Bearer::of(known, claim));
-            }
+            let Some((claim, unique)) = sole_name(known, protocols) else { continue };
+            let key = (known.key.host.context, claim.told.value.as_str());
+            let double = all.entry(key).or_insert_with(|| Double::new(unique, number(&claim.told.value)));
+            double.bearers.push(Bearer::of(known, claim));
         }
         all.retain(|_, double| double.is_proven(|one, other| are_two(one, other, registry, carriers)));
         Self(all)
+    }
+
+    /// Those of an asset.
+    pub(super) fn of(&self, members: &[&Known]) -> Vec<&'a str> {
+        let own = self.0.iter().filter(|(_, double)| {
+            double.bearers.iter().any(|bearer| members.iter().any(|known| known.key == bearer.known.key))
+        });
+        own.map(|((_, key), _)| *key).collect()
     }
 
     /// How many there are.
@@ -67,7 +75,24 @@ impl<'a> Doubles<'a> {
     }
 }
 
+/// The only name of its kind that it ever said was its own: who says several passes on what others say.
+fn sole_name<'k, 'p>(known: &'k Known, protocols: &'p Protocols) -> Option<(&'k Claim, &'p Unique)> {
+    let own = known.claims.iter().filter(|claim| claim.told.attribute == Attribute::Identity);
+    let mut unique = own.filter_map(|claim| Some((claim, protocols.unique_identity(&claim.told.value)?)));
+    let only = unique.next().filter(|(claim, _)| claim.stands);
+    only.filter(|_| unique.next().is_none())
+}
+
+/// The last part of an identity key.
+fn number(key: &str) -> &str {
+    key.rsplit_once(['/', ':']).map_or(key, |(_, number)| number)
+}
+
 impl Double<'_> {
+    fn new(unique: &Unique, number: impl Display) -> Self {
+        Self { name: format!("{} {number}", unique.name), meaning: unique.meaning.clone(), bearers: Vec::new() }
+    }
+
     fn is_proven(&mut self, are_two: impl Fn(&Known, &Known) -> bool) -> bool {
         self.bearers.sort_by_key(|bearer| (bearer.seen.first, bearer.known.key.clone()));
         let first = self.bearers.get(..self.bearers.len().min(MOST_BEARERS)).unwrap_or_default();
@@ -129,7 +154,7 @@ fn contradict(one: &Known, other: &Known) -> bool {
 /// Whether two hosts are on one link and have each a hardware address of its own.
 fn are_neighbours(one: &Known, other: &Known, registry: &Registry, carriers: &Carriers) -> bool {
     match (one.key.host.address, other.key.host.address) {
-        (Address::Node(..), Address::Node(..)) => one.key != other.key,
+        (Address::Node(bus, first), Address::Node(other, second)) => bus == other && first != second,
         (Address::Mac(one), Address::Mac(other)) => are_strangers(one, other),
         (Address::Ip(first), Address::Ip(second)) if subnet(first) == subnet(second) => {
             let own = |known: &Known| {
@@ -165,28 +190,26 @@ pub(super) fn findings(ground: &Ground<'_>, dealings: &Dealings) -> Vec<FindingR
 
 /// Addresses that several of those bear whom one client polls.
 fn on_lines<'a>(ground: &Ground<'a>, dealings: &Dealings) -> Vec<Double<'a>> {
-    let mut polled: BTreeMap<_, Vec<Bearer<'a>>> = BTreeMap::new();
+    let mut polled: BTreeMap<_, Double<'a>> = BTreeMap::new();
     for (key, dealing) in dealings.sorted() {
         let facts = ground.protocols.of(key.protocol);
         let Some((protocol, child)) = &key.server.child else { continue };
         let is_polled = dealing.answers > 0 && dealing.asked.iter().any(|asked| !facts.identifies(&asked.to_string()));
         if is_polled
             && !facts.is_itself(&child.to_string())
-            && let Some(name) = &facts.unique_child
+            && let Some(unique) = &facts.unique_child
             && let Some(known) = ground.assets.known(&key.server)
         {
-            let bearers = polled.entry((key.client, *protocol, child, name)).or_default();
-            bearers.push(Bearer { known, seen: known.seen });
+            let polled = polled.entry((key.client, *protocol, child));
+            polled.or_insert_with(|| Double::new(unique, child)).bearers.push(Bearer { known, seen: known.seen });
         }
     }
-    let doubles =
-        polled.into_iter().map(|((.., child, name), bearers)| Double { name: format!("{name} {child}"), bearers });
     let are_two = |one: &Known, other: &Known| ground.assets.place(&one.key) != ground.assets.place(&other.key);
-    doubles.filter_map(|mut double| double.is_proven(are_two).then_some(double)).collect()
+    polled.into_values().filter_map(|mut double| double.is_proven(are_two).then_some(double)).collect()
 }
 
 fn row(ground: &Ground<'_>, double: &Double<'_>, confidence: Option<i32>) -> Option<FindingRow> {
-    let Double { name, bearers } = double;
+    let Double { name, meaning, bearers } = double;
     let places: Vec<usize> = bearers.iter().filter_map(|bearer| ground.assets.place(&bearer.known.key)).collect();
     let first = *places.first()?;
     let asset = ground.assets.all.get(first)?;
@@ -196,7 +219,8 @@ fn row(ground: &Ground<'_>, double: &Double<'_>, confidence: Option<i32>) -> Opt
     let words = BTreeMap::from([
         ("address", name.clone()),
         ("number", if addresses.len() == 2 { "two".to_owned() } else { addresses.len().to_string() }),
-        ("macs", listed(&addresses)),
+        ("bearers", listed(&addresses)),
+        ("meaning", meaning.clone()),
     ]);
     let mut row = ground.one_of_asset(ADDRESS_CONFLICT, asset, name, words)?;
     row.details =
