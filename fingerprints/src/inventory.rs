@@ -182,7 +182,7 @@ impl Inventory {
             aims: Aims::within((settings.max_dealings / 8).max(64), &protocols),
             sightings: Sightings::new((settings.max_dealings / 8).max(64), sightings::MOST_OF_A_CLIENT),
             troubles: Troubles::within((settings.max_dealings / 8).max(64), &kinds),
-            storms: Storms::within((settings.max_dealings / 8).max(64)),
+            storms: Storms::within(settings.max_dealings),
             protocols,
             kinds,
             marks: Marks::builtin(),
