@@ -6,11 +6,13 @@
 
 mod bacnet;
 mod camera;
+mod dnp3;
 mod http;
 mod it;
 mod mixed;
 mod modbus;
 mod onvif;
+mod packing;
 mod random;
 mod scan;
 mod schedule;
@@ -45,6 +47,12 @@ pub const ALL: &[Workload] = &[
         what: "1,000 devices: ReadProperty, ReadPropertyMultiple, notifications, Who-Is, I-Am",
         packets: 4_000_000,
         cast: bacnet::workload,
+    },
+    Workload {
+        name: "dnp3",
+        what: "10 masters, 1,000 outstations: events and values, some unasked, confirmed; every frame has its checksums",
+        packets: 4_000_000,
+        cast: dnp3::workload,
     },
     Workload {
         name: "http",
@@ -233,6 +241,28 @@ mod tests {
         });
         assert_eq!(floor.flows, 1_000 + 1_000 + 1, "polls, announcements, the question for them");
         assert!((5..=50).contains(&per_mille(&to_group, |group| *group)), "{}", per_mille(&to_group, |group| *group));
+    }
+
+    #[test]
+    fn dnp3_has_1000_outstations_and_frames_that_begin_anywhere() {
+        let (floor, kinds) = checked("dnp3", 100_000, |headers, payload| {
+            assert!(headers.ports().0 == dnp3::PORT || headers.ports().1 == dnp3::PORT);
+            match payload {
+                [] => "acknowledgement",
+                // A header, then the transport function's octet, control and function.
+                [0x05, 0x64, _, 0x44, ..] if payload.get(12) == Some(&129) => "response",
+                [0x05, 0x64, _, 0x44, ..] if payload.get(12) == Some(&130) => "unsolicited",
+                [0x05, 0x64, _, 0xc9 | 0x0b, ..] => "link",
+                [0x05, 0x64, ..] => "request",
+                _ => "within",
+            }
+        });
+        assert_eq!(floor.flows, 1_000);
+        assert!((85..=115).contains(&bytes_per_packet(&floor)), "{}", bytes_per_packet(&floor));
+        for (kind, least) in [("response", 250), ("request", 300), ("unsolicited", 15), ("link", 15), ("within", 5)] {
+            let found = per_mille(&kinds, |one| *one == kind);
+            assert!(found >= least, "{kind}: {found}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod authorization;
 pub mod bounded;
 pub mod certificate;
 mod challenge;
+mod console;
 mod dialect;
 pub mod dissector;
 mod expected;

@@ -55,6 +55,11 @@ pub(crate) trait Request {
     fn login(&self) -> Option<Login> {
         None
     }
+
+    /// How that login ended, where the answer says it apart from the rest.
+    fn login_ending(&self) -> Option<Outcome> {
+        None
+    }
 }
 
 /// What a control request does, in the words of the operations table.
@@ -256,7 +261,7 @@ impl<R: Request> Waiting<R> {
     /// It was answered, and of each of the things that it does, counted from 0, the answer says what became of it.
     pub(crate) fn ended(&self, end: impl Fn(usize) -> (Outcome, Option<Words>), out: &mut Out<'_>) {
         if let Some(login) = self.request.login() {
-            out.login(login, end(0).0, self.place);
+            out.login(login, self.request.login_ending().unwrap_or_else(|| end(0).0), self.place);
         }
         for at in 0_usize.. {
             let Some(command) = self.request.command_at(at) else { return };

@@ -16,6 +16,7 @@ mod contest;
 mod coverage;
 mod dealings;
 mod deeds;
+mod doubles;
 mod findings;
 mod joins;
 mod known;
@@ -27,6 +28,7 @@ mod rows;
 mod sightings;
 mod since;
 mod state;
+mod storms;
 mod sums;
 mod troubles;
 
@@ -58,6 +60,7 @@ pub use since::Since;
 use state::History;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use storms::Storms;
 use sums::{Deed, DeedKey, Service, ServiceKey, Sums, Talk, TalkKey};
 use troubles::Troubles;
 
@@ -134,6 +137,7 @@ pub struct Inventory {
     aims: Aims,
     sightings: Sightings,
     troubles: Troubles,
+    storms: Storms,
     services: Sums<ServiceKey, Service>,
     attempts: Sums<ServiceKey, Service>,
     activity: Sums<TalkKey, Talk>,
@@ -178,6 +182,7 @@ impl Inventory {
             aims: Aims::within((settings.max_dealings / 8).max(64), &protocols),
             sightings: Sightings::new((settings.max_dealings / 8).max(64), sightings::MOST_OF_A_CLIENT),
             troubles: Troubles::within((settings.max_dealings / 8).max(64), &kinds),
+            storms: Storms::within(settings.max_dealings),
             protocols,
             kinds,
             marks: Marks::builtin(),
@@ -318,6 +323,7 @@ impl Inventory {
     }
 
     fn activity(&mut self, server: &Subject, activity: &Activity, evidence: Evidence) {
+        self.storms.hear(server, activity, self.protocols.of(activity.protocol), evidence);
         let (key, talk) = Talk::of(activity, server);
         let is_group = key.server_is_group;
         if let Some((key, talk)) = self.activity.add(key, talk, Talk::add) {
@@ -532,6 +538,7 @@ impl Inventory {
             services: &self.services,
             sightings: &self.sightings,
             troubles: &self.troubles,
+            storms: &self.storms,
             marks: &self.marks,
         };
         Findings::of(&ground, &self.graves, &tracks, &unseen)
@@ -552,6 +559,7 @@ impl Inventory {
             ("dealings_refused", self.dealings.refused),
             ("control_hours_refused", self.graves.refused),
             ("troubles_refused", self.troubles.refused()),
+            ("storms_refused", self.storms.refused),
             ("scans_refused", self.aims.refused() + self.sightings.refused),
             ("service_rows_lumped", self.services.crowded + self.attempts.crowded),
             ("activity_rows_lumped", self.activity.crowded),

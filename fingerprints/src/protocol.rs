@@ -25,10 +25,29 @@ pub(crate) struct Facts {
     pub(crate) one_way: bool,
     /// Operations by which a client proves who it is, where devices ask for that.
     proves: Vec<String>,
+    /// Identity keys that only one device of a network may bear.
+    unique_identity: Option<Unique>,
+    /// Addresses of children that only one of those may bear whom one client asks.
+    pub(crate) unique_child: Option<Unique>,
+    /// Operations that servers send unasked, and more of them the more goes on.
+    unsolicited: Vec<String>,
     /// What would name a server of it.
     pub(crate) server: Option<String>,
     /// What would name a client of it.
     pub(crate) client: Option<String>,
+}
+
+/// What only one device may bear.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unique {
+    /// Which identity keys, by what stands before their colon.
+    #[serde(default)]
+    kind: String,
+    /// What people call it.
+    pub(crate) name: String,
+    /// What comes of it where two bear it, as a sentence.
+    pub(crate) meaning: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,6 +68,11 @@ impl Facts {
     /// Whether this operation asks a device what it is.
     pub(crate) fn identifies(&self, operation: &str) -> bool {
         self.identify.iter().any(|known| known == operation)
+    }
+
+    /// Whether a server sends this unasked.
+    pub(crate) fn is_unsolicited(&self, operation: &str) -> bool {
+        self.unsolicited.iter().any(|known| known == operation)
     }
 
     /// Whether a client proves by this operation who it is.
@@ -83,6 +107,13 @@ impl Protocols {
     pub(crate) fn of(&self, protocol: &str) -> &Facts {
         self.facts.get(protocol).unwrap_or(&self.unknown)
     }
+
+    /// What an identity key names, if only one device of a network may bear it.
+    pub(crate) fn unique_identity(&self, key: &str) -> Option<&Unique> {
+        let (kind, _) = key.split_once(':')?;
+        let mut unique = self.facts.values().filter_map(|facts| facts.unique_identity.as_ref());
+        unique.find(|unique| unique.kind == kind)
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +136,13 @@ mod tests {
         let protocols = Protocols::builtin();
         let unheard = protocols.of("unheard");
         assert!(!unheard.is_open() && !unheard.industrial && !unheard.one_way && !unheard.is_itself("0"));
+    }
+
+    #[test]
+    fn identity_keys_of_which_there_may_be_one_have_a_name() {
+        let protocols = Protocols::builtin();
+        let name = |key| protocols.unique_identity(key).map(|unique| unique.name.as_str());
+        assert_eq!(name("bacnet:2001/7"), Some("BACnet device instance"));
+        assert_eq!(name("uuid:7"), None, "a device with two addresses has it at both");
     }
 }

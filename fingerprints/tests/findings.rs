@@ -3,9 +3,12 @@
 mod world;
 
 use dissectors::Direction;
-use dissectors::observation::{Category, Control, Host, Operation, Outcome};
+use dissectors::observation::{
+    Activity, Address, Binding, Bus, Category, Child, ChildProof, Control, Host, Operation, Outcome,
+};
 use fingerprints::record::{FindingRow, Record};
-use world::{Rows, World, host, unit};
+use std::time::Duration;
+use world::{Rows, World, host, mac, station, unit};
 
 const PLC: &str = "10.0.0.2";
 const SCADA: &str = "10.0.0.1";
@@ -265,4 +268,143 @@ fn an_outstation_that_indicates_trouble_is_told() {
     let found = rows.findings("device.trouble");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].title, "10.0.0.2 reports trouble: trouble of the device itself (IIN1.6) x 1");
+}
+
+const INSTANCE: &str = "bacnet.device_instance";
+
+/// Two hosts, each with its hardware address, say one instance; how many assets there are, and the conflicts.
+fn two_with_one_instance(ips: [&str; 2], macs: [u8; 2], between: impl FnOnce(&mut World)) -> (usize, Vec<String>) {
+    let mut world = World::new();
+    for (ip, last) in ips.into_iter().zip(macs) {
+        world.binding(host(ip), mac(last), Binding::Frame);
+    }
+    world.says(host(ips[0]), None, INSTANCE, "260001");
+    between(&mut world);
+    world.says(host(ips[1]), None, INSTANCE, "260001");
+    let rows = world.finish();
+    let conflicts = rows.findings("asset.address_conflict").into_iter().map(|row| {
+        let is_key =
+            |asset: &&fingerprints::record::AssetRow| asset.identity_keys.iter().any(|key| key.starts_with("bacnet:"));
+        assert!(!rows.assets().iter().any(is_key), "by what both bear neither is known again");
+        assert_eq!((row.peer_ip.as_deref(), row.evidence.len()), (Some(ips[1]), 2));
+        format!("{}: {}", row.title, row.details["addresses"])
+    });
+    (rows.assets().len(), conflicts.collect())
+}
+
+#[test]
+fn one_instance_of_two_devices_is_a_conflict_and_joins_nothing() {
+    let nothing = |_: &mut World| {};
+    let (near, far) = (["10.0.0.5", "10.0.0.6"], ["10.0.0.5", "10.0.1.6"]);
+    let title = "BACnet device instance 260001 is claimed by two devices";
+    assert_eq!(two_with_one_instance(near, [1, 77], nothing), (2, vec![format!("{title}: 10.0.0.5, 10.0.0.6")]));
+    assert_eq!(two_with_one_instance(near, [1, 2], nothing), (1, Vec::new()), "two ports of one device");
+    assert_eq!(two_with_one_instance(near, [1, 1], nothing), (1, Vec::new()), "it moved");
+    assert_eq!(two_with_one_instance(far, [1, 77], nothing), (1, Vec::new()), "a router is in both networks");
+    let later = |world: &mut World| world.second += 600;
+    assert_eq!(two_with_one_instance(near, [1, 77], later), (1, Vec::new()), "it was replaced");
+    let models = |world: &mut World| {
+        world.says(host("10.0.0.5"), None, "bacnet.model_name", "PXC4");
+        world.says(host("10.0.1.6"), None, "bacnet.model_name", "DSC-1616E");
+    };
+    let others = |world: &mut World| {
+        world.says(host("10.0.0.6"), None, INSTANCE, "260002");
+        world.second += 1;
+    };
+    assert_eq!(two_with_one_instance(near, [1, 77], others), (2, Vec::new()), "it passes on what others say");
+    assert_eq!(two_with_one_instance(far, [1, 77], models), (2, vec![format!("{title}: 10.0.0.5, 10.0.1.6")]));
+}
+
+#[test]
+fn one_instance_of_two_stations_of_a_network_is_a_conflict() {
+    let router = host("10.0.0.1");
+    let conflicts = |stations: [Child; 2]| {
+        let mut world = World::new();
+        for station in stations {
+            world.child(router, station.clone(), ChildProof::Routed);
+            world.says(router, Some(station), INSTANCE, "7");
+        }
+        let rows = world.finish();
+        let conflicts = rows.findings("asset.address_conflict");
+        conflicts.iter().map(|row| row.details["addresses"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(conflicts([station(2001, 5), station(2001, 6)]), ["10.0.0.1/2001:5, 10.0.0.1/2001:6"]);
+    assert_eq!(conflicts([station(2001, 5), station(2002, 6)]), [""; 0], "a number holds within its network");
+}
+
+#[test]
+fn one_instance_of_two_nodes_is_a_conflict_where_they_are_on_one_bus() {
+    let conflicts = |nodes: [(Bus, u8); 2]| {
+        let mut world = World::new();
+        for (bus, number) in nodes {
+            world.says(Host { address: Address::Node(bus, number), ..host(PLC) }, None, INSTANCE, "7");
+        }
+        world.finish().findings("asset.address_conflict").len()
+    };
+    assert_eq!(conflicts([(Bus::MsTp, 5), (Bus::MsTp, 6)]), 1);
+    assert_eq!(conflicts([(Bus::MsTp, 5), (Bus::Arcnet, 5)]), 0);
+}
+
+/// Outstations answer by their link addresses to those who ask them for something.
+fn on_lines(polls: &[(&str, &str, u32, Operation)]) -> Vec<(Option<i32>, String)> {
+    let mut world = World::new();
+    for (client, server, address, operation) in polls {
+        let (client, server, child) = (host(client), host(server), Some(unit(*address)));
+        world.says(server, child.clone(), "dnp3.outstation_address", &address.to_string());
+        world.asks_in("dnp3", client, server, child.clone(), |poll| poll.operation = operation.clone());
+        world.asks_in("dnp3", client, server, child, |answer| {
+            (answer.operation, answer.direction) = (Operation::Code(129), Direction::Response);
+        });
+    }
+    let rows = world.finish();
+    let conflicts = rows.findings("asset.address_conflict");
+    conflicts.iter().map(|row| (row.confidence, format!("{}: {}", row.title, row.details["addresses"]))).collect()
+}
+
+#[test]
+fn one_link_address_of_two_that_a_master_polls_is_a_conflict_of_little_confidence() {
+    let (one, two, master) = ("10.0.0.5", "10.0.7.6", "10.0.0.1");
+    let poll = |client, server, address| (client, server, address, Operation::Code(1));
+    let told = "DNP3 link address 10 is claimed by two devices: 10.0.0.5/10, 10.0.7.6/10".to_owned();
+    assert_eq!(on_lines(&[poll(master, one, 10), poll(master, two, 10)]), [(Some(60), told)]);
+    assert_eq!(on_lines(&[poll(master, one, 10), poll(master, two, 11)]), []);
+    assert_eq!(on_lines(&[poll(master, one, 10), poll("10.0.0.2", two, 10)]), [], "each line has its own master");
+    let keeps_alive = (master, two, 10, Operation::Kind('l', 9));
+    assert_eq!(on_lines(&[poll(master, one, 10), keeps_alive]), [], "the second way to the same");
+}
+
+/// What so many messages within so many seconds are found to be.
+fn storms(messages: u64, seconds: u64, change: impl Fn(&mut Activity)) -> Vec<(String, Option<String>, i64)> {
+    let mut world = World::new();
+    let (master, outstation) = (host("10.0.0.1"), host(PLC));
+    // As lanes tell it: in several parts.
+    for part in 0..4 {
+        world.asks_in("dnp3", master, outstation, None, |activity| {
+            (activity.operation, activity.direction) = (Operation::Code(130), Direction::Response);
+            activity.messages = messages / 4;
+            activity.first_seen = activity.first_seen.after(Duration::from_secs(part * seconds / 4));
+            activity.last_seen = activity.first_seen.after(Duration::from_secs(seconds / 4));
+            change(activity);
+        });
+    }
+    let rows = world.finish();
+    let storms = rows.findings("communication.storm").into_iter();
+    storms.map(|row| (row.title.clone(), row.asset_ip.clone(), row.count)).collect()
+}
+
+#[test]
+fn a_flood_of_what_nobody_asked_for_is_found() {
+    let plain = |_: &mut Activity| {};
+    let told = |title: &str, ip: &str, count| vec![(title.to_owned(), Some(ip.to_owned()), count)];
+    assert_eq!(storms(800, 200, plain), told("10.0.0.2 sends 236 unsolicited messages a minute", PLC, 800));
+    assert_eq!(storms(100, 10, plain), [], "a burst of a hundred is an event");
+    assert_eq!(storms(800, 3000, plain), [], "sixteen a minute are a busy day");
+    assert_eq!(storms(800, 200, |it| it.operation = Operation::Code(129)), [], "a master may poll as it likes");
+    let to_all = |activity: &mut Activity| {
+        (activity.protocol, activity.operation) = ("bacnet", Operation::Kind('u', 8));
+        (activity.direction, activity.server_is_group) = (Direction::Request, true);
+    };
+    assert_eq!(storms(8000, 200, to_all), told("10.0.0.1 sends 2364 broadcasts a minute", "10.0.0.1", 8000));
+    assert_eq!(storms(800, 200, to_all), []);
+    assert_eq!(storms(8000, 200, |it| (to_all(it), it.protocol = "ws_discovery").1), [], "no protocol of the plant");
 }

@@ -437,6 +437,10 @@ def silent(stem):
     return [path]
 
 
+# 2026-11-24 23:16:20 UTC
+BACNET_BEGIN = 1_795_562_180
+
+
 def bacnet_device(host, address, device, port=47808, **options):
     host.serve("bacnet_device.py", json.dumps({"address": f"{address}/24:{port}", "device": device, **options}))
     host.wait_for(port, "udp")
@@ -511,6 +515,22 @@ def bacnet_password(stem):
                        "control,10.20.0.110,enable,lab-secret-1", "restart,10.20.0.110,lab-wrong-0",
                        "restart,10.20.0.110,lab-secret-1")
     return [path]
+
+
+@case("bacnet/doubled")
+def bacnet_doubled(stem):
+    """Two controllers of different makers that were given the same instance, and one with an instance of its own."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        delta = lab.host("delta", "00:40:ae:05:11:10", "10.20.0.110")
+        logic = lab.host("logic", "00:e0:c9:21:11:20", "10.20.0.120")
+        bms = lab.host("bms", "00:1a:4b:60:11:99", "10.20.0.199")
+        bacnet_device(delta, "10.20.0.110", DELTA)
+        bacnet_device(logic, "10.20.0.120", LOGIC | {"instance": DELTA["instance"]})
+        with lab.capture(path):
+            bms.python("bacnet_client.py", "10.20.0.199/24:47808", 1024, "who_is", "who_is,240100,240100",
+                       "read,10.20.0.110,device:240100,object-name", "read,10.20.0.120,device:240100,object-name", "who_is")
+    return move(path, BACNET_BEGIN - int(time.time()))
 
 
 @case("bacnet/router")
@@ -681,21 +701,30 @@ RELAY = [[0, 252, 1, "Schweitzer Engineering Laboratories"], [0, 250, 1, "SEL-75
          [0, 224, 2, 4], [0, 239, 2, 4], [0, 240, 2, 2048], [0, 241, 2, 2048], [7, 1, 1, "Lab relay tag"], [7, 2, 2, 70000]]
 
 
-def dnp3(stem, moment, device, *steps, **settings):
-    """A master on 10.20.0.150 and an outstation on 10.20.0.151. The capture is moved to a moment, and the clocks with it."""
-    path = stem.with_suffix(".pcap")
-    shift = moment - int(time.time())
-    with Lab() as lab:
-        relay = lab.host("relay", device, "10.20.0.151")
-        master = lab.host("master", "00:14:22:aa:11:50", "10.20.0.150")
-        relay.serve("dnp3_device.py", json.dumps({"address": 10, "master": 1, "shift_seconds": shift} | settings))
-        relay.wait_for(20000)
-        with lab.capture(path, "tcp"):
-            master.python("dnp3_engineer.py", "10.20.0.151", 10, shift, *steps)
+def move(path, shift):
+    """Moves a capture in time by so many seconds."""
     moved = path.with_suffix(".moved")
     subprocess.run(["editcap", "-F", "pcap", "-t", str(shift), path, moved], check=True)
     moved.rename(path)
     return [path]
+
+
+def dnp3(stem, moment, device, *steps, others=(), **settings):
+    """A master on 10.20.0.150 and an outstation on 10.20.0.151. The capture is moved to a moment, and the clocks with it.
+    Where there are others, on the addresses behind it, all are asked by turns, and twice."""
+    path = stem.with_suffix(".pcap")
+    shift = moment - int(time.time())
+    with Lab() as lab:
+        master = lab.host("master", "00:14:22:aa:11:50", "10.20.0.150")
+        addresses = [f"10.20.0.{151 + number}" for number in range(1 + len(others))]
+        for number, (mac, address) in enumerate(zip((device, *others), addresses)):
+            relay = lab.host(f"relay{number}", mac, address)
+            relay.serve("dnp3_device.py", json.dumps({"address": 10, "master": 1, "shift_seconds": shift} | settings))
+            relay.wait_for(20000)
+        with lab.capture(path, "tcp"):
+            for address in addresses * 2 if others else addresses:
+                master.python("dnp3_engineer.py", address, 10, shift, *steps)
+    return move(path, shift)
 
 
 SEL = "00:30:a7:12:34:56"
@@ -754,10 +783,7 @@ def dnp3_line(stem, moment, kind, port, addresses, *steps, client="master"):
         server.wait_for(port, kind)
         with lab.capture(path, kind):
             master.python("dnp3_line.py", "poll", "10.20.0.153", port, kind, *steps)
-    moved = path.with_suffix(".moved")
-    subprocess.run(["editcap", "-F", "pcap", "-t", str(moment - int(time.time())), path, moved], check=True)
-    moved.rename(path)
-    return [path]
+    return move(path, moment - int(time.time()))
 
 
 LINE = ("poll,11", "poll,12", "poll,13", "pieces,11", "noise,12", "poll,65535", "status,11", "select,11,1", "select,12,2,nothing",
@@ -780,6 +806,25 @@ def dnp3_udp(stem):
 def dnp3_scan(stem):
     """Somebody asks a hundred link addresses in one burst which of them is there, as scanners do."""
     return dnp3_line(stem, DNP3_BEGIN + 420, "tcp", 20000, (11,), "burst,100", client="laptop")
+
+
+@case("dnp3/fragments")
+def dnp3_fragments(stem):
+    """Answers in several fragments, each but the last confirmed; then short ones again."""
+    return dnp3(stem, DNP3_BEGIN + 480, SEL, "integrity", "clear_restart", "integrity", "clock", attributes=RELAY, points=90,
+                fragment=512)
+
+
+@case("dnp3/doubled")
+def dnp3_doubled(stem):
+    """Two outstations that have the same link address, and one master."""
+    return dnp3(stem, DNP3_BEGIN + 540, SEL, "integrity", "clock", others=["00:30:a7:65:43:21"], attributes=RELAY)
+
+
+@case("dnp3/storm")
+def dnp3_storm(stem):
+    """A contact that bounces: an outstation sends each change unasked."""
+    return dnp3(stem, DNP3_BEGIN + 600, SEL, "integrity", "listen,150", "integrity", attributes=RELAY, storm=150)
 
 
 def web_pages():

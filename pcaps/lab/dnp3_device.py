@@ -46,13 +46,14 @@ class Device:
     def __init__(self, settings):
         self.settings = settings
         database = Database()
-        for index in range(4):
+        for index in range(settings.get("points", 4)):
             database.add_binary_input(index)
             database.add_binary_output(index)
             database.add_analog_input(index)
             database.add_analog_output(index)
             database.add_counter(index)
-        self.outstation = Outstation(OutstationConfig(address=settings["address"]), database, Outputs())
+        config = OutstationConfig(address=settings["address"], max_fragment_size=settings.get("fragment", 2048))
+        self.outstation = Outstation(config, database, Outputs())
         self.attributes = {(a[0], a[1]): (a[2], a[3]) for a in settings.get("attributes", [])}
         self.files = {name: text.encode() for name, text in settings.get("files", {}).items()}
         self.open, self.handles, self.logins = {}, 0x1000, set()
@@ -177,12 +178,23 @@ class Device:
 
     def serve(self, connection):
         link = Link(connection, self.settings["address"], self.settings["master"], is_master=False)
-        uns = 0
+        uns, storm = 0, self.settings.get("storm", 0)
         while (request := link.receive()) is not None:
             if request[1] == 0:
                 continue
-            for fragment in self.answer(request):
-                link.send(fragment)
+            *others, last = self.answer(request)
+            for fragment in others:  # each but the last waits until it is confirmed
+                link.send(bytes([fragment[0] | 0x20]) + fragment[1:])
+                link.receive()
+            link.send(last)
+            for number in range(storm):  # a contact that bounces
+                event = indexed(2, 1, (1, bytes([0x81 if number % 2 else 0x01])))
+                told = build_unsolicited_response((event,), iin=self.outstation.iin, seq=uns, con=True)
+                uns = (uns + 1) & 0x0F
+                link.send(told.to_bytes())
+                link.receive()
+                time.sleep(0.1)
+            storm = 0
             if request[1] == WRITE and request[2] == 112 and self.console:
                 for text in self.console.pop(0):
                     shown = build_unsolicited_response((string(113, 0, text),), iin=self.outstation.iin, seq=uns, con=True)

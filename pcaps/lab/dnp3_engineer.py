@@ -20,6 +20,7 @@ from dnp3_parts import (VSTR, Link, attribute, block, counted, everything, file_
 
 MASTER = 1
 CHUNK = 200
+LAST, CONFIRM = 0x40, 0x20
 
 
 class Engineer:
@@ -46,12 +47,14 @@ class Engineer:
         return answer
 
     def receive(self):
-        """An answer; what comes unasked before it is confirmed."""
+        """An answer, of several fragments the last; what comes unasked before it, and what wants to be, is confirmed."""
         while True:
             fragment = self.link.receive()
-            if fragment[1] != 130:
+            if fragment[0] & CONFIRM:
+                self.link.send(self.confirmation(fragment))
+            if fragment[1] != 130 and fragment[0] & LAST:
+                self.sequence = (fragment[0] + 1) & 0x0F
                 return fragment
-            self.link.send(self.confirmation(fragment))
 
     @staticmethod
     def confirmation(fragment):
@@ -179,6 +182,11 @@ class Engineer:
         except TimeoutError:
             pass
         self.link.connection.settimeout(20)
+
+    def listen(self, count):
+        """Confirms what comes unasked."""
+        for _ in range(int(count)):
+            self.link.send(self.confirmation(self.link.receive()))
 
     def pause(self, seconds):
         time.sleep(float(seconds))

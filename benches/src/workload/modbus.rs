@@ -1,6 +1,7 @@
 //! Modbus/TCP polling (MODBUS Messaging on TCP/IP Implementation Guide V1.0b): each master polls each server once a
 //! second, eight fixed requests in turn, over a connection of their own that stays open.
 
+use super::packing::Packing;
 use super::random::Random;
 use super::schedule::{Actor, Cast};
 use super::wire::{Connection, End, FIRST_CLIENT_PORT, HOP, Wire};
@@ -103,40 +104,6 @@ impl Actor for Pair {
             self.connection.acknowledge(Side::A, answered + DELAYED_ACK, wire);
         }
         now + Duration::from_micros(u64::from(wire.random.between(990_000, 1_010_000)))
-    }
-}
-
-/// How data units of one direction lie in segments.
-#[derive(Clone, Copy)]
-enum Packing {
-    /// Each in its own.
-    Apart,
-    /// All in one.
-    Together,
-    /// All in two, cut anywhere.
-    Cut,
-}
-
-impl Packing {
-    /// `cut` and `apart` in percent; together otherwise.
-    fn draw(cut: u32, apart: u32, random: &mut Random) -> Self {
-        match random.between(0, 99) {
-            drawn if drawn < cut => Self::Cut,
-            drawn if drawn < cut + apart => Self::Apart,
-            _ => Self::Together,
-        }
-    }
-
-    fn segments(self, units: &[Vec<u8>], random: &mut Random) -> Vec<Vec<u8>> {
-        match self {
-            Self::Apart => units.to_vec(),
-            Self::Together => vec![units.concat()],
-            Self::Cut => {
-                let whole = units.concat();
-                let (front, back) = whole.split_at(random.between(1, whole.len() as u32 - 1) as usize);
-                vec![front.to_vec(), back.to_vec()]
-            }
-        }
     }
 }
 

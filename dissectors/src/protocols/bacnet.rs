@@ -254,7 +254,7 @@ impl Conversation {
         let waiting = match self.pending.answer(&key, answer.service, (segment, is_complete), out) {
             Answered::Now(waiting) => waiting,
             Answered::Before => return,
-            Answered::Whole(waiting) => return self.application.answered(&waiting, answer, said, out),
+            Answered::Whole(waiting) => return self.application.answered(waiting, answer, said, out),
         };
         let service = answer.service.or(waiting.as_ref().map(|waiting| waiting.request.service));
         if service.is_some_and(|service| !service::is_notification(service)) {
@@ -263,7 +263,7 @@ impl Conversation {
         let mark = if answer.kind == AnswerKind::Acknowledged { Mark::Plain } else { Mark::Exception };
         turn.count_response(service.map_or(answer.kind.operation(), |code| Operation::Code(code.into())), mark, out);
         if let Some(waiting) = waiting {
-            self.application.answered(&waiting, answer, said, out);
+            self.application.answered(waiting, answer, said, out);
         }
     }
 }

@@ -14,6 +14,7 @@
 use self::application::{CONFIRM, Fragment, Indications};
 use self::contents::Contents;
 use self::link::{Header, Room};
+use self::login::Login;
 use self::pending::{Asked, LinkAsked, Wants};
 use self::station::Stations;
 use self::transport::Segment;
@@ -36,6 +37,7 @@ mod crc;
 mod deed;
 mod file;
 mod link;
+mod login;
 mod objects;
 mod pending;
 mod station;
@@ -217,12 +219,14 @@ impl Conversation {
         }
         let is_owed_an_answer = command::is_answered(function) && turn.is_to_one(out);
         let wants = Wants::Response;
-        let asked = Asked { turn, function, sequence: fragment.control.sequence(), wants, is_control, deeds, objects };
+        let (sequence, login) = (fragment.control.sequence(), Login::of(fragment).map(Box::new));
+        let asked = Asked { turn, function, sequence, wants, is_control, deeds, objects, login };
         self.ask(asked, is_owed_an_answer, out);
     }
 
     fn response(&mut self, turn: Turn, fragment: &Fragment<'_>, out: &mut Out<'_>) {
-        let (mark, outcome) = if fragment.indications.is_some_and(Indications::refuse) {
+        let refusal = authentication::refusal(fragment);
+        let (mark, outcome) = if refusal.is_some() || fragment.indications.is_some_and(Indications::refuse) {
             (Mark::Exception, Outcome::Rejected)
         } else {
             (Mark::Plain, Outcome::Accepted)
@@ -231,6 +235,12 @@ impl Conversation {
         self.stations.hear(turn, out);
         self.stations.indicate(turn, fragment, out);
         self.contents.read(turn, fragment, out);
+        if let Some(reason) = &refusal {
+            // Of a control that was challenged and of its proof, or of one that proves itself.
+            while let Some(waiting) = self.take(turn, fragment.control.sequence(), Wants::Response, out) {
+                waiting.refused(Some(reason), out);
+            }
+        }
         let answered = match fragment.function {
             application::UNSOLICITED_RESPONSE => None,
             // A challenge is no answer to what is challenged.
@@ -248,6 +258,9 @@ impl Conversation {
         }
         if let Some(mut waiting) = answered {
             deed::settle(&mut waiting.request.deeds, fragment, outcome);
+            if let Some(login) = &mut waiting.request.login {
+                login.hear(fragment);
+            }
             if waiting.request.function == command::SELECT && waiting.request.is_accepted() {
                 self.stations.select(waiting, out);
             } else {
@@ -258,8 +271,8 @@ impl Conversation {
             let wants = Wants::Confirmation { is_unsolicited: fragment.control.is_unsolicited() };
             let is_owed_one = *self.heard.of(turn.sender.other()) && turn.is_to_one(out);
             let (function, sequence) = (fragment.function, fragment.control.sequence());
-            let (is_control, deeds, objects) = (false, Vec::new(), None);
-            let asked = Asked { turn, function, sequence, wants, is_control, deeds, objects };
+            let (is_control, deeds, objects, login) = (false, Vec::new(), None, None);
+            let asked = Asked { turn, function, sequence, wants, is_control, deeds, objects, login };
             self.ask(asked, is_owed_one, out);
         }
     }

@@ -19,6 +19,8 @@ pub const ADDRESS_CONFLICT: &str = "asset.address_conflict";
 pub const UNANSWERED: &str = "communication.unanswered";
 /// Requests that were always refused.
 pub const FAILING: &str = "communication.failing";
+/// Messages by the hundred that nobody asked for.
+pub const STORM: &str = "communication.storm";
 /// Somebody looks for what there is.
 pub const SCAN: &str = "scan.active";
 /// A device says itself that something is wrong with it.
@@ -75,6 +77,9 @@ pub struct Kind {
     /// What it is known by, where several things make it one.
     #[serde(default)]
     pub signs: BTreeMap<String, Sign>,
+    /// How fast what nobody asked for has to come, by what it is.
+    #[serde(default)]
+    pub rates: BTreeMap<String, Rate>,
     /// What a device says of itself that makes it one.
     #[serde(default)]
     pub reports: Vec<Report>,
@@ -94,6 +99,9 @@ pub struct Kind {
     pub title_unseen: Option<String>,
     /// What was seen; holds words in braces.
     pub summary: String,
+    /// What comes of it, as a sentence, where that is not the same for all of its kind.
+    #[serde(default)]
+    pub meaning: Option<String>,
     /// When it is raised, in plain words; holds the kind's own numbers in braces.
     pub raised: String,
     /// What to do first, in a few words; holds words in braces.
@@ -145,6 +153,31 @@ impl Sign {
     /// Whether so many of all that were tried are enough.
     pub(crate) fn holds(&self, vain: u64, all: u64) -> bool {
         vain >= self.at_least && u128::from(vain) * 100 > u128::from(all) * u128::from(self.percent)
+    }
+}
+
+/// How fast messages have to come to be too many.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// As many within an hour.
+    pub at_least: u64,
+    /// And as many a minute while they come.
+    pub a_minute: u64,
+    /// What is meant; holds the two numbers in braces.
+    pub words: String,
+}
+
+impl Rate {
+    /// What it is, with its numbers put in.
+    pub fn what(&self) -> String {
+        let numbers = [("at_least", self.at_least.to_string()), ("a_minute", self.a_minute.to_string())];
+        fill(&self.words, &BTreeMap::from(numbers))
+    }
+
+    /// Whether so many within an hour, and so many a minute, are too many.
+    pub(crate) fn is_reached(&self, count: u64, a_minute: u64) -> bool {
+        count >= self.at_least && a_minute >= self.a_minute
     }
 }
 
@@ -230,7 +263,8 @@ impl Kind {
     /// When it is raised, with its numbers put in.
     pub fn raised(&self) -> String {
         let numbers = [("at_least", self.at_least.to_string()), ("percent", self.percent.to_string())];
-        let signs = self.signs.values().map(|sign| format!("{}.", sign.what()));
+        let signs = self.signs.values().map(Sign::what).chain(self.rates.values().map(Rate::what));
+        let signs = signs.map(|what| format!("{what}."));
         let reports = self.reports.iter().map(Report::what).collect::<Vec<_>>().join("; ");
         let reports = Some(format!("{reports}.")).filter(|_| !self.reports.is_empty());
         let milder = self.milder.iter();

@@ -3,6 +3,7 @@
 //! Nothing here is kept: it is made anew from what is known whenever rows are written.
 
 use super::conduct::Conduct;
+use super::doubles::Doubles;
 use super::joins::{self, Carriers, Group, Join};
 use super::known::{Key, Known, Part, Seen};
 use super::registry::{Registry, Slot};
@@ -26,6 +27,8 @@ pub(super) struct Assets<'a> {
     places: Vec<Option<usize>>,
     /// Keys whose bearers contradict each other, or that too many bear.
     pub(super) refused: u64,
+    /// Identity keys that two devices bear.
+    pub(super) doubles: Doubles<'a>,
 }
 
 /// One asset of a moment.
@@ -40,6 +43,8 @@ pub(super) struct Asset<'a> {
     pub(super) homes: Vec<&'a Known>,
     /// With the children that are shown as it.
     pub(super) members: Vec<&'a Known>,
+    /// Identity keys of it that another device bears too.
+    doubled: Vec<&'a str>,
     pub(super) joins: Vec<(Join, String)>,
     /// All claims; no two of one attribute, value and field. Lists, not maps: a map's smallest node has room for eleven.
     pub(super) claims: Vec<Shown>,
@@ -76,7 +81,8 @@ impl<'a> Assets<'a> {
         conduct: &Conduct,
     ) -> Self {
         let carriers = Carriers::of(registry);
-        let (groups, refused) = joins::groups(registry, protocols, &carriers);
+        let doubles = Doubles::among(registry, protocols, &carriers);
+        let (groups, refused) = joins::groups(registry, protocols, &carriers, &doubles);
         let mut places = Vec::new();
         for (place, group) in groups.iter().enumerate() {
             for slot in group.homes.iter().chain(&group.folded) {
@@ -88,11 +94,12 @@ impl<'a> Assets<'a> {
         let make = |group: &Group| {
             let mut asset = Asset::new(settings, registry, group);
             asset.find_macs(registry, &carriers);
+            asset.doubled = doubles.of(&asset.members);
             asset.conclude(rules, &children, conduct);
             asset
         };
         let all = groups.iter().map(make).collect();
-        let mut assets = Self { all, registry, places, refused };
+        let mut assets = Self { all, registry, places, refused, doubles };
         assets.find_parents();
         assets
     }
@@ -102,6 +109,11 @@ impl<'a> Assets<'a> {
         let own = self.registry.find(key);
         let slot = own.or_else(|| self.registry.find(&Key::host(key.host)))?;
         self.places.get(slot).copied().flatten()
+    }
+
+    /// What is known of a host or child.
+    pub(super) fn known(&self, key: &Key) -> Option<&'a Known> {
+        self.registry.get(self.registry.find(key)?)
     }
 
     pub(super) fn of(&self, host: Host) -> Option<&Asset<'a>> {
@@ -201,6 +213,7 @@ impl<'a> Asset<'a> {
             parent: None,
             homes,
             members,
+            doubled: Vec::new(),
             joins: group.joins.iter().filter_map(joined).collect(),
             claims: Vec::new(),
             chosen: Vec::new(),
@@ -371,7 +384,8 @@ impl<'a> Asset<'a> {
     fn identities(&self) -> impl Iterator<Item = &str> {
         let claims: Vec<&Claim> = self.claims.iter().map(|shown| &shown.claim).collect();
         let keys = self.claims.iter().filter(|shown| shown.claim.told.attribute == Attribute::Identity);
-        keys.map(|shown| shown.claim.told.value.as_str()).filter(move |key| !joins::is_contested(&claims, key))
+        let keys = keys.map(|shown| shown.claim.told.value.as_str()).filter(|key| !self.doubled.contains(key));
+        keys.filter(move |key| !joins::is_contested(&claims, key))
     }
 
     /// The keys by which the same device is known again, elsewhere and later.

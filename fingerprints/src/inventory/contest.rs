@@ -68,7 +68,7 @@ impl Claimed {
 }
 
 /// Whether two MACs look like ports of one device.
-fn are_ports(Mac(one): Mac, Mac(other): Mac) -> bool {
+pub(super) fn are_ports(Mac(one): Mac, Mac(other): Mac) -> bool {
     one[..5] == other[..5] && one[5].abs_diff(other[5]) <= PORTS
 }
 
@@ -77,7 +77,13 @@ fn row(ground: &Ground<'_>, asset: &Asset<'_>, known: &Known, contest: &Contest,
     let mut macs: Vec<String> = macs.iter().map(|mac| named(*mac)).collect();
     macs.sort_unstable();
     let details = BTreeMap::from([("address".to_owned(), address.clone()), ("macs".to_owned(), macs.join(", "))]);
-    let words = BTreeMap::from([("address", address), ("macs", macs.join(" and "))]);
+    let meaning = ground.kinds.of(ADDRESS_CONFLICT)?.meaning.clone().unwrap_or_default();
+    let words = BTreeMap::from([
+        ("address", address),
+        ("number", "two".to_owned()),
+        ("bearers", macs.join(" and ")),
+        ("meaning", meaning),
+    ]);
     let mut row = ground.of_asset(ADDRESS_CONFLICT, asset, words)?;
     row.details = details;
     row.count = int(contest.turns.len() as u64);

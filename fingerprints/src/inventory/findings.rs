@@ -8,12 +8,14 @@ mod joined;
 mod protection;
 mod rank;
 mod scan;
+mod storm;
 mod trouble;
 
 use super::assets::{Asset, Assets};
 use super::contest;
 use super::coverage::Unseen;
 use super::deeds::Graves;
+use super::doubles;
 use super::known::Key;
 use super::matter::Matter;
 use super::rows::{self, int};
@@ -81,7 +83,9 @@ impl Findings {
         let assets = &ground.assets.all;
         findings.rows.extend(assets.iter().filter_map(|asset| ground.unidentified(asset)));
         findings.rows.extend(ground.troubles(tracks.troubles));
+        findings.rows.extend(ground.storms(tracks.storms));
         findings.rows.extend(contest::findings(ground));
+        findings.rows.extend(doubles::findings(ground, tracks.dealings));
         let mut changed: BTreeMap<String, FindingRow> = BTreeMap::new();
         let in_this_run = assets.iter().filter_map(|asset| ground.firmware_changed(asset));
         changed.extend(in_this_run.map(|row| (row.finding_id.clone(), row)));
@@ -155,9 +159,9 @@ impl<'a> Ground<'a> {
         let target = format!("{port}/{}", between.protocol);
         let mut row = self.row(Draft { name, asset: Some(asset), key: parts, target, words })?;
         row.details = details;
-        row.peer_asset_id = peer.map(|peer| peer.id.to_string());
-        row.peer_name = peer.map(|peer| peer.title().to_owned());
-        row.peer_ip = peer.and_then(rows::first_ip);
+        if let Some(peer) = peer {
+            name_peer(&mut row, peer);
+        }
         row.protocol = Some(between.protocol.to_owned());
         row.port = (between.port != 0).then(|| i32::from(between.port));
         (row.first_seen, row.last_seen) = matter.span?;
@@ -221,6 +225,24 @@ impl<'a> Ground<'a> {
     pub(super) fn of_asset(&self, name: &str, asset: &Asset<'_>, words: BTreeMap<&str, String>) -> Option<FindingRow> {
         self.row(Draft { name, asset: Some(asset), key: Vec::new(), target: String::new(), words })
     }
+
+    /// One of several findings of a kind about an asset alone, told apart by `key`.
+    pub(super) fn one_of_asset(
+        &self,
+        name: &str,
+        asset: &Asset<'_>,
+        key: &str,
+        words: BTreeMap<&str, String>,
+    ) -> Option<FindingRow> {
+        self.row(Draft { name, asset: Some(asset), key: vec![key], target: key.to_owned(), words })
+    }
+}
+
+/// Who else a finding is about.
+pub(super) fn name_peer(row: &mut FindingRow, peer: &Asset<'_>) {
+    row.peer_asset_id = Some(peer.id.to_string());
+    row.peer_name = Some(peer.title().to_owned());
+    row.peer_ip = rows::first_ip(peer);
 }
 
 /// Which device it is, for the tool that acts.

@@ -8,6 +8,7 @@
 //! none of them; nor does a key of which one bearer has several.
 
 use super::coverage::is_global;
+use super::doubles::Doubles;
 use super::known::{Bound, Key, Known};
 use super::registry::{Registry, Slot};
 use crate::asset::{Attribute, Claim, winner};
@@ -79,7 +80,12 @@ impl By {
 
 /// The partition of everything known into assets, in the order in which they were first seen, and how many keys were
 /// refused.
-pub(super) fn groups(registry: &Registry, protocols: &Protocols, carriers: &Carriers) -> (Vec<Group>, u64) {
+pub(super) fn groups(
+    registry: &Registry,
+    protocols: &Protocols,
+    carriers: &Carriers,
+    doubles: &Doubles<'_>,
+) -> (Vec<Group>, u64) {
     let mut order: Vec<Slot> = registry.iter().map(|(slot, _)| slot).collect();
     order.sort_by_cached_key(|slot| registry.get(*slot).map(|known| (known.seen.first, known.key.clone())));
     let homes = homes(registry, protocols, &order);
@@ -91,7 +97,7 @@ pub(super) fn groups(registry: &Registry, protocols: &Protocols, carriers: &Carr
     let mut bearers: BTreeMap<(By, String), Vec<Bearer>> = BTreeMap::new();
     for (home, slots) in &members {
         let known: Vec<&Known> = slots.iter().filter_map(|slot| registry.get(*slot)).collect();
-        for word in words(&known, carriers) {
+        for word in words(&known, carriers, doubles) {
             union.set_apart(*home, word.sets_apart);
             bearers.entry((word.by, word.key)).or_default().push(Bearer { slot: *home, evidence: word.evidence });
         }
@@ -108,7 +114,7 @@ pub(super) fn groups(registry: &Registry, protocols: &Protocols, carriers: &Carr
         let key = format!("network:{network} {}{child}", known.key.host.address);
         bearers.entry((By::Network, key)).or_default().push(Bearer { slot: *home, evidence: *evidence });
     }
-    let mut refused = 0;
+    let mut refused = doubles.len() as u64;
     for ((by, key), bearers) in &bearers {
         refused += u64::from(!union.join(*by, key, bearers));
     }
@@ -204,19 +210,20 @@ struct Word {
     evidence: Evidence,
 }
 
-fn words(known: &[&Known], carriers: &Carriers) -> Vec<Word> {
-    let mut words = identities(known);
+fn words(known: &[&Known], carriers: &Carriers, doubles: &Doubles<'_>) -> Vec<Word> {
+    let mut words = identities(known, doubles);
     words.extend(serial(known));
     words.extend(mac(known, carriers));
     words
 }
 
-/// Identity keys, but for kinds of which it claims several values. A key holds within its context: networks are
+/// Identity keys, but for kinds of which it claims several values, and those that two devices bear. A key holds within its context: networks are
 /// numbered anew behind every tap.
-fn identities(known: &[&Known]) -> Vec<Word> {
+fn identities(known: &[&Known], doubles: &Doubles<'_>) -> Vec<Word> {
     let claims = known.iter().flat_map(|known| known.claims.iter().map(|claim| (known.key.host.context, claim)));
     let mut kinds: BTreeMap<(Context, String), BTreeMap<String, Evidence>> = BTreeMap::new();
-    for (context, claim) in claims.filter(|(_, claim)| claim.told.attribute == Attribute::Identity) {
+    let own = claims.filter(|(_, claim)| claim.told.attribute == Attribute::Identity);
+    for (context, claim) in own.filter(|(context, claim)| !doubles.has(*context, &claim.told.value)) {
         let (kind, value) = claim.told.value.rsplit_once(['/', ':']).unwrap_or(("", &claim.told.value));
         kinds.entry((context, kind.to_owned())).or_default().insert(value.to_owned(), claim.evidence);
     }

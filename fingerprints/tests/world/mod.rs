@@ -151,14 +151,26 @@ impl World {
         child: Option<Child>,
         change: impl FnOnce(&mut Activity),
     ) {
-        let evidence = self.evidence(client, server, 502, "modbus");
+        self.asks_in("modbus", client, server, child, change);
+    }
+
+    /// The same in another protocol.
+    pub(crate) fn asks_in(
+        &mut self,
+        protocol: &'static str,
+        client: Host,
+        server: Host,
+        child: Option<Child>,
+        change: impl FnOnce(&mut Activity),
+    ) {
+        let evidence = self.evidence(client, server, 502, protocol);
         let place = Place { time: evidence.time, capture: evidence.capture, frame: evidence.frame };
         let mut activity = Activity {
             window: evidence.time.hour(),
             client,
             server_is_group: false,
             server_port: 502,
-            protocol: "modbus",
+            protocol,
             operation: Operation::Code(3),
             direction: Direction::Request,
             is_control: false,

@@ -696,6 +696,7 @@ fn dropped(name: &'static str) -> (&'static str, &'static str, &'static str) {
         "dealings_refused" => ("dealing", "dealings", " left out of findings: there are too many"),
         "control_hours_refused" => ("control action", "control actions", " left out of findings: there are too many"),
         "troubles_refused" => ("report", "reports", " of trouble not kept: there are too many"),
+        "storms_refused" => ("kind", "kinds", " of messages that nobody asked for not counted: there are too many"),
         "scans_refused" => ("track", "tracks", " of scanners not kept: there are too many"),
         "service_rows_lumped" => ("relation", "relations", " summed up as one: there are too many"),
         "activity_rows_lumped" => ("row", "rows", " of activity summed up as one: more than --memory holds"),

@@ -155,6 +155,11 @@ impl Answer<'_> {
         };
         Some(reason.into())
     }
+
+    /// Whether it refuses because the password is wrong or missing (16.1.1.3.1, 16.4.1.3.1).
+    pub(super) fn is_password_failure(&self) -> bool {
+        tag::error(&mut self.parameters.clone()).is_ok_and(|refusal| refusal.code == PASSWORD_FAILURE)
+    }
 }
 
 impl Segment {
@@ -180,6 +185,9 @@ const SEGMENT_ACK: u8 = 4;
 const ERROR: u8 = 5;
 const REJECT: u8 = 6;
 const ABORT: u8 = 7;
+
+/// Of errors (clause 21, `Error`), in the class of security.
+const PASSWORD_FAILURE: u64 = 26;
 
 const IS_SEGMENTED: u8 = 0x08;
 const MORE_FOLLOWS: u8 = 0x04;

@@ -2,6 +2,7 @@
 //! element by element, and what becomes of what was asked.
 
 use super::apdu::{Answer, AnswerKind};
+use super::command::Guarded;
 use super::device::{MODEL_NAME, OBJECT_NAME, SERIAL_NUMBER, Speaker, VENDOR_ID};
 use super::file::Files;
 use super::lists::Lists;
@@ -10,6 +11,7 @@ use super::pending::Asked;
 use super::service::Said;
 use super::tag;
 use crate::dissector::Field;
+use crate::login::Laxity;
 use crate::observation::Outcome;
 use crate::out::Out;
 use crate::pending::Waiting;
@@ -76,12 +78,18 @@ impl Application {
     /// A request was answered: what it was to bring about has come about, or not.
     pub(super) fn answered(
         &mut self,
-        waiting: &Waiting<Asked>,
+        mut waiting: Waiting<Asked>,
         answer: &Answer<'_>,
         said: Said<'_>,
         out: &mut Out<'_>,
     ) {
+        if let Some(guarded) = &mut waiting.request.errand.guarded {
+            guarded.hear(answer);
+        }
         let asked = &waiting.request;
+        if let Some(what) = asked.errand.guarded.as_ref().and_then(Guarded::left_open) {
+            out.lax(asked.key.asker.other(), asked.key.server.as_ref(), Laxity::NoLogin, what);
+        }
         match (answer.kind, said) {
             (AnswerKind::Acknowledged, Said::File(passed)) => {
                 if let Some(part) = &asked.errand.part {

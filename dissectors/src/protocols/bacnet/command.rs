@@ -1,5 +1,6 @@
-//! What control requests do, in the words of the operations table. Passwords go into a [`Secret`] at once.
+//! What control requests do, in the words of the operations table. Passwords go into a [`Secret`](crate::Secret) at once.
 
+use super::apdu::{Answer, AnswerKind};
 use super::file::{self, Part};
 use super::names;
 use super::object::{Kind, Object, Property};
@@ -10,11 +11,12 @@ use super::service::{
 };
 use super::tag;
 use super::value::{Text, Value, hex};
-use crate::observation::Category;
+use crate::observation::{Category, Outcome};
 use crate::pending::Command;
+use crate::proof::Proof;
 use crate::reader::{Reader, Stop};
-use crate::secret::Secret;
 use compact_str::{CompactString, ToCompactString, format_compact};
+use std::sync::Arc;
 
 /// What a request is to bring about.
 #[derive(Debug, Default, PartialEq)]
@@ -23,17 +25,36 @@ pub(super) struct Errand {
     pub(super) commands: Vec<Command>,
     /// Of several writes in one message, which property each of them writes.
     pub(super) written: Vec<(Object, Property)>,
-    /// What a request that devices may guard gives.
-    pub(super) login: Option<Login>,
+    /// Of a request that devices may guard by a password.
+    pub(super) guarded: Option<Guarded>,
     /// The part of a file that is asked for or written.
     pub(super) part: Option<Part>,
 }
 
-/// What is given with a request that devices may guard by a password.
+/// A request that devices may guard by a password, and what came of that.
 #[derive(Debug, PartialEq)]
-pub(super) struct Login {
+pub(super) struct Guarded {
+    /// What is asked for, in the words of [`Lax::what`](crate::observation::Lax::what).
+    pub(super) what: &'static str,
     /// Nothing where none was given.
-    pub(super) password: Option<Secret>,
+    pub(super) password: Option<Arc<Proof>>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Guarded {
+    /// An answer came. Any refusal but one says nothing of the password: it may have been looked at or not.
+    pub(super) fn hear(&mut self, answer: &Answer<'_>) {
+        self.outcome = Some(match answer.kind {
+            AnswerKind::Acknowledged => Outcome::Accepted,
+            AnswerKind::Error if answer.is_password_failure() => Outcome::Rejected,
+            _ => Outcome::Unknown,
+        });
+    }
+
+    /// What was done without any password.
+    pub(super) fn left_open(&self) -> Option<&'static str> {
+        (self.password.is_none() && self.outcome == Some(Outcome::Accepted)).then_some(self.what)
+    }
 }
 
 impl Errand {
@@ -50,12 +71,13 @@ impl Errand {
                 self.commands.push(command);
             }
             REINITIALIZE_DEVICE => {
-                self.commands.push(reinitialize(parameters)?);
-                self.login = Some(login(parameters, 1)?);
+                let (what, command) = reinitialize(parameters)?;
+                self.commands.push(command);
+                self.guarded = Some(guarded(what, parameters, 1)?);
             }
             DEVICE_COMMUNICATION_CONTROL => {
                 self.commands.push(silence(parameters)?);
-                self.login = Some(login(parameters, 2)?);
+                self.guarded = Some(guarded("communication control", parameters, 2)?);
             }
             _ => self.commands.extend(confirmed(service, parameters)?),
         }
@@ -195,15 +217,16 @@ fn delete(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
 }
 
 /// Clause 16.4.1. Who aborts a restore ends the procedure of clause 19.1, and restores nothing.
-fn reinitialize(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
+fn reinitialize(parameters: &mut Reader<'_>) -> Result<(&'static str, Command), Stop> {
     let state = tag::number(parameters, 0)?;
-    let category = match state {
-        2 | 3 | 6 => Category::Backup,
-        4 | 5 | 7 => Category::Config,
-        _ => Category::Restart,
+    let (what, category) = match state {
+        2 | 3 | 6 => ("backup", Category::Backup),
+        4 | 5 => ("restore", Category::Config),
+        7 => ("activation of changes", Category::Config),
+        _ => ("restart", Category::Restart),
     };
     let target = CompactString::const_new("device");
-    Ok(Command::in_words(category, target, Some(names::enumerated("reinitialized-state", state))))
+    Ok((what, Command::in_words(category, target, Some(names::enumerated("reinitialized-state", state)))))
 }
 
 /// Clause 16.1.1: for as many minutes, or until the opposite is told.
@@ -221,9 +244,10 @@ fn silence(parameters: &mut Reader<'_>) -> Result<Command, Stop> {
 }
 
 /// The password in context tag `number`, if there is one.
-fn login(parameters: &mut Reader<'_>, number: u8) -> Result<Login, Stop> {
+fn guarded(what: &'static str, parameters: &mut Reader<'_>, number: u8) -> Result<Guarded, Stop> {
     let text = tag::optional_text(parameters, number)?;
-    Ok(Login { password: text.map(|text| Secret::new(text.bytes())) })
+    let password = text.map(|text| Arc::new(Proof::clear(text.bytes())));
+    Ok(Guarded { what, password, outcome: None })
 }
 
 /// Clause 13.13.1: of one object, or of all that it concerns.

@@ -52,7 +52,11 @@ impl<'a> NetworkMessage<'a> {
 
     /// Whether the standard or a vendor gives it a meaning.
     pub(super) fn is_known(&self) -> bool {
-        self.kind <= NETWORK_NUMBER_IS || self.kind >= FIRST_PROPRIETARY
+        match self.kind {
+            NETWORK_NUMBER_IS => matches!(self.content, Content::Number(_)),
+            ..NETWORK_NUMBER_IS | FIRST_PROPRIETARY.. => true,
+            _ => false,
+        }
     }
 }
 
@@ -87,10 +91,8 @@ impl<'a> Content<'a> {
             NETWORK_NUMBER_IS => {
                 let number = reader.u16()?;
                 // Learned or configured; bacpypes3 0.0.110 sends the quality of its Network Port object, which has four.
-                if reader.u8()? > 3 {
-                    return Err(reader.malformed("a network number of no known origin"));
-                }
-                Self::Number(number)
+                // Of no known origin it says nothing, and names no flow.
+                if reader.u8()? <= LAST_ORIGIN { Self::Number(number) } else { Self::Other }
             }
             FIRST_PROPRIETARY.. => {
                 reader.skip(VENDOR_ID)?;
@@ -186,6 +188,9 @@ const WHAT_IS_NETWORK_NUMBER: u8 = 0x12;
 const NETWORK_NUMBER_IS: u8 = 0x13;
 /// The first message type that belongs to vendors.
 const FIRST_PROPRIETARY: u8 = 0x80;
+
+/// The last origin that a network number may have.
+const LAST_ORIGIN: u8 = 3;
 
 const NETWORK: usize = 2;
 const VENDOR_ID: usize = 2;

@@ -5,7 +5,8 @@ use super::command::Errand;
 use super::file::Part;
 use super::service;
 use crate::dissector::{Direction, Side};
-use crate::observation::{Child, Operation};
+use crate::login::Login;
+use crate::observation::{Child, Operation, Outcome};
 use crate::out::{Count, Mark, Out};
 use crate::pending::{Command, Pending, Request, Waiting};
 use crate::time::Timestamp;
@@ -160,6 +161,23 @@ impl Request for Asked {
 
     fn others(&self) -> &[Command] {
         self.errand.commands.get(1..).unwrap_or_default()
+    }
+
+    fn login(&self) -> Option<Login> {
+        let proof = self.errand.guarded.as_ref()?.password.clone()?;
+        Some(Login {
+            server: self.key.asker.other(),
+            child: self.key.server.clone(),
+            scheme: "bacnet_password",
+            username: None,
+            realm: None,
+            proof,
+            encrypted: false,
+        })
+    }
+
+    fn login_ending(&self) -> Option<Outcome> {
+        self.errand.guarded.as_ref()?.outcome
     }
 }
 

@@ -26,7 +26,7 @@ enum Item<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     class: u64,
-    code: u64,
+    pub(super) code: u64,
 }
 
 /// `property: write-access-denied`.

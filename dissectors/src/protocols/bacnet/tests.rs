@@ -312,6 +312,7 @@ fn a_restart_and_a_silence_are_told_without_their_passwords() {
             "B serves",
             "B response 20",
             "A restart by 20: device = warmstart, accepted (frame 1)",
+            "10.0.0.1 logs in to 10.0.0.2 by bacnet_password, accepted, cleartext (frame 1)",
             "B serves",
             "A request 17 control",
             "B serves",
@@ -319,6 +320,50 @@ fn a_restart_and_a_silence_are_told_without_their_passwords() {
             "A stop by 17: communication = disable for 60 minutes, accepted (frame 3)",
         ]
     );
+}
+
+/// What a request that devices may guard tells of its password, or of the want of one.
+fn guarded(service: u8, parameters: &str, answer: &str) -> Vec<String> {
+    let mut rig = rig();
+    rig.datagram(Side::A, &framed(0x0a, &hex(&format!("01 04 00 05 09 {service:02x} {parameters}"))));
+    if answer.is_empty() {
+        rig.finish(Ending::Closed);
+    } else {
+        rig.datagram(Side::B, &framed(0x0a, &hex(&format!("01 00 {answer}"))));
+    }
+    let about = |line: &String| line.contains(" logs in ") || line.contains(" is lax ");
+    let short = |line: String| line.replace("10.0.0.1 logs in to 10.0.0.2 by bacnet_password, ", "");
+    rig.story().into_iter().filter(about).map(short).collect()
+}
+
+/// 16.1.1 and 16.4.1: in context tags 2 and 1 a password of 1 to 20 characters, which devices need not want.
+#[test]
+fn a_password_is_a_login_and_none_is_told_where_the_device_obeys() {
+    //                  state  charset and 'secret'
+    let (with, empty) = ("09 00 1d 07 00 736563726574", "09 00 19 00");
+    let (ack, wrong, busy, reject) = ("20 09 14", "50 09 14 91 04 91 1a", "50 09 14 91 00 91 02", "60 09 09");
+    for (parameters, answer, login) in [
+        (with, ack, "accepted, cleartext (frame 1)"),
+        (with, wrong, "rejected, cleartext (frame 1)"),
+        (with, busy, "unknown, cleartext (frame 1)"),
+        (with, reject, "unknown, cleartext (frame 1)"),
+        (with, "", "unknown, cleartext (frame 1)"),
+        (empty, ack, "accepted, cleartext (frame 1)"),
+    ] {
+        assert_eq!(guarded(20, parameters, answer), [login], "{parameters} {answer}");
+    }
+    for (service, parameters, what) in [
+        (20, "09 01", "restart"),
+        (20, "09 02", "backup"),
+        (20, "09 05", "restore"),
+        (20, "09 07", "activation of changes"),
+        (17, "09 3c 19 01", "communication control"),
+    ] {
+        let lax = format!("10.0.0.2 is lax to 10.0.0.1: NoLogin, {what}");
+        assert_eq!(guarded(service, parameters, &format!("20 09 {service:02x}")), [lax], "{parameters}");
+        assert_eq!(guarded(service, parameters, &format!("50 09 {service:02x} 91 04 91 1a")), [""; 0], "{parameters}");
+        assert_eq!(guarded(service, parameters, ""), [""; 0], "{parameters}");
+    }
 }
 
 /// What a request to a service tells that is accepted; parameters in hex.
@@ -863,6 +908,7 @@ fn the_probe_refuses_what_only_looks_alike() {
         ("an unknown unconfirmed service", "81 0b 0008 01 00 10 0f"),
         ("an unknown confirmed service", "81 0a 000a 01 04 00 05 01 23"),
         ("an unknown network message", "81 0b 0007 01 80 14"),
+        ("a network number of no known origin", "81 0b 000a 01 80 13 03e9 04"),
         ("a table of 9 bytes", "81 03 000d 0a000009 bac0 ffffff"),
         ("RTP with one source", "81 00 1f40 0100 2c00 5e1d0133 00000001 d5d5d5d5 55d5d5d5"),
         ("DNS", "8100 0100 0001 0000 0000 0000 03 777777 02 6f74 00 0001 0001"),

@@ -1,13 +1,14 @@
 //! Secure authentication (IEEE 1815-2012, clause 7, A.45 to A.47): who proves himself how, and what goes wrong. Keys,
 //! challenges and codes are passed over unread.
 
-use super::deed::{AnsweredBy, Deed};
-use super::objects::{self, Block};
+use super::application::{AUTHENTICATION_RESPONSE, Fragment};
+use super::deed::Deed;
+use super::objects::{self, Block, Blocks};
 use super::turn::Turn;
 use super::words::{name, text};
 use crate::dissector::{Direction, Field};
 use crate::observation::Category;
-use crate::out::Out;
+use crate::out::{Out, Words};
 use crate::pending::Command;
 use crate::reader::{Reader, Stop};
 use compact_str::{CompactString, ToCompactString, format_compact};
@@ -148,16 +149,20 @@ pub(super) fn deed(block: &Block<'_>) -> Option<Deed> {
         }
         _ => return None,
     };
-    let command = Command::in_words(category, target, value);
-    Some(Deed::answered_by(AnsweredBy::Authentication, command))
+    Some(Deed::of(Command::in_words(category, target, value)))
 }
 
-/// The error that an answer tells.
-pub(super) fn error(block: &Block<'_>) -> Option<u8> {
-    match Object::first(block)? {
-        Object::Error { code, .. } => Some(code),
-        _ => None,
+/// Why an outstation does not do what was asked for, where it says so in an error (7.5.1.7): the answer to a proof that is
+/// none, and to whatever it was to prove.
+pub(super) fn refusal(fragment: &Fragment<'_>) -> Option<Words> {
+    if fragment.function != AUTHENTICATION_RESPONSE {
+        return None;
     }
+    let mut blocks = Blocks::of(fragment.function, fragment.objects).map_while(Result::ok);
+    blocks.find_map(|block| match Object::first(&block)? {
+        Object::Error { code, .. } => Some(name("security error", code).into()),
+        _ => None,
+    })
 }
 
 /// An outstation tells how often security failed (7.5.2.2): flags, an association and a count for each statistic.

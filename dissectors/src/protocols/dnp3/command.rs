@@ -77,6 +77,7 @@ pub(super) const ASSIGN_CLASS: u8 = 22;
 pub(super) const RECORD_CURRENT_TIME: u8 = 24;
 pub(super) const OPEN_FILE: u8 = 25;
 pub(super) const DELETE_FILE: u8 = 27;
+pub(super) const AUTHENTICATE_FILE: u8 = 29;
 pub(super) const ABORT_FILE: u8 = 30;
 pub(super) const ACTIVATE_CONFIGURATION: u8 = 31;
 pub(super) const AUTHENTICATION_REQUEST: u8 = 32;

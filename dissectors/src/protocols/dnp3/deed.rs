@@ -37,8 +37,6 @@ pub(super) enum AnsweredBy {
     File,
     /// In a list of statuses (A.38).
     Activation,
-    /// In an error of secure authentication, if there is one.
-    Authentication,
 }
 
 impl Deed {
@@ -171,9 +169,6 @@ pub(super) fn settle(deeds: &mut [Deed], answer: &Fragment<'_>, by_indications: 
             AnsweredBy::Control(point) => control_status(&blocks, point),
             AnsweredBy::File => blocks.iter().find_map(file::status).map(|status| ("file", status)),
             AnsweredBy::Activation => blocks.iter().find_map(activation_status).map(|status| ("file", status)),
-            AnsweredBy::Authentication => {
-                blocks.iter().find_map(authentication::error).map(|error| ("security error", error))
-            }
         };
         let status = status.filter(|(_, status)| *status != 0);
         deed.outcome = Some(if status.is_some() { Outcome::Rejected } else { by_indications });

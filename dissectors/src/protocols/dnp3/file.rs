@@ -12,6 +12,7 @@ use super::turn::{Pair, Turn};
 use super::words::{name, text};
 use crate::dissector::Direction;
 use crate::image::Hashing;
+use crate::login::Laxity;
 use crate::observation::{Category, Operation, Outcome, Place};
 use crate::out::{Action, Out, Words};
 use crate::pending::Command;
@@ -20,11 +21,11 @@ use crate::time::Timestamp;
 use compact_str::{CompactString, format_compact};
 use std::time::Duration;
 
-/// What an object of group 70 says. One of v2 holds a password: it is passed over unread.
+/// What an object of group 70 says. One of v2 holds a password: it is passed over unread here (`login`).
 #[derive(Clone, Copy)]
 pub(super) enum Object<'a> {
     /// v3: a file to open or delete.
-    Command { mode: u16, request: u16, name: &'a [u8] },
+    Command { key: u32, mode: u16, request: u16, name: &'a [u8] },
     /// v4: an opening or an end, or what became of one.
     Status { handle: u32, request: u16, status: u8 },
     /// v5: a block.
@@ -45,10 +46,11 @@ impl<'a> Object<'a> {
         Ok(Some(match variation {
             3 => {
                 let name = piece(reader, bytes)?;
-                // Time of creation, permissions, key, size.
-                reader.skip(16)?;
+                // Time of creation, permissions.
+                reader.skip(8)?;
+                let (key, _size) = (reader.u32_le()?, reader.u32_le()?);
                 let (mode, _longest) = (reader.u16_le()?, reader.u16_le()?);
-                Self::Command { mode, request: reader.u16_le()?, name }
+                Self::Command { key, mode, request: reader.u16_le()?, name }
             }
             4 => {
                 let (handle, _size, _longest) = (reader.u32_le()?, reader.u32_le()?, reader.u16_le()?);
@@ -69,7 +71,7 @@ impl<'a> Object<'a> {
 }
 
 /// An offset from the start of the object, a length, and the text there.
-fn piece<'a>(reader: &mut Reader<'_>, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
+pub(super) fn piece<'a>(reader: &mut Reader<'_>, bytes: &'a [u8]) -> Result<&'a [u8], Stop> {
     let (offset, length) = (reader.u16_le()?, reader.u16_le()?);
     let piece = bytes.get(usize::from(offset)..).and_then(|rest| rest.get(..usize::from(length)));
     piece.ok_or(reader.malformed("a text beyond its object"))
@@ -110,6 +112,8 @@ pub(super) struct Files {
 /// A request to open a file, until its answer comes.
 struct Opening {
     turn: Turn,
+    /// Whether it bears the key that a login gave.
+    has_key: bool,
     request: u16,
     mode: u16,
     name: CompactString,
@@ -136,8 +140,9 @@ impl Files {
     pub(super) fn hear(&mut self, turn: Turn, function: u8, block: &Block<'_>, out: &mut Out<'_>) {
         let Some(object) = Object::first(block) else { return };
         match (turn.direction, object) {
-            (Direction::Request, Object::Command { mode, request, name, .. }) if function == command::OPEN_FILE => {
-                self.ask(Opening { turn, request, mode, name: file_name(name), place: out.place() }, out);
+            (Direction::Request, Object::Command { key, mode, request, name }) if function == command::OPEN_FILE => {
+                let (has_key, name) = (key != 0, file_name(name));
+                self.ask(Opening { turn, has_key, request, mode, name, place: out.place() }, out);
             }
             (Direction::Response, Object::Status { handle, request, status, .. }) => {
                 self.opened(turn, (handle, request, status), out);
@@ -178,6 +183,9 @@ impl Files {
         if status != 0 {
             return opening.tell(Outcome::Rejected, Some(name("file", status).into()), out);
         }
+        if opening.is_writing() && !opening.has_key {
+            out.lax(turn.sender, Some(&turn.child()), Laxity::NoLogin, "file write");
+        }
         self.add(Transfer::new(opening, handle, out.place().time), out);
     }
 
@@ -189,7 +197,7 @@ impl Files {
             let mode = if turn.direction == Direction::Request { WRITE } else { READ_MODE };
             let asker = Turn { sender: turn.server().other(), direction: Direction::Request, ..turn };
             let name = format_compact!("file with handle {handle:#010x}");
-            let opening = Opening { turn: asker, request: 0, mode, name, place: out.place() };
+            let opening = Opening { turn: asker, has_key: true, request: 0, mode, name, place: out.place() };
             let mut transfer = Transfer::new(opening, handle, out.place().time);
             transfer.check(number == 0, "its start was not seen");
             transfer.due = number;
@@ -245,8 +253,12 @@ impl Opening {
         out.act(Action { reason, ..self.action(outcome) });
     }
 
+    fn is_writing(&self) -> bool {
+        matches!(self.mode, WRITE | APPEND)
+    }
+
     fn action(self, outcome: Outcome) -> Action {
-        let category = if matches!(self.mode, WRITE | APPEND) { Category::File } else { Category::Backup };
+        let category = if self.is_writing() { Category::File } else { Category::Backup };
         Action {
             sender: self.turn.sender,
             client_host: None,

@@ -1,6 +1,7 @@
 //! The messages that wait for their answers.
 
 use super::deed::Deed;
+use super::login::Login;
 use super::turn::Turn;
 use crate::observation::{Operation, Outcome};
 use crate::out::{Count, Mark, Words};
@@ -18,6 +19,8 @@ pub(super) struct Asked {
     pub(super) deeds: Vec<Deed>,
     /// Of a selection, the objects that an operation repeats.
     pub(super) objects: Option<Box<[u8]>>,
+    /// The login for files that it is.
+    pub(super) login: Option<Box<Login>>,
 }
 
 /// What answers a message.
@@ -64,6 +67,14 @@ impl Request for Asked {
     fn ending_at(&self, at: usize) -> Option<(Outcome, Option<Words>)> {
         let deed = self.deeds.get(at)?;
         Some((deed.outcome?, deed.reason.clone().map(Words::from)))
+    }
+
+    fn login(&self) -> Option<crate::login::Login> {
+        self.login.as_ref().map(|login| login.told(self.turn))
+    }
+
+    fn login_ending(&self) -> Option<Outcome> {
+        self.login.as_ref()?.outcome
     }
 }
 

@@ -1,9 +1,11 @@
 //! Virtual terminals (IEEE 1815-2012, A.43 and A.44): a console of the device within DNP3. What is typed and shown there is
-//! never kept; it is counted, and a prompt for a login is known by its words, letter by letter.
+//! counted; who logs in is known by what the console asks for, and nothing else of it is kept.
 
 use super::objects::Block;
 use super::turn::{Pair, Turn};
+use crate::console::{Attempt, Console};
 use crate::dissector::{Direction, Field, Side};
+use crate::login::Login;
 use crate::observation::Child;
 use crate::out::Out;
 use std::collections::VecDeque;
@@ -21,8 +23,7 @@ struct Terminal {
     pair: Pair,
     server: Side,
     octets: u64,
-    /// How many letters of each prompt stand at the end of what was shown.
-    progress: [u8; PROMPTS.len()],
+    console: Console,
 }
 
 impl Terminals {
@@ -33,13 +34,17 @@ impl Terminals {
             if self.0.len() >= MOST {
                 self.0.pop_front().into_iter().for_each(|terminal| terminal.tell(out));
             }
-            self.0.push_back(Terminal { pair: turn.pair, server, octets: 0, progress: [0; PROMPTS.len()] });
+            self.0.push_back(Terminal { pair: turn.pair, server, octets: 0, console: Console::default() });
             out.numbered(server, Some(&turn.child()), (&TERMINAL, 0), "used");
         }
         let Some(terminal) = self.0.iter_mut().find(|terminal| terminal.pair == turn.pair) else { return };
         for item in block.items() {
             terminal.octets = terminal.octets.saturating_add(u64::try_from(item.bytes.len()).unwrap_or(u64::MAX));
-            if turn.direction == Direction::Response && terminal.shows_prompt(item.bytes) {
+            if turn.direction == Direction::Request {
+                if let Some(attempt) = terminal.console.typed(item.bytes, out.place()) {
+                    terminal.log_in(attempt, out);
+                }
+            } else if terminal.console.shown(item.bytes) {
                 out.numbered(server, Some(&turn.child()), (&TERMINAL, 1), "asked for a login");
             }
         }
@@ -51,29 +56,25 @@ impl Terminals {
 }
 
 impl Terminal {
-    fn shows_prompt(&mut self, shown: &[u8]) -> bool {
-        let mut is_shown = false;
-        for letter in shown.iter().map(u8::to_ascii_lowercase) {
-            for (progress, prompt) in self.progress.iter_mut().zip(PROMPTS) {
-                let goes_on = prompt.get(usize::from(*progress)) == Some(&letter);
-                let begins = prompt.first() == Some(&letter);
-                *progress = if goes_on { progress.saturating_add(1) } else { u8::from(begins) };
-                if usize::from(*progress) == prompt.len() {
-                    (is_shown, *progress) = (true, 0);
-                }
-            }
-        }
-        is_shown
+    fn log_in(&self, attempt: Attempt, out: &mut Out<'_>) {
+        let Attempt { username, proof, outcome, place } = attempt;
+        let (server, child) = (self.server, Some(self.child()));
+        let scheme = "virtual_terminal";
+        out.login(Login { server, child, scheme, username, realm: None, proof, encrypted: false }, outcome, place);
     }
 
-    fn tell(self, out: &mut Out<'_>) {
+    fn tell(mut self, out: &mut Out<'_>) {
+        if let Some(attempt) = self.console.finish() {
+            self.log_in(attempt, out);
+        }
         let octets = i64::try_from(self.octets).unwrap_or(i64::MAX);
-        out.number(self.server, Some(&Child::Number(self.pair.outstation.into())), &TERMINAL_OCTETS, octets);
+        out.number(self.server, Some(&self.child()), &TERMINAL_OCTETS, octets);
+    }
+
+    fn child(&self) -> Child {
+        Child::Number(self.pair.outstation.into())
     }
 }
-
-/// By these a console asks for a login.
-static PROMPTS: [&[u8]; 4] = [b"login:", b"username:", b"user name:", b"password:"];
 
 /// As many terminals are known of one conversation.
 const MOST: usize = 16;

@@ -12,6 +12,7 @@ use crate::inventory::channels::Channels;
 use crate::inventory::dealings::{Dealing, Dealings};
 use crate::inventory::known::{Key, Seen};
 use crate::inventory::sightings::Sightings;
+use crate::inventory::storms::Storms;
 use crate::inventory::sums::{Service, ServiceKey, Sums};
 use crate::inventory::troubles::Troubles;
 use crate::mark::Marks;
@@ -38,6 +39,7 @@ pub(in crate::inventory) struct Tracks<'t> {
     pub(in crate::inventory) services: &'t Sums<ServiceKey, Service>,
     pub(in crate::inventory) sightings: &'t Sightings,
     pub(in crate::inventory) troubles: &'t Troubles,
+    pub(in crate::inventory) storms: &'t Storms,
     pub(in crate::inventory) marks: &'t Marks,
 }
 

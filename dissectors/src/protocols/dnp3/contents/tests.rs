@@ -16,6 +16,11 @@ fn told(exchanges: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn finished(exchanges: &[(&str, &str)]) -> Vec<String> {
+    news(story_to_the_end(exchanges))
+}
+
+/// All that exchanges tell, the last word too; an answer without a byte is none.
+fn story_to_the_end(exchanges: &[(&str, &str)]) -> Vec<String> {
     let mut rig = dnp3();
     for (asked, answered) in exchanges {
         rig.segment(Side::A, &request(asked));
@@ -23,7 +28,7 @@ fn finished(exchanges: &[(&str, &str)]) -> Vec<String> {
             rig.segment(Side::B, &response(answered));
         }
     }
-    news(rig.finish(Ending::Closed).story())
+    rig.finish(Ending::Closed).story()
 }
 
 fn digits(bytes: &[u8]) -> String {
@@ -300,6 +305,47 @@ fn a_file_that_is_written_is_told_and_so_is_why_not() {
     assert_eq!(unanswered, ["A file[10] by 25: app.bin, unknown (frame 1)"]);
 }
 
+/// What exchanges tell of logins, or of the want of one.
+fn logins(exchanges: &[(&str, &str)]) -> Vec<String> {
+    let story = story_to_the_end(exchanges);
+    story.into_iter().filter(|line| line.contains(" logs in ") || line.contains(" is lax ")).collect()
+}
+
+/// 4.4.19 and A.27.2: a user and a password in clear; a key comes back, or 0.
+#[test]
+fn a_login_for_files_is_told_with_its_outcome() {
+    //              offset length offset length key     'oper'   'secret'
+    let given = "0c00 0400 1000 0600 00000000 6f706572 736563726574";
+    let asked = format!("c1 1d {}", sized(70, 2, given));
+    let answered = |key: &str| format!("c1 81 0000 {}", sized(70, 2, &format!("0c00 0000 0c00 0000 {key}")));
+    let told = |outcome: &str| {
+        [format!("10.0.0.1 logs in to 10.0.0.2[10] by dnp3_file as oper, {outcome}, cleartext (frame 1)")]
+    };
+    assert_eq!(logins(&[(&asked, &answered("0100ed5e"))]), told("accepted"));
+    assert_eq!(logins(&[(&asked, &answered("00000000"))]), told("rejected"));
+    assert_eq!(logins(&[(&asked, &status("c1 81 0000", 0, 1))]), told("rejected"));
+    assert_eq!(logins(&[(&asked, "c1 81 0001")]), told("unknown"), "the function is not known there");
+    assert_eq!(logins(&[(&asked, "")]), told("unknown"));
+    let nobody = format!("c1 1d {}", sized(70, 2, "0c00 0000 0c00 0000 00000000"));
+    let told = "10.0.0.1 logs in to 10.0.0.2[10] by dnp3_file, accepted, cleartext (frame 1)";
+    assert_eq!(logins(&[(&nobody, &answered("01000000"))]), [told]);
+    for broken in ["0c00 ff00 1000 0600 00000000 6f70", "0c00"] {
+        assert_eq!(logins(&[(&format!("c1 1d {}", sized(70, 2, broken)), "c1 81 0004")]), [""; 0], "{broken}");
+    }
+}
+
+/// A.27.3: who may write a file without a key needs no login.
+#[test]
+fn a_file_that_is_written_without_a_login_is_told() {
+    let accepted = status("c1 81 0000", 4, 0);
+    let lax = ["10.0.0.2[10] is lax to 10.0.0.1: NoLogin, file write"];
+    assert_eq!(logins(&[(&open(1, 2, "app.bin"), &accepted)]), lax);
+    assert_eq!(logins(&[(&open(1, 2, "app.bin"), &status("c1 81 0000", 4, 1))]), [""; 0], "refused");
+    assert_eq!(logins(&[(&open(1, 1, "app.bin"), &accepted)]), [""; 0], "read");
+    let with_key = open(1, 2, "app.bin").replace("0000 00000000 00000000", "0000 0100ed5e 00000000");
+    assert_eq!(logins(&[(&with_key, &accepted)]), [""; 0], "by a key");
+}
+
 /// 4.4.18: a file is deleted, or not.
 #[test]
 fn a_deleted_file_is_told_by_its_name() {
@@ -339,6 +385,26 @@ fn challenges_and_proofs_are_told() {
             "authentication_error = authentication failed (user 2): wk",
         ]
     );
+}
+
+/// 7.5.1.7 and A.45.7: a control that is challenged and proved by a wrong key is refused with its proof, and so is one that
+/// bears its proof.
+#[test]
+fn a_control_whose_proof_is_none_is_refused_and_not_unanswered() {
+    let crob = "0c012801000100 0301 64000000 64000000 00";
+    let challenge = format!("c6 83 0000 {}", sized(120, 1, "03000000 0000 04 01 73746576"));
+    let proof = format!("c6 20 {}", sized(120, 2, "03000000 0100 06fae1911a2cce2dda8abfece1cac8c4"));
+    let error = format!("c6 83 0000 {}", sized(120, 7, "03000000 0100 0000 01 000000000000"));
+    let bearing = format!("c6 05 78030701 05000000 0100 {crob} {}", sized(120, 9, "aabbccdd"));
+    let refused = ["A operate[10] by 5: binary output 1 = latch on, rejected (authentication failed) (frame 1)"];
+    let control = |exchanges: &[(&str, &str)]| {
+        let story = story_to_the_end(exchanges);
+        assert!(!story.concat().contains("unanswered"), "{story:?}");
+        assert!(story.contains(&"B response[10] 131 exception".to_owned()), "{story:?}");
+        story.into_iter().filter(|line| line.contains(" by 5")).collect::<Vec<_>>()
+    };
+    assert_eq!(control(&[(&format!("c6 05 {crob}"), &challenge), (&proof, &error)]), refused);
+    assert_eq!(control(&[(&bearing, &error)]), refused);
 }
 
 /// A.45.4, A.45.5, A.45.3 and A.45.9: session keys, and a read that proves itself.
@@ -390,18 +456,23 @@ fn a_terminal_is_counted_and_a_prompt_is_known() {
     rig.segment(Side::B, &response("c1 81 0000"));
     rig.segment(Side::B, &response(&shown("RTU 7\r\nPass")));
     rig.segment(Side::B, &response(&shown("word: ")));
-    rig.segment(Side::A, &request(&typed(2, "hunter2")));
+    rig.segment(Side::A, &request(&typed(2, "hunter2\r")));
     rig.segment(Side::B, &response("c2 81 0000"));
-    let told = news(rig.finish(Ending::Closed).story());
+    rig.segment(Side::B, &response(&shown("\r\n=> ")));
+    rig.segment(Side::A, &request(&typed(3, "status\r")));
+    rig.segment(Side::B, &response("c3 81 0000"));
+    let told = rig.finish(Ending::Closed).story();
     assert!(!told.concat().contains("hunter") && !told.concat().contains(&digits(b"hunter2")), "{told:?}");
     assert_eq!(
-        told,
+        news(told),
         [
             "terminal = used",
             "write 2: virtual terminal output 0, accepted (frame 1)",
             "terminal = asked for a login",
             "write 2: virtual terminal output 0, accepted (frame 5)",
-            "terminal_octets = 26",
+            "10.0.0.1 logs in to 10.0.0.2[10] by virtual_terminal, accepted, cleartext (frame 5)",
+            "write 2: virtual terminal output 0, accepted (frame 8)",
+            "terminal_octets = 39",
         ]
     );
 }
