@@ -6,6 +6,7 @@
 //! 101 or a tunnel's 200 is another protocol.
 
 use crate::authorization;
+use crate::challenge;
 use crate::dialect::{Fit, LONGEST_LINE};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
@@ -291,7 +292,7 @@ impl Http {
     ) -> Result<Next, Stop> {
         let body = Body::of_request(head)?;
         let operation = DIALECT.operation(method);
-        let login = login(side.other(), method, target, head, body);
+        let login = authorization::of_request(side.other(), (method, target), head, body != Body::Nothing, out);
 
         out.server(side.other());
         self.over(side, out);
@@ -326,7 +327,8 @@ impl Http {
         self.over(side, out);
         let asked = pair.filter(|_| !is_interim(code)).and_then(|at| self.pending.take(at));
         if let Some((asked, login)) = asked.as_ref().and_then(|asked| Some((asked, asked.request.login()?))) {
-            out.login(login, authorization::outcome(code, tell::is_stale(head)), asked.place());
+            let outcome = challenge::outcome(&login, code, head);
+            out.login(login, outcome, asked.place());
         }
         self.pending.give_up(out.place().time, out);
         let reply = Reply { ticket: asked.map(|asked| asked.request.ticket), code, api };
@@ -454,14 +456,6 @@ impl Request for Asked {
     fn login(&self) -> Option<Login> {
         self.login.as_deref().cloned()
     }
-}
-
-/// The login that a request bears: in its head, or else in its target.
-fn login(server: Side, method: &[u8], target: &[u8], head: &Head<'_>, body: Body) -> Option<Box<Login>> {
-    let header = head.value("authorization");
-    let of_header = header.and_then(|value| authorization::credentials(&value, method, body != Body::Nothing));
-    let found = of_header.or_else(|| authorization::url(target))?;
-    Some(Box::new(found.login(server)))
 }
 
 fn preface(side: Side, out: &mut Out<'_>) -> Next {

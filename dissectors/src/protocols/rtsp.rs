@@ -1,14 +1,16 @@
 //! RTSP tells which camera serves a stream, which program watches, what the stream is made of and how one logs in.
 //!
 //! RTSP 1.0 (RFC 2326), 2.0 (RFC 7826), SDP (RFC 8866). Read: heads, descriptions of streams, RTCP within frames until it
-//! has said who sends. Skipped on purpose: pictures and sound, which stand in frames of known length, other bodies, and
-//! every credential: of Authorization nothing is kept but a scheme's name out of a list, of a path what is a word of the
-//! trade.
+//! has said who sends; logins in Authorization or in addresses, told when they are answered; streams that ask for none, and
+//! media keys that cross the wire readable. Skipped on purpose: pictures and sound, which stand in frames of known length,
+//! and other bodies. Of a path only words of the trade are told.
 
-use crate::challenge::Logins;
+use crate::authorization;
+use crate::challenge::{self, Logins};
 use crate::dialect::{Fit, opens_rtsp};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
+use crate::login::{Laxity, Login};
 use crate::observation::{Category, Operation, Outcome, Value};
 use crate::out::{Count, Mark, Out};
 use crate::pending::{Command, Pending, Request, Waiting};
@@ -86,6 +88,19 @@ struct Rtsp {
     server: Option<Side>,
     /// Whether answers go another way: this is one of the two connections of a tunnel in HTTP.
     is_tunnel: bool,
+    access: Access,
+}
+
+/// Whether who watches has shown who they are: some servers ask once, at the first request or when a stream is set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Access {
+    /// Nobody has logged in, but what came before the capture is not known.
+    #[default]
+    Unknown,
+    /// Nobody has logged in, and a stream was set up all the same.
+    Open,
+    /// Somebody has, or has at least tried.
+    Asked,
 }
 
 /// What one side sends.
@@ -113,6 +128,8 @@ struct Asked {
     category: Option<Category>,
     /// Where it wants the stream.
     ports: Option<Ports>,
+    /// In a box, because most have none.
+    login: Option<Box<Login>>,
 }
 
 impl Dissector for Rtsp {
@@ -155,6 +172,9 @@ impl Dissector for Rtsp {
         } else if let Some(description) = &mut half.description
             && description.read(side, piece, out).is_break()
         {
+            if description.holds_key() {
+                out.lax(self.server.unwrap_or(side), None, Laxity::Key, "media key");
+            }
             half.description = None;
         }
     }
@@ -213,13 +233,23 @@ impl Rtsp {
         let length = head.content_length()?.unwrap_or(0);
         let operation = DIALECT.operation(method);
         let category = category(&operation, length);
-        let path = path::told(target);
-        let ports = Ports::read(head);
-        let asked = Asked { asker: side, operation: operation.clone(), number: number(head), path, category, ports };
-
         self.roles(side, &operation);
+        let server = self.server.unwrap_or(side.other());
+        let asked = Asked {
+            asker: side,
+            operation: operation.clone(),
+            number: number(head),
+            path: path::told(target),
+            category,
+            ports: Ports::read(head),
+            login: authorization::of_request(server, (method, target), head, length > 0, out),
+        };
+        if asked.may_log_in(head) {
+            self.access = Access::Asked;
+        }
+
         let next = self.halves.of_mut(side).begin(length, is_description(head, &operation, "ANNOUNCE"));
-        out.server(self.server.unwrap_or(side.other()));
+        out.server(server);
         // Who says goodbye seldom waits for the answer.
         let is_owed_an_answer = !self.is_tunnel && operation != Operation::Verb("TEARDOWN");
         self.pending.push(asked, is_owed_an_answer, out);
@@ -254,10 +284,15 @@ impl Rtsp {
             out.text(side, None, &SERVER, &server);
         }
         LOGINS.offered(side, head, out);
-        if let Some(asked) = asked {
+        if let Some(mut asked) = asked {
+            if let Some(login) = asked.request.login.take() {
+                let outcome = asked.request.login_outcome(&login, code, head);
+                out.login(*login, outcome, asked.place());
+            }
             asked.answered(if code < 300 { Outcome::Accepted } else { Outcome::Rejected }, out);
             if code < 300 {
                 asked.request.served(side, head, out);
+                self.opened(side, &asked.request.operation, out);
             }
         }
         Ok(next)
@@ -325,6 +360,22 @@ impl Rtsp {
         self.halves.of_mut(side).decoder = Some(decoder);
     }
 
+    /// The server did what was asked of it: if nobody logged in, it stands open.
+    fn opened(&mut self, server: Side, operation: &Operation, out: &mut Out<'_>) {
+        let what = match (self.access, operation) {
+            (Access::Asked, _) => return,
+            (_, Operation::Verb("DESCRIBE")) => "stream description",
+            (Access::Open, Operation::Verb("PLAY")) => "live video",
+            (Access::Open, Operation::Verb("RECORD")) => "recording",
+            (_, Operation::Verb("SETUP")) => {
+                self.access = Access::Open;
+                return;
+            }
+            _ => return,
+        };
+        out.lax(server, None, Laxity::NoLogin, what);
+    }
+
     /// Who serves, by what only a client or only a server asks for (RFC 2326, 10); the first word holds.
     fn roles(&mut self, asker: Side, operation: &Operation) {
         let Operation::Verb(method) = operation else { return };
@@ -358,6 +409,20 @@ impl Half {
 }
 
 impl Asked {
+    /// Whether a login came with it, even one that cannot be read.
+    fn may_log_in(&self, head: &Head<'_>) -> bool {
+        let is_in_path = self.path.as_ref().is_some_and(|path| path::may_log_in(path));
+        self.login.is_some() || head.value("authorization").is_some() || is_in_path
+    }
+
+    /// What an answer makes of its login: what a server can do it tells everybody.
+    fn login_outcome(&self, login: &Login, code: u16, head: &Head<'_>) -> Outcome {
+        match challenge::outcome(login, code, head) {
+            Outcome::Accepted if self.operation == Operation::Verb("OPTIONS") => Outcome::Unknown,
+            outcome => outcome,
+        }
+    }
+
     /// It was granted: what it asked for is there.
     fn served(&self, side: Side, head: &Head<'_>, out: &mut Out<'_>) {
         if self.operation == Operation::Verb("SETUP") {
@@ -377,6 +442,10 @@ impl Request for Asked {
         let operation = self.operation.clone();
         let is_control = self.category.is_some();
         Count { is_control, ..count(self.asker, Direction::Request, operation, Mark::Plain) }
+    }
+
+    fn login(&self) -> Option<Login> {
+        self.login.as_deref().cloned()
     }
 
     fn command(&self) -> Option<Command> {

@@ -62,7 +62,7 @@ fn nothing_of_a_credential_is_told() {
         "hunter2=hunter2",
     ] {
         let request = format!(
-            "GET http://hunter2:hunter2@x/hunter2 HTTP/1.1\r\nHost: hunter2:hunter2@x\r\n\
+            "GET http://admin:hunter2@x/hunter2 HTTP/1.1\r\nHost: hunter2:hunter2@x\r\n\
              Authorization: {authorization}\r\nProxy-Authorization: {authorization}\r\nReferer: /hunter2\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 16\r\n\r\npassword=hunter2",
         );
@@ -98,6 +98,8 @@ fn a_login_is_told_with_what_the_answer_makes_of_it() {
         (digest, "/", "304 x", "by digest_md5 as admin in r, s, accepted, hash"),
         (digest, "/", stale, "by digest_md5 as admin in r, s, unknown, hash"),
         ("A: b", "/a?user=u&pwd=p", "200 OK", "by url as u, accepted, cleartext"),
+        ("A: b", "/a?user=u&pwd=p", "401 x", "by url as u, rejected, cleartext"),
+        ("A: b", "/a?user=u&pwd=p", stale, "by url as u, unknown, cleartext"),
     ] {
         let expected = format!("10.0.0.1 logs in to 10.0.0.2 {told} (frame 1)");
         assert_eq!(logins(authorization, target, &[answer]), [expected], "{answer}");

@@ -39,6 +39,12 @@ pub(super) fn told(target: &[u8]) -> Option<CompactString> {
     (told.len() > 1).then_some(told)
 }
 
+/// Whether a path, as it is told, may hold a login: something stood behind the name of a user, or two words with a colon
+/// between.
+pub(super) fn may_log_in(told: &str) -> bool {
+    told.contains("=*") || told.contains("*:*")
+}
+
 /// What stands behind the authority, and the path of a target that is nothing else.
 fn path_of(target: &[u8]) -> Option<&[u8]> {
     let Some(scheme) = memchr::memmem::find(target, b"://") else {
@@ -97,6 +103,19 @@ mod tests {
         ] {
             assert_eq!(told(path.as_bytes()).as_deref(), Some(path));
             assert_eq!(told(format!("rtsp://10.0.0.1:554{path}").as_bytes()).as_deref(), Some(path));
+        }
+    }
+
+    #[test]
+    fn a_login_in_a_path_is_known_though_not_told() {
+        for (target, is_one) in [
+            ("/user=admin&password=&channel=1", true),
+            ("/live?token=a1b2c3", true),
+            ("/0/usrnm:pwd/main", true),
+            ("/hunter2", false),
+            ("/cam/realmonitor?channel=1&subtype=0", false),
+        ] {
+            assert_eq!(told(target.as_bytes()).is_some_and(|told| may_log_in(&told)), is_one, "{target}");
         }
     }
 
