@@ -239,7 +239,6 @@ fn pairs(scheme: &'static str, text: &[u8], separator: u8) -> Option<Credentials
 
 /// A WS-Security user name token with a password digest (`UsernameToken` profile 1.1, 3.1): nonce and digest in base64, the
 /// time as it is written.
-#[cfg_attr(not(test), expect(dead_code, reason = "SOAP will read tokens"))]
 pub(crate) fn token_digest(nonce: &[u8], created: &[u8], digest: &[u8]) -> Option<Proof> {
     let digest = decode(digest).filter(|digest| digest.len() == SHA1_LENGTH)?;
     let nonce = decode(nonce)?.as_slice().into();

@@ -86,6 +86,11 @@ pub(crate) fn outcome(login: &Login, status: u16, answer: &Head<'_>) -> Outcome 
     })
 }
 
+/// Whether an answer asks for a login by header.
+pub(crate) fn is_asked(answer: &Head<'_>) -> bool {
+    answer.value(ASKS).is_some()
+}
+
 /// The scheme by its name in the list, which is all that is kept: some send a bare secret where the scheme should stand.
 fn scheme_of(authorization: &[u8]) -> &'static str {
     let (word, _) = head::split_token(authorization);

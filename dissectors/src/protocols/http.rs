@@ -11,10 +11,10 @@ use crate::dialect::{Fit, LONGEST_LINE};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
 use crate::login::Login;
-use crate::observation::Operation;
+use crate::observation::{Operation, Outcome, Place};
 use crate::out::{Count, Mark, Out};
 use crate::pending::{Pending, Request, Waiting};
-use crate::protocols::onvif;
+use crate::protocols::onvif::{self, Answer, Carried};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use body::{Body, chunk_size, is_interim, is_tunnel};
@@ -119,26 +119,34 @@ struct Half {
 }
 
 /// What the message under way is in its exchange.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 enum Part {
     /// Its body tells nothing.
     #[default]
     None,
-    /// The request of this number.
-    Request(u32),
+    /// A request.
+    Request(Carried),
     /// An answer.
     Response(Reply),
 }
 
 /// An answer, as far as its body needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Reply {
-    /// The number of its request, if that is known.
-    ticket: Option<u32>,
-    /// Its status.
-    code: u16,
+    answer: Answer,
     /// The API that was asked.
     api: Option<Api>,
+    /// The login that was answered. In a box, because nearly none has any.
+    judged: Option<Box<Judged>>,
+}
+
+/// A login, and what the head of its answer makes of it: a body may say more.
+#[derive(Debug)]
+struct Judged {
+    login: Login,
+    outcome: Outcome,
+    /// Where the request stands.
+    place: Place,
 }
 
 /// What comes next.
@@ -299,7 +307,8 @@ impl Http {
         self.ticket = self.ticket.wrapping_add(1);
         let ticket = self.ticket;
         let look = gathered(head).unwrap_or(Look::Progress);
-        let next = self.halves.of_mut(side).begin(body, look, Part::Request(ticket));
+        let carried = Carried { ticket, bears_login: login.is_some() || may_log_in(head) };
+        let next = self.halves.of_mut(side).begin(body, look, Part::Request(carried));
         self.pending.push(
             Asked { asker: side, ticket, operation: operation.clone(), login, api: Api::of(target) },
             true,
@@ -326,12 +335,10 @@ impl Http {
         out.server(side);
         self.over(side, out);
         let asked = pair.filter(|_| !is_interim(code)).and_then(|at| self.pending.take(at));
-        if let Some((asked, login)) = asked.as_ref().and_then(|asked| Some((asked, asked.request.login()?))) {
-            let outcome = challenge::outcome(&login, code, head);
-            out.login(login, outcome, asked.place());
-        }
         self.pending.give_up(out.place().time, out);
-        let reply = Reply { ticket: asked.map(|asked| asked.request.ticket), code, api };
+        let (ticket, judged) = asked.map(|asked| (asked.request.ticket, judged(asked, code, head))).unzip();
+        let answer = Answer { ticket, code, is_challenge: challenge::is_asked(head) };
+        let reply = Reply { answer, api, judged: judged.flatten() };
         let part = if is_interim(code) { Part::None } else { Part::Response(reply) };
         let is_told_later = matches!(look, Look::Gather(_)) && body != Body::Length(0);
         let next = self.halves.of_mut(side).begin(body, look, part);
@@ -357,21 +364,32 @@ impl Http {
             }
         };
         match (part, body) {
-            (Part::Request(ticket), Some(body)) => {
+            (Part::Request(carried), Some(body)) => {
                 let document = onvif::read(&body);
-                self.calls.get_or_insert_default().asked(side, ticket, &document, out);
+                self.calls.get_or_insert_default().asked(side, carried, &document, out);
             }
-            (Part::Response(Reply { api: Some(api), .. }), Some(body)) => api.tell(side, &body, out),
-            (Part::Response(Reply { ticket, code, .. }), Some(body)) => {
-                let document = onvif::read(&body);
-                self.calls.get_or_insert_default().answered(side, (ticket, code), Some(&document), out);
-            }
-            (Part::Response(Reply { ticket, code, .. }), None) => {
-                if let Some(calls) = &mut self.calls {
-                    calls.answered(side, (ticket, code), None, out);
-                }
-            }
+            (Part::Response(reply), body) => self.answered(side, reply, body.as_deref(), out),
             (Part::None | Part::Request(_), _) => {}
+        }
+    }
+
+    /// An answer has ended, and so much of its body was kept.
+    fn answered(&mut self, side: Side, reply: Reply, body: Option<&[u8]>, out: &mut Out<'_>) {
+        let Reply { answer, api, judged } = reply;
+        let of_call = match (api, body) {
+            (Some(api), Some(body)) => {
+                api.tell(side, body, out);
+                None
+            }
+            (_, Some(body)) => {
+                let document = onvif::read(body);
+                self.calls.get_or_insert_default().answered(side, answer, Some(&document), out)
+            }
+            (_, None) => self.calls.as_mut().and_then(|calls| calls.answered(side, answer, None, out)),
+        };
+        if let Some(Judged { login, outcome, place }) = judged.map(|judged| *judged) {
+            let decides = |_: &Outcome| answer.code != UNAUTHORIZED;
+            out.login(login, of_call.filter(decides).unwrap_or(outcome), place);
         }
     }
 
@@ -458,6 +476,20 @@ impl Request for Asked {
     }
 }
 
+/// Whether a head holds what stands for a login: of some the scheme is not known, and a session's cookie was given to who
+/// logged in before.
+fn may_log_in(head: &Head<'_>) -> bool {
+    ["authorization", "cookie"].iter().any(|name| head.value(name).is_some())
+}
+
+/// The login of a request that is answered with this head.
+fn judged(asked: Waiting<Asked>, code: u16, head: &Head<'_>) -> Option<Box<Judged>> {
+    let place = asked.place();
+    let login = *asked.request.login?;
+    let outcome = challenge::outcome(&login, code, head);
+    Some(Box::new(Judged { login, outcome, place }))
+}
+
 fn preface(side: Side, out: &mut Out<'_>) -> Next {
     out.server(side.other());
     out.count(count(side, Direction::Request, Operation::Verb("PRI"), Mark::Plain));
@@ -509,6 +541,7 @@ fn pass(reader: &mut Reader<'_>, line: &[u8]) -> Result<(), Stop> {
     reader.skip(line.len().saturating_add(1))
 }
 
+const UNAUTHORIZED: u16 = 401;
 const LONGEST_PAGE: u64 = 64 * 1024;
 
 #[cfg(test)]

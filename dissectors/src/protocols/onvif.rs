@@ -5,9 +5,11 @@
 //! in HTTP. A call is known by the namespace and name of the one element of its body, never by a prefix, a path or an
 //! action, which devices get wrong. Which calls there are, who may make them and what they change stands in
 //! `data/onvif_operations.tsv`. Read: every call and its answer; of identity, network and users what stands in
-//! `identity.rs`. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
+//! `identity.rs`; logins by WS-Security, told when they are answered, calls that need one and succeed without, and that a key
+//! crossed the wire. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
 
 use crate::dissector::{Direction, Ending, Field, Side};
+use crate::login::{Laxity, Login};
 use crate::observation::{Category, Operation, Outcome};
 use crate::out::{Count, Mark, Out, Words};
 use crate::pending::{Command, Pending, Request};
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 mod command;
 mod identity;
+mod key;
 mod network;
 mod operation;
 
@@ -75,27 +78,65 @@ struct Call {
     operation: Operation,
     row: Option<&'static Row>,
     command: Option<Command>,
+    /// The login in the envelope. In a box, because many have none.
+    login: Option<Box<Login>>,
+    /// Whether a login came with it, in the envelope or by the carrier.
+    bears_login: bool,
+}
+
+/// A request of the carrier, as far as a call in it needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carried {
+    /// Its number.
+    pub(crate) ticket: u32,
+    /// Whether the carrier's own head holds what may be a login.
+    pub(crate) bears_login: bool,
+}
+
+/// An answer of the carrier, likewise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    /// The number of its request, if that is known.
+    pub(crate) ticket: Option<u32>,
+    /// Its status.
+    pub(crate) code: u16,
+    /// Whether it asks for a login by the carrier.
+    pub(crate) is_challenge: bool,
 }
 
 impl Calls {
     /// A request of the carrier held this.
-    pub(crate) fn asked(&mut self, side: Side, ticket: u32, document: &Document<'_>, out: &mut Out<'_>) {
+    pub(crate) fn asked(&mut self, side: Side, carried: Carried, document: &Document<'_>, out: &mut Out<'_>) {
         let Some(envelope) = Envelope::of(document) else { return };
         let Some(term) = term(envelope.content).filter(|term| term.direction == Direction::Request) else { return };
         let command = term.row.and_then(|row| command::of(row, envelope.content));
-        let call = Call { asker: side, ticket, operation: term.operation, row: term.row, command };
+        if command.is_some()
+            && let Some(what) = key::of(envelope.content)
+        {
+            out.lax(side.other(), None, Laxity::Key, what);
+        }
+        let call = Call {
+            asker: side,
+            ticket: carried.ticket,
+            operation: term.operation,
+            row: term.row,
+            command,
+            login: envelope.login().map(|login| Box::new(login.login(side.other()))),
+            bears_login: carried.bears_login || envelope.is_signed(),
+        };
         out.count(call.count());
         self.pending.push(call, true, out);
     }
 
-    /// The carrier's answer to that request came, with this code, and held this, if it is XML.
+    /// The carrier's answer to that request came and held this, if it is XML. What it makes of a login, if a call was asked.
     pub(crate) fn answered(
         &mut self,
         side: Side,
-        (ticket, code): (Option<u32>, u16),
+        answer: Answer,
         document: Option<&Document<'_>>,
         out: &mut Out<'_>,
-    ) {
+    ) -> Option<Outcome> {
+        let Answer { ticket, code, .. } = answer;
         let now = out.place().time;
         let at = self.pending.position(now, |call| call.request.asker != side && Some(call.request.ticket) == ticket);
         let call = at.and_then(|at| self.pending.take(at));
@@ -118,12 +159,21 @@ impl Calls {
                 identity::tell(side, envelope.content, out);
             }
         }
-        let Some(call) = call else { return };
+        let mut call = call?;
+        let outcome = call.request.login_outcome(answer, envelope, is_refused);
+        if let Some(login) = call.request.login.take() {
+            out.login(*login, outcome, call.place());
+        }
         if is_refused {
             call.refused(Some(&reason(code, envelope)), out);
         } else {
             call.answered(Outcome::Accepted, out);
+            let is_done = envelope.and_then(|envelope| term(envelope.content)).is_some();
+            if let Some(what) = call.request.asks_for_login().filter(|_| is_done && !call.request.bears_login) {
+                out.lax(side, None, Laxity::NoLogin, what);
+            }
         }
+        Some(outcome)
     }
 
     /// Bytes of a side were lost.
@@ -142,6 +192,28 @@ impl Calls {
     }
 }
 
+impl Call {
+    /// In a few words, what is done by it that nobody should do without a login.
+    fn asks_for_login(&self) -> Option<&'static str> {
+        self.row.and_then(Row::asks_for_login)
+    }
+
+    /// What the answer makes of the login that came with it. What is done for everybody proves nothing, nor does a fault of
+    /// another kind, nor a carrier that asks for a login of its own.
+    fn login_outcome(&self, answer: Answer, envelope: Option<Envelope<'_, '_>>, is_refused: bool) -> Outcome {
+        let fault = envelope.filter(|envelope| envelope.is_fault()).and_then(Envelope::fault_code);
+        let is_of_login = match &fault {
+            Some(fault) => REFUSALS.iter().any(|known| known.as_bytes() == fault),
+            None => answer.code == UNAUTHORIZED && !answer.is_challenge,
+        };
+        match (is_refused, self.asks_for_login()) {
+            (true, _) if is_of_login => Outcome::Rejected,
+            (false, Some(_)) => Outcome::Accepted,
+            (true, _) | (false, None) => Outcome::Unknown,
+        }
+    }
+}
+
 impl Request for Call {
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -151,6 +223,10 @@ impl Request for Call {
 
     fn command(&self) -> Option<Command> {
         self.command.clone()
+    }
+
+    fn login(&self) -> Option<Login> {
+        self.login.as_deref().cloned()
     }
 }
 
@@ -182,6 +258,10 @@ pub(crate) fn may_hold(kind: &[u8]) -> bool {
 pub(crate) fn read(body: &[u8]) -> Document<'_> {
     Document::read(body, soap::space)
 }
+
+const UNAUTHORIZED: u16 = 401;
+/// Faults that refuse a login (ONVIF Core, 5.9.3.2; WS-Security 1.1, 12).
+static REFUSALS: &[&str] = &["NotAuthorized", "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken"];
 
 #[cfg(test)]
 mod tests;
