@@ -10,19 +10,21 @@ use crate::challenge;
 use crate::dialect::{Fit, LONGEST_LINE};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
+use crate::image::Image;
 use crate::login::Login;
-use crate::observation::{Operation, Outcome, Place};
-use crate::out::{Count, Mark, Out};
-use crate::pending::{Pending, Request, Waiting};
+use crate::observation::{Category, Operation, Outcome, Place};
+use crate::out::{Count, Mark, Out, Words};
+use crate::pending::{Command, Pending, Request, Waiting};
 use crate::protocols::onvif::{self, Answer, Carried};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use body::{Body, chunk_size, is_interim, is_tunnel};
-use camera::Api;
+use camera::{Api, Deed};
 use gather::Gather;
 use start::{DIALECT, probe};
 use std::time::Duration;
 use title::Title;
+use upload::{Upload, Uploaded};
 
 mod body;
 mod camera;
@@ -30,6 +32,7 @@ mod gather;
 mod start;
 mod tell;
 mod title;
+mod upload;
 
 pub(crate) static HTTP: Protocol = Protocol {
     name: "http",
@@ -172,6 +175,8 @@ enum Look {
     Progress,
     /// It is XML.
     Gather(Gather),
+    /// Something is loaded into the server.
+    Upload(Upload),
 }
 
 /// A request, as far as its answer needs it.
@@ -183,6 +188,10 @@ struct Asked {
     login: Option<Box<Login>>,
     /// The camera maker's API that it asks.
     api: Option<Api>,
+    /// What it does, if that changes the server. In a box likewise.
+    command: Option<Box<Command>>,
+    /// What it loaded.
+    image: Option<Box<Image>>,
 }
 
 impl Dissector for Http {
@@ -204,18 +213,13 @@ impl Dissector for Http {
     fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
         let half = self.halves.of_mut(side);
         half.left = half.left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        if matches!(half.part, Part::Request(_)) {
+            self.pending.hear_latest(out.place().time);
+        }
         match &mut half.look {
-            Look::Nobody => {}
-            Look::Gather(gather) => {
-                if matches!(half.part, Part::Request(_)) {
-                    self.pending.hear_latest(out.place().time);
-                }
-                gather.add(piece, out);
-                if half.left == 0 && matches!(half.stage, Stage::Head) {
-                    self.over(side, out);
-                }
-            }
-            Look::Progress => self.pending.hear_latest(out.place().time),
+            Look::Nobody | Look::Progress => {}
+            Look::Gather(gather) => gather.add(piece, out),
+            Look::Upload(upload) => upload.add(piece, out),
             Look::Title(title) => {
                 if let Some(text) = title.read(piece) {
                     out.text(side, None, &TITLE, text);
@@ -224,6 +228,9 @@ impl Dissector for Http {
                     half.look = Look::Nobody;
                 }
             }
+        }
+        if half.keeps() && half.is_whole() {
+            self.over(side, out);
         }
     }
 
@@ -235,6 +242,7 @@ impl Dissector for Http {
         match &mut half.look {
             Look::Title(_) => half.look = Look::Nobody,
             Look::Gather(gather) => gather.cut(),
+            Look::Upload(upload) => upload.cut(),
             Look::Nobody | Look::Progress => {}
         }
         self.pending.excuse(side);
@@ -247,7 +255,7 @@ impl Dissector for Http {
     fn let_go(&mut self) {
         for side in Side::BOTH {
             let half = self.halves.of_mut(side);
-            if matches!(half.look, Look::Gather(_)) {
+            if half.keeps() {
                 half.look = Look::Nobody;
             }
         }
@@ -302,19 +310,25 @@ impl Http {
         let operation = DIALECT.operation(method);
         let login = authorization::of_request(side.other(), (method, target), head, body != Body::Nothing, out);
 
+        let deed = Deed::of(method, target, head);
+        let announced =
+            head::path(target).and_then(|path| out.note::<Category>(side.other(), onvif::UPLOAD, path)).copied();
+        let loads = deed.as_ref().map_or(announced.is_some(), |deed| deed.takes_file);
+        let command = deed.map(|deed| deed.command()).or(announced.map(load));
+
         out.server(side.other());
         self.over(side, out);
         self.ticket = self.ticket.wrapping_add(1);
         let ticket = self.ticket;
-        let look = gathered(head).unwrap_or(Look::Progress);
-        let carried = Carried { ticket, bears_login: login.is_some() || may_log_in(head) };
+        let look = if loads { Some(Look::Upload(Upload::of(head))) } else { gathered(head) };
+        let look = look.or_else(|| Upload::of_envelope(head).map(Look::Upload)).unwrap_or(Look::Progress);
+        let carried = Carried { ticket, bears_login: login.is_some() || may_log_in(head), image: None };
         let next = self.halves.of_mut(side).begin(body, look, Part::Request(carried));
-        self.pending.push(
-            Asked { asker: side, ticket, operation: operation.clone(), login, api: Api::of(target) },
-            true,
-            out,
-        );
-        out.count(count(side, Direction::Request, operation, Mark::Plain));
+        let (api, command) = (Api::of(target), command.map(Box::new));
+        let asked = Asked { asker: side, ticket, operation, login, api, command, image: None };
+        let counted = asked.count();
+        self.pending.push(asked, true, out);
+        out.count(counted);
         tell::request(side, target, head, out);
         Ok(next)
     }
@@ -336,9 +350,10 @@ impl Http {
         self.over(side, out);
         let asked = pair.filter(|_| !is_interim(code)).and_then(|at| self.pending.take(at));
         self.pending.give_up(out.place().time, out);
-        let (ticket, judged) = asked.map(|asked| (asked.request.ticket, judged(asked, code, head))).unzip();
+        let ticket = asked.as_ref().map(|asked| asked.request.ticket);
+        let judged = asked.and_then(|asked| settled(asked, code, head, out));
         let answer = Answer { ticket, code, is_challenge: challenge::is_asked(head) };
-        let reply = Reply { answer, api, judged: judged.flatten() };
+        let reply = Reply { answer, api, judged };
         let part = if is_interim(code) { Part::None } else { Part::Response(reply) };
         let is_told_later = matches!(look, Look::Gather(_)) && body != Body::Length(0);
         let next = self.halves.of_mut(side).begin(body, look, part);
@@ -355,21 +370,35 @@ impl Http {
     /// The message of a side under way has ended, or will never: what was gathered of it is told.
     fn over(&mut self, side: Side, out: &mut Out<'_>) {
         let half = self.halves.of_mut(side);
+        let is_whole = half.is_whole();
         let part = std::mem::take(&mut half.part);
-        let body = match std::mem::take(&mut half.look) {
-            Look::Gather(gather) => Some(gather.take(out)),
+        let (body, image) = match std::mem::take(&mut half.look) {
+            Look::Gather(gather) => (Some(gather.take(out)), None),
+            Look::Upload(upload) => {
+                let Uploaded { envelope, image } = upload.take(is_whole, out);
+                (Some(envelope).filter(|envelope| !envelope.is_empty()), image)
+            }
             look => {
                 half.look = look;
-                None
+                (None, None)
             }
         };
         match (part, body) {
             (Part::Request(carried), Some(body)) => {
                 let document = onvif::read(&body);
-                self.calls.get_or_insert_default().asked(side, carried, &document, out);
+                self.calls.get_or_insert_default().asked(side, Carried { image, ..carried }, &document, out);
             }
+            (Part::Request(carried), None) => self.loaded(carried.ticket, image, out),
             (Part::Response(reply), body) => self.answered(side, reply, body.as_deref(), out),
-            (Part::None | Part::Request(_), _) => {}
+            (Part::None, _) => {}
+        }
+    }
+
+    /// A request has brought this.
+    fn loaded(&mut self, ticket: u32, image: Option<Image>, out: &mut Out<'_>) {
+        let at = self.pending.position(out.place().time, |asked| asked.request.ticket == ticket);
+        if let Some(asked) = at.and_then(|at| self.pending.get_mut(at)) {
+            asked.image = image.map(Box::new);
         }
     }
 
@@ -452,8 +481,18 @@ impl Half {
         match (length, &self.look) {
             (0, _) => Next::More,
             (_, Look::Nobody) => Next::Skip(length),
-            (_, Look::Title(_) | Look::Progress | Look::Gather(_)) => Next::Body(length),
+            _ => Next::Body(length),
         }
+    }
+
+    /// Whether it keeps something of the body under way.
+    fn keeps(&self) -> bool {
+        matches!(self.look, Look::Gather(_) | Look::Upload(_))
+    }
+
+    /// Whether nothing of the body under way is to come.
+    fn is_whole(&self) -> bool {
+        self.left == 0 && !matches!(self.stage, Stage::Chunk)
     }
 
     /// A message has ended: a new one comes.
@@ -468,7 +507,16 @@ impl Request for Asked {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn count(&self) -> Count {
-        count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain)
+        let is_control = self.command.as_ref().is_some_and(|command| command.category.is_command());
+        Count { is_control, ..count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain) }
+    }
+
+    fn command(&self) -> Option<Command> {
+        self.command.as_deref().cloned()
+    }
+
+    fn image(&self) -> Option<Image> {
+        self.image.as_deref().copied()
     }
 
     fn login(&self) -> Option<Login> {
@@ -482,12 +530,22 @@ fn may_log_in(head: &Head<'_>) -> bool {
     ["authorization", "cookie"].iter().any(|name| head.value(name).is_some())
 }
 
-/// The login of a request that is answered with this head.
-fn judged(asked: Waiting<Asked>, code: u16, head: &Head<'_>) -> Option<Box<Judged>> {
-    let place = asked.place();
-    let login = *asked.request.login?;
+/// A request is answered with this head: tells what became of what it does, and what became of its login.
+fn settled(mut asked: Waiting<Asked>, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Option<Box<Judged>> {
+    let login = asked.request.login.take();
+    match code {
+        200..=299 => asked.answered(Outcome::Accepted, out),
+        400.. => asked.refused(Some(&onvif::status(code)), out),
+        _ => asked.answered(Outcome::Unknown, out),
+    }
+    let login = *login?;
     let outcome = challenge::outcome(&login, code, head);
-    Some(Box::new(Judged { login, outcome, place }))
+    Some(Box::new(Judged { login, outcome, place: asked.place() }))
+}
+
+/// What is loaded where a device has announced that it takes something.
+fn load(category: Category) -> Command {
+    Command { category, target: Words::from("announced upload"), value: None }
 }
 
 fn preface(side: Side, out: &mut Out<'_>) -> Next {

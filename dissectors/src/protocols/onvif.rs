@@ -9,13 +9,15 @@
 //! crossed the wire. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
 
 use crate::dissector::{Direction, Ending, Field, Side};
+use crate::head;
+use crate::image::Image;
 use crate::login::{Laxity, Login};
 use crate::observation::{Category, Operation, Outcome};
 use crate::out::{Count, Mark, Out, Words};
 use crate::pending::{Command, Pending, Request};
 use crate::soap::{self, Envelope};
 use crate::time::Timestamp;
-use crate::xml::Document;
+use crate::xml::{Document, Element};
 use compact_str::CompactString;
 use operation::{Row, term};
 use std::time::Duration;
@@ -82,6 +84,7 @@ struct Call {
     login: Option<Box<Login>>,
     /// Whether a login came with it, in the envelope or by the carrier.
     bears_login: bool,
+    image: Option<Box<Image>>,
 }
 
 /// A request of the carrier, as far as a call in it needs it.
@@ -91,6 +94,8 @@ pub(crate) struct Carried {
     pub(crate) ticket: u32,
     /// Whether the carrier's own head holds what may be a login.
     pub(crate) bears_login: bool,
+    /// What came behind the envelope.
+    pub(crate) image: Option<Image>,
 }
 
 /// An answer of the carrier, likewise.
@@ -123,6 +128,7 @@ impl Calls {
             command,
             login: envelope.login().map(|login| Box::new(login.login(side.other()))),
             bears_login: carried.bears_login || envelope.is_signed(),
+            image: carried.image.map(Box::new),
         };
         out.count(call.count());
         self.pending.push(call, true, out);
@@ -151,12 +157,13 @@ impl Calls {
                 (None, Some(call)) if envelope.is_fault() => Some(call.request.operation.clone()),
                 _ => None,
             };
+            let row = said.as_ref().and_then(|said| said.row).or(call.as_ref().and_then(|call| call.request.row));
             if let Some(operation) = operation {
-                let row = said.as_ref().and_then(|said| said.row).or(call.as_ref().and_then(|call| call.request.row));
                 out.count(count(side, Direction::Response, operation, mark, row));
             }
             if said.is_some() && code < 400 {
                 identity::tell(side, envelope.content, out);
+                announce(side, row, envelope.content, out);
             }
         }
         let mut call = call?;
@@ -225,10 +232,26 @@ impl Request for Call {
         self.command.clone()
     }
 
+    fn image(&self) -> Option<Image> {
+        self.image.as_deref().copied()
+    }
+
     fn login(&self) -> Option<Login> {
         self.login.as_deref().cloned()
     }
 }
+
+/// A device says where it takes a firmware or a backup: the request that brings it comes in another conversation, maybe.
+fn announce(server: Side, row: Option<&Row>, answer: Element<'_, '_>, out: &mut Out<'_>) {
+    let address = identity::first(answer, "UploadUri");
+    let path = address.as_deref().and_then(head::path);
+    if let (Some(category), Some(path)) = (row.and_then(|row| row.category), path) {
+        out.leave(server, UPLOAD, path, category);
+    }
+}
+
+/// What notes about announced uploads are called. They say what is loaded.
+pub(crate) const UPLOAD: &str = "onvif upload";
 
 /// Why a call was refused: the fault's innermost code, or the carrier's.
 fn reason(code: u16, envelope: Option<Envelope<'_, '_>>) -> Words {
@@ -238,7 +261,12 @@ fn reason(code: u16, envelope: Option<Envelope<'_, '_>>) -> Words {
         _ => CompactString::default(),
     };
     let fault = fault.map(word).filter(|word| !word.is_empty());
-    fault.map_or_else(|| Words::Text(compact_str::format_compact!("HTTP {code}")), Words::Text)
+    fault.map_or_else(|| status(code), Words::Text)
+}
+
+/// A reason where the carrier's status is all that is said.
+pub(crate) fn status(code: u16) -> Words {
+    Words::Text(compact_str::format_compact!("HTTP {code}"))
 }
 
 fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, row: Option<&'static Row>) -> Count {

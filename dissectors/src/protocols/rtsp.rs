@@ -23,7 +23,7 @@ use description::Description;
 use start::{DIALECT, probe};
 use std::time::Duration;
 use transport::Ports;
-use tunnel::Decoder;
+use tunnel::{Decoder, Tunnel};
 
 mod description;
 mod path;
@@ -86,8 +86,8 @@ struct Rtsp {
     halves: Sides<Half>,
     /// Which side serves, once a message has said so that only one of the two can send.
     server: Option<Side>,
-    /// Whether answers go another way: this is one of the two connections of a tunnel in HTTP.
-    is_tunnel: bool,
+    /// If answers go another way: this is one of the two connections of a tunnel in HTTP.
+    tunnel: Option<Box<Tunnel>>,
     access: Access,
 }
 
@@ -130,6 +130,8 @@ struct Asked {
     ports: Option<Ports>,
     /// In a box, because most have none.
     login: Option<Box<Login>>,
+    /// Whether a login came with it, even one that cannot be read.
+    may_log_in: bool,
 }
 
 impl Dissector for Rtsp {
@@ -142,7 +144,8 @@ impl Dissector for Rtsp {
             return Ok(Next::More);
         }
         let refused = reader.malformed("neither a request line nor a status line of RTSP nor a frame");
-        let opens = (self.is_tunnel || opens_rtsp(reader.rest())) && tunnel::DIALECT.fit(reader.rest()) == Fit::Whole;
+        let opens =
+            (self.tunnel.is_some() || opens_rtsp(reader.rest())) && tunnel::DIALECT.fit(reader.rest()) == Fit::Whole;
         if !opens && DIALECT.fit(reader.rest()) == Fit::Not {
             return Err(refused);
         }
@@ -235,24 +238,31 @@ impl Rtsp {
         let category = category(&operation, length);
         self.roles(side, &operation);
         let server = self.server.unwrap_or(side.other());
+        let path = path::told(target);
+        let login = authorization::of_request(server, (method, target), head, length > 0, out);
         let asked = Asked {
             asker: side,
             operation: operation.clone(),
             number: number(head),
-            path: path::told(target),
             category,
             ports: Ports::read(head),
-            login: authorization::of_request(server, (method, target), head, length > 0, out),
+            may_log_in: login.is_some() || may_log_in(head, path.as_deref()),
+            path,
+            login,
         };
-        if asked.may_log_in(head) {
+        if asked.may_log_in {
             self.access = Access::Asked;
         }
 
         let next = self.halves.of_mut(side).begin(length, is_description(head, &operation, "ANNOUNCE"));
         out.server(server);
-        // Who says goodbye seldom waits for the answer.
-        let is_owed_an_answer = !self.is_tunnel && operation != Operation::Verb("TEARDOWN");
-        self.pending.push(asked, is_owed_an_answer, out);
+        if let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| tunnel.is_answered_elsewhere(server, out)) {
+            tunnel.send(server, asked, out);
+        } else {
+            // Who says goodbye seldom waits for the answer.
+            let is_owed_an_answer = self.tunnel.is_none() && operation != Operation::Verb("TEARDOWN");
+            self.pending.push(asked, is_owed_an_answer, out);
+        }
         out.count(Count { is_control: category.is_some(), ..count(side, Direction::Request, operation, Mark::Plain) });
         if let Some(agent) = head.value("user-agent") {
             out.text(side, None, &USER_AGENT, &agent);
@@ -263,17 +273,10 @@ impl Rtsp {
 
     fn response(&mut self, side: Side, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let length = head.content_length()?.unwrap_or(0);
-        let number = number(head);
-        let is_it = |waiting: &Waiting<Asked>| {
-            let Asked { asker, number: asked, .. } = &waiting.request;
-            *asker != side && (number.is_none() || *asked == number)
-        };
-        let pair = self.pending.position(out.place().time, is_it);
-        let is_described = pair.and_then(|at| self.pending.get(at)).map_or_else(
-            || is_description(head, &Operation::Code(0), ""),
-            |asked| is_description(head, &asked.operation, "DESCRIBE"),
-        );
-        let asked = pair.filter(|_| code >= 200).and_then(|at| self.pending.take(at));
+        let asked = if code < 200 { None } else { self.take_asked(side, number(head), out) };
+        let (operation, method) =
+            asked.as_ref().map_or((&Operation::Code(0), ""), |asked| (&asked.request.operation, "DESCRIBE"));
+        let is_described = is_description(head, operation, method);
 
         out.server(self.server.unwrap_or(side));
         self.pending.give_up(out.place().time, out);
@@ -284,40 +287,45 @@ impl Rtsp {
             out.text(side, None, &SERVER, &server);
         }
         LOGINS.offered(side, head, out);
-        if let Some(mut asked) = asked {
-            if let Some(login) = asked.request.login.take() {
-                let outcome = asked.request.login_outcome(&login, code, head);
-                out.login(*login, outcome, asked.place());
-            }
-            asked.answered(if code < 300 { Outcome::Accepted } else { Outcome::Rejected }, out);
-            if code < 300 {
-                asked.request.served(side, head, out);
-                self.opened(side, &asked.request.operation, out);
-            }
+        if let Some(asked) = asked {
+            self.settle(asked, side, code, head, out);
         }
         Ok(next)
     }
 
+    /// The request that an answer of this number is for, here or in the other half of a tunnel.
+    fn take_asked(&mut self, side: Side, number: Option<u32>, out: &mut Out<'_>) -> Option<Waiting<Asked>> {
+        let is_it = |waiting: &Waiting<Asked>| {
+            let Asked { asker, number: asked, .. } = &waiting.request;
+            *asker != side && (number.is_none() || *asked == number)
+        };
+        if let Some(at) = self.pending.position(out.place().time, is_it) {
+            return self.pending.take(at);
+        }
+        let request = self.tunnel.as_ref()?.receive(side, number?, out)?;
+        if request.may_log_in {
+            self.access = Access::Asked;
+        }
+        Some(Waiting::from_elsewhere(Asked { asker: side.other(), ..request }, out))
+    }
+
+    /// A request was answered.
+    fn settle(&mut self, mut asked: Waiting<Asked>, side: Side, code: u16, head: &Head<'_>, out: &mut Out<'_>) {
+        if let Some(login) = asked.request.login.take() {
+            let outcome = asked.request.login_outcome(&login, code, head);
+            out.login(*login, outcome, asked.place());
+        }
+        asked.answered(if code < 300 { Outcome::Accepted } else { Outcome::Rejected }, out);
+        if code < 300 {
+            asked.request.served(side, head, out);
+            self.opened(side, &asked.request.operation, out);
+        }
+    }
+
     /// A request or response of HTTP that opens a tunnel, or is asked to and does not.
     fn tunnel(&mut self, side: Side, start: &Start<'_>, head: &Head<'_>, out: &mut Out<'_>) -> Next {
-        self.is_tunnel = true;
         match start {
-            Start::Request { method, .. } => {
-                self.server = Some(side.other());
-                out.server(side.other());
-                let operation = tunnel::DIALECT.operation(method);
-                let is_upward = operation == Operation::Verb("POST");
-                out.count(count(side, Direction::Request, operation, Mark::Plain));
-                if let Some(agent) = head.value("user-agent") {
-                    out.text(side, None, &USER_AGENT, &agent);
-                }
-                if !is_upward {
-                    return Next::More;
-                }
-                // Its length is no end: clients begin another POST behind it, or do not (ONVIF).
-                self.halves.of_mut(side).decoder = Some(Box::default());
-                Next::Body(u64::MAX)
-            }
+            Start::Request { method, target, .. } => self.open_tunnel(side, (method, target), head, out),
             Start::Status { code, .. } => {
                 out.server(side);
                 let mark = if *code < 400 { Mark::Plain } else { Mark::Exception };
@@ -326,10 +334,45 @@ impl Rtsp {
                     out.text(side, None, &SERVER, &server);
                 }
                 LOGINS.offered(side, head, out);
+                if let Some(asked) = self.take_asked(side, None, out) {
+                    self.settle(asked, side, *code, head, out);
+                }
                 let length = head.content_length().ok().flatten().filter(|_| *code >= 300);
                 length.map_or(Next::More, Next::Skip)
             }
         }
+    }
+
+    fn open_tunnel(
+        &mut self,
+        side: Side,
+        (method, target): (&[u8], &[u8]),
+        head: &Head<'_>,
+        out: &mut Out<'_>,
+    ) -> Next {
+        let server = side.other();
+        let tunnel = Tunnel::of(head);
+        let operation = tunnel::DIALECT.operation(method);
+        let is_upward = operation == Operation::Verb("POST");
+        self.server = Some(server);
+        out.server(server);
+        out.count(count(side, Direction::Request, operation.clone(), Mark::Plain));
+        if let Some(agent) = head.value("user-agent") {
+            out.text(side, None, &USER_AGENT, &agent);
+        }
+        LOGINS.asked(side, head, out);
+        if let Some(login) = authorization::of_request(server, (method, target), head, is_upward, out) {
+            self.access = Access::Asked;
+            self.pending.push(Asked::tunnel(side, operation, login), false, out);
+        }
+        if is_upward {
+            // Its length is no end: clients begin another POST behind it, or do not (ONVIF).
+            self.halves.of_mut(side).decoder = Some(Box::default());
+        } else {
+            tunnel.answer_here(server, out);
+        }
+        self.tunnel = Some(Box::new(tunnel));
+        if is_upward { Next::Body(u64::MAX) } else { Next::More }
     }
 
     /// Base64 of a client: the messages that come out of it.
@@ -409,10 +452,10 @@ impl Half {
 }
 
 impl Asked {
-    /// Whether a login came with it, even one that cannot be read.
-    fn may_log_in(&self, head: &Head<'_>) -> bool {
-        let is_in_path = self.path.as_ref().is_some_and(|path| path::may_log_in(path));
-        self.login.is_some() || head.value("authorization").is_some() || is_in_path
+    /// A request of HTTP with a login, which opens a tunnel.
+    fn tunnel(asker: Side, operation: Operation, login: Box<Login>) -> Self {
+        let login = Some(login);
+        Self { asker, operation, number: None, path: None, category: None, ports: None, login, may_log_in: true }
     }
 
     /// What an answer makes of its login: what a server can do it tells everybody.
@@ -452,6 +495,11 @@ impl Request for Asked {
         let target = self.path.clone().unwrap_or_default();
         self.category.map(|category| Command::in_words(category, target, None))
     }
+}
+
+/// Whether a head or a path, as it is told, may hold a login.
+fn may_log_in(head: &Head<'_>, path: Option<&str>) -> bool {
+    head.value("authorization").is_some() || path.is_some_and(path::may_log_in)
 }
 
 /// What a request changes: parameters are set, a recording begins. Without a body it says that the client lives.

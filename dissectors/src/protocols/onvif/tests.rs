@@ -234,6 +234,40 @@ fn a_key_that_anybody_can_read_is_told_of_and_never_told() {
     }
 }
 
+/// The hash is the one of FIPS 180-4's example.
+#[test]
+fn a_firmware_is_known_by_its_hash() {
+    let call = envelope(
+        "<d:UpgradeSystemFirmware><d:Firmware><i:Include href='cid:f'/></d:Firmware></d:UpgradeSystemFirmware>",
+    );
+    let body = format!(
+        "--u\r\nContent-Type: application/xop+xml; type=\"application/soap+xml\"\r\n\r\n{call}\r\n--u\r\n\
+         Content-Type: application/octet-stream\r\nContent-ID: <f>\r\n\r\nabc\r\n--u--\r\n"
+    );
+    let head = "POST /x HTTP/1.1\r\nContent-Type: multipart/related; type=\"application/xop+xml\"; boundary=u\r\n";
+    let length = body.len();
+    let mut rig = Rig::tcp(&HTTP);
+    rig.segment(Side::A, format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes());
+    rig.segment(Side::B, response("200 OK", "<d:UpgradeSystemFirmwareResponse/>").as_bytes());
+    let told = "A firmware by UpgradeSystemFirmware: device of 3 bytes ba7816bf, accepted (frame 1)".to_owned();
+    let lines = rig.story();
+    assert!(lines.contains(&told), "{lines:?}");
+
+    let start = "<d:StartFirmwareUpgradeResponse><d:UploadUri>http://10.0.0.2/up/7</d:UploadUri></d:StartFirmwareUpgradeResponse>";
+    let upload = |path: &str| {
+        let mut rig = Rig::tcp(&HTTP);
+        rig.segment(Side::A, request("<d:StartFirmwareUpgrade/>").as_bytes());
+        rig.segment(Side::B, response("200 OK", start).as_bytes());
+        let head = "Content-Type: application/octet-stream\r\nContent-Length: 3";
+        rig.segment(Side::A, format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\nabc").as_bytes());
+        rig.segment(Side::B, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        rig.story()
+    };
+    let told = "A firmware by POST: announced upload of 3 bytes ba7816bf, accepted (frame 3)".to_owned();
+    assert!(upload("/up/7").contains(&told), "{:?}", upload("/up/7"));
+    assert!(!upload("/up/8").concat().contains("announced"));
+}
+
 #[test]
 fn users_are_told_without_their_passwords() {
     let create = "<d:CreateUsers><d:User><s:Username>guard</s:Username><s:Password>hunter2</s:Password>\

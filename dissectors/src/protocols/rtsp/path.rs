@@ -1,12 +1,13 @@
 //! Paths of streams: makers are known by them. Some makers want the password in the path, so that only the words of the
 //! trade are told.
 
+use crate::head;
 use compact_str::CompactString;
 
 /// The path of a target, with its query; nothing of one that has none. Whatever is no word of the list stands as `*`, and
 /// all that follows `user=`, `password=` and the like.
 pub(super) fn told(target: &[u8]) -> Option<CompactString> {
-    let path = path_of(target)?;
+    let path = head::path(target)?;
     // An at sign belongs to a user's name: part of the authority was taken for a path.
     if path.len() > LONGEST || !path.is_ascii() || path.contains(&b'@') {
         return None;
@@ -43,15 +44,6 @@ pub(super) fn told(target: &[u8]) -> Option<CompactString> {
 /// between.
 pub(super) fn may_log_in(told: &str) -> bool {
     told.contains("=*") || told.contains("*:*")
-}
-
-/// What stands behind the authority, and the path of a target that is nothing else.
-fn path_of(target: &[u8]) -> Option<&[u8]> {
-    let Some(scheme) = memchr::memmem::find(target, b"://") else {
-        return target.starts_with(b"/").then_some(target);
-    };
-    let authority = target.get(scheme.saturating_add(3)..)?;
-    authority.get(memchr::memchr(b'/', authority)?..)
 }
 
 /// Behind these another parameter may come, even in what is secret.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::rig::{Rig, hex};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use proptest::prelude::*;
 
 const CHALLENGE: &str = "RTSP/1.0 401 Unauthorized\r\nCSeq: 2\r\nServer: Rtsp Server/3.0\r\n\
@@ -319,6 +320,40 @@ fn a_tunnel_is_read_in_both_its_connections() {
     rig.segment(Side::A, format!("POST /live HTTP/1.0\r\n{accept}{}{}", play[0], play[1]).as_bytes());
     assert_eq!(rig.story(), ["B serves", "A request POST", "B serves", "A request PLAY", "A request PLAY"]);
     assert!(rig.wait(60).finish(Ending::Closed).story().is_empty(), "their answers go another way");
+}
+
+#[test]
+fn the_halves_of_a_tunnel_are_joined_by_their_cookie() {
+    let opening = |method: &str, cookie: &str| {
+        format!("{method} /live HTTP/1.0\r\nx-sessioncookie: {cookie}\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n")
+    };
+    let accepted = "HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\n\r\n";
+    let describe = BASE64_STANDARD.encode(asked("DESCRIBE", "rtsp://10.0.0.2/live", 7, BASIC));
+    for (cookie, is_joined) in [("abc", true), ("abd", false)] {
+        let mut rig = Rig::tcp(&RTSP);
+        rig.segment(Side::A, opening("GET", "abc").as_bytes());
+        rig.segment(Side::B, accepted.as_bytes());
+        let answers = rig.another();
+        rig.segment(Side::A, format!("{}{describe}", opening("POST", cookie)).as_bytes());
+        rig.story();
+        let requests = rig.resume(answers);
+        rig.segment(Side::B, described(7, DESCRIPTION).as_bytes());
+        let told = rig.story();
+        let login = "10.0.0.1 logs in to 10.0.0.2 by basic as admin, accepted, cleartext (frame 4)".to_owned();
+        assert_eq!(told.contains(&login), is_joined, "{told:?}");
+        assert_eq!(told.contains(&"10.0.0.2 rtsp.path = /live".to_owned()), is_joined, "{told:?}");
+        rig.resume(requests);
+        let left = rig.finish(Ending::Unseen).story();
+        assert_eq!(left.concat().contains("by basic as admin, unknown"), !is_joined, "{left:?}");
+    }
+}
+
+#[test]
+fn a_login_that_opens_a_tunnel_is_told() {
+    let opening = format!("GET /live HTTP/1.0\r\n{BASIC}\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n");
+    let told = story(&[(Side::A, &opening), (Side::B, "HTTP/1.0 401 No\r\nContent-Length: 0\r\n\r\n")]);
+    let login = "10.0.0.1 logs in to 10.0.0.2 by basic as admin, rejected, cleartext (frame 1)".to_owned();
+    assert!(told.contains(&login), "{told:?}");
 }
 
 #[test]
