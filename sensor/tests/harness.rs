@@ -16,6 +16,7 @@ mod harness {
     mod extract;
     mod facts;
     mod faults;
+    mod gaps;
     mod inert;
     mod lake;
     #[cfg(target_os = "linux")]
