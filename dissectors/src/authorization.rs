@@ -218,7 +218,6 @@ fn in_query(target: &[u8]) -> Option<Credentials> {
 }
 
 /// The user and the password in a form (`application/x-www-form-urlencoded`).
-#[cfg_attr(not(test), expect(dead_code, reason = "bodies of forms will be read"))]
 pub(crate) fn form(body: &[u8]) -> Option<Credentials> {
     pairs("form", body, b'&')
 }

@@ -78,12 +78,14 @@ fn challenges(value: &[u8]) -> SmallVec<[Challenge<'_>; 2]> {
 }
 
 /// What an answer makes of the login in its request. A nonce that has grown old says nothing of the password; who is asked
-/// for a login by header has not looked at the one in the address.
+/// for a login by header has not looked at the one in the address; and a page comes back to who fills in a form, whatever
+/// stands in it.
 pub(crate) fn outcome(login: &Login, status: u16, answer: &Head<'_>) -> Outcome {
     let is_in_url = login.scheme == "url";
-    authorization::outcome(status, || {
+    let outcome = authorization::outcome(status, || {
         answer.values(ASKS).any(|value| challenges(&value).iter().any(|one| one.is_stale || is_in_url))
-    })
+    });
+    if login.scheme == "form" && outcome == Outcome::Accepted { Outcome::Unknown } else { outcome }
 }
 
 /// Whether an answer asks for a login by header.

@@ -21,14 +21,17 @@ use crate::time::Timestamp;
 use body::{Body, chunk_size, is_interim, is_tunnel};
 use camera::{Api, Deed};
 use gather::Gather;
+use rpc::Drawn;
 use start::{DIALECT, probe};
 use std::time::Duration;
 use title::Title;
 use upload::{Upload, Uploaded};
+use zeroize::Zeroizing;
 
 mod body;
 mod camera;
 mod gather;
+mod rpc;
 mod start;
 mod tell;
 mod title;
@@ -139,6 +142,7 @@ struct Reply {
     answer: Answer,
     /// The API that was asked.
     api: Option<Api>,
+    form: Option<Form>,
     /// The login that was answered. In a box, because nearly none has any.
     judged: Option<Box<Judged>>,
 }
@@ -175,8 +179,31 @@ enum Look {
     Progress,
     /// It is XML.
     Gather(Gather),
+    /// It may be a login.
+    Login(Gather, Form),
     /// Something is loaded into the server.
     Upload(Upload),
+}
+
+/// How a login stands in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As a browser sends a form.
+    Web,
+    /// As Dahua's web interface does.
+    Dahua,
+}
+
+impl Form {
+    /// The one that a request's body may be.
+    fn of(target: &[u8], head: &Head<'_>) -> Option<Self> {
+        if rpc::is_login(target) {
+            return Some(Self::Dahua);
+        }
+        let kind = head.value("content-type")?;
+        let is_form = head::without_parameters(&kind).eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
+        is_form.then_some(Self::Web)
+    }
 }
 
 /// A request, as far as its answer needs it.
@@ -192,6 +219,7 @@ struct Asked {
     command: Option<Box<Command>>,
     /// What it loaded.
     image: Option<Box<Image>>,
+    form: Option<Form>,
 }
 
 impl Dissector for Http {
@@ -218,7 +246,7 @@ impl Dissector for Http {
         }
         match &mut half.look {
             Look::Nobody | Look::Progress => {}
-            Look::Gather(gather) => gather.add(piece, out),
+            Look::Gather(gather) | Look::Login(gather, _) => gather.add(piece, out),
             Look::Upload(upload) => upload.add(piece, out),
             Look::Title(title) => {
                 if let Some(text) = title.read(piece) {
@@ -241,7 +269,7 @@ impl Dissector for Http {
         half.left = half.left.saturating_sub(bytes);
         match &mut half.look {
             Look::Title(_) => half.look = Look::Nobody,
-            Look::Gather(gather) => gather.cut(),
+            Look::Gather(gather) | Look::Login(gather, _) => gather.cut(),
             Look::Upload(upload) => upload.cut(),
             Look::Nobody | Look::Progress => {}
         }
@@ -320,12 +348,17 @@ impl Http {
         self.over(side, out);
         self.ticket = self.ticket.wrapping_add(1);
         let ticket = self.ticket;
-        let look = if loads { Some(Look::Upload(Upload::of(head))) } else { gathered(head) };
-        let look = look.or_else(|| Upload::of_envelope(head).map(Look::Upload)).unwrap_or(Look::Progress);
+        let form = Form::of(target, head).filter(|_| body != Body::Nothing && !loads);
+        let look = match form {
+            Some(form) => Gather::of(head).map(|gather| Look::Login(gather, form)),
+            None if loads => Some(Look::Upload(Upload::of(head))),
+            None => gathered(head).or_else(|| Upload::of_envelope(head).map(Look::Upload)),
+        };
+        let look = look.unwrap_or(Look::Progress);
         let carried = Carried { ticket, bears_login: login.is_some() || may_log_in(head), image: None };
         let next = self.halves.of_mut(side).begin(body, look, Part::Request(carried));
         let (api, command) = (Api::of(target), command.map(Box::new));
-        let asked = Asked { asker: side, ticket, operation, login, api, command, image: None };
+        let asked = Asked { asker: side, ticket, operation, login, api, command, image: None, form };
         let counted = asked.count();
         self.pending.push(asked, true, out);
         out.count(counted);
@@ -339,9 +372,11 @@ impl Http {
         let method = pair.and_then(|at| self.pending.get(at)).map(|asked| &asked.operation);
         let is_tunnel = is_tunnel(code, method);
         let body = Body::of_response(code, method, head)?;
-        let api = pair.and_then(|at| self.pending.get(at)).and_then(|asked| asked.api).filter(|_| code == 200);
+        let asked = pair.and_then(|at| self.pending.get(at)).filter(|_| code == 200);
+        let (api, form) = asked.map(|asked| (asked.api, asked.form)).unwrap_or_default();
         let look = match (body, api) {
             (Body::Nothing, _) => Look::Nobody,
+            (_, None) if form == Some(Form::Dahua) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
             (_, Some(_)) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
             _ if has_title(code, body, head) => Look::Title(Title::new()),
             _ => gathered(head).unwrap_or_default(),
@@ -353,7 +388,7 @@ impl Http {
         let ticket = asked.as_ref().map(|asked| asked.request.ticket);
         let judged = asked.and_then(|asked| settled(asked, code, head, out));
         let answer = Answer { ticket, code, is_challenge: challenge::is_asked(head) };
-        let reply = Reply { answer, api, judged };
+        let reply = Reply { answer, api, form, judged };
         let part = if is_interim(code) { Part::None } else { Part::Response(reply) };
         let is_told_later = matches!(look, Look::Gather(_)) && body != Body::Length(0);
         let next = self.halves.of_mut(side).begin(body, look, part);
@@ -374,6 +409,13 @@ impl Http {
         let part = std::mem::take(&mut half.part);
         let (body, image) = match std::mem::take(&mut half.look) {
             Look::Gather(gather) => (Some(gather.take(out)), None),
+            Look::Login(gather, form) => {
+                let text = Zeroizing::new(gather.take(out));
+                if let Part::Request(carried) = &part {
+                    self.logs_in(side.other(), carried.ticket, form, &text, out);
+                }
+                return;
+            }
             Look::Upload(upload) => {
                 let Uploaded { envelope, image } = upload.take(is_whole, out);
                 (Some(envelope).filter(|envelope| !envelope.is_empty()), image)
@@ -395,30 +437,47 @@ impl Http {
     }
 
     /// A request has brought this.
-    fn loaded(&mut self, ticket: u32, image: Option<Image>, out: &mut Out<'_>) {
-        let at = self.pending.position(out.place().time, |asked| asked.request.ticket == ticket);
-        if let Some(asked) = at.and_then(|at| self.pending.get_mut(at)) {
+    fn loaded(&mut self, ticket: u32, image: Option<Image>, out: &Out<'_>) {
+        if let Some(asked) = self.asked(ticket, out) {
             asked.image = image.map(Box::new);
         }
     }
 
+    /// A request has brought this, which may be a login.
+    fn logs_in(&mut self, server: Side, ticket: u32, form: Form, text: &[u8], out: &Out<'_>) {
+        let found = match form {
+            Form::Web => authorization::form(text),
+            Form::Dahua => rpc::login(text, rpc::session(text).and_then(|session| out.note(server, RPC, session))),
+        };
+        if let (Some(found), Some(asked)) = (found, self.asked(ticket, out)) {
+            asked.login.get_or_insert_with(|| Box::new(found.login(server)));
+        }
+    }
+
+    /// The request of a number, as long as it waits.
+    fn asked(&mut self, ticket: u32, out: &Out<'_>) -> Option<&mut Asked> {
+        let at = self.pending.position(out.place().time, |asked| asked.request.ticket == ticket)?;
+        self.pending.get_mut(at)
+    }
+
     /// An answer has ended, and so much of its body was kept.
     fn answered(&mut self, side: Side, reply: Reply, body: Option<&[u8]>, out: &mut Out<'_>) {
-        let Reply { answer, api, judged } = reply;
-        let of_call = match (api, body) {
-            (Some(api), Some(body)) => {
+        let Reply { answer, api, form, judged } = reply;
+        let of_body = match (api, form, body) {
+            (Some(api), _, Some(body)) => {
                 api.tell(side, body, out);
                 None
             }
-            (_, Some(body)) => {
+            (_, Some(Form::Dahua), Some(body)) => drawn(side, body, out),
+            (_, _, Some(body)) => {
                 let document = onvif::read(body);
                 self.calls.get_or_insert_default().answered(side, answer, Some(&document), out)
             }
-            (_, None) => self.calls.as_mut().and_then(|calls| calls.answered(side, answer, None, out)),
+            (_, _, None) => self.calls.as_mut().and_then(|calls| calls.answered(side, answer, None, out)),
         };
         if let Some(Judged { login, outcome, place }) = judged.map(|judged| *judged) {
             let decides = |_: &Outcome| answer.code != UNAUTHORIZED;
-            out.login(login, of_call.filter(decides).unwrap_or(outcome), place);
+            out.login(login, of_body.filter(decides).unwrap_or(outcome), place);
         }
     }
 
@@ -487,7 +546,7 @@ impl Half {
 
     /// Whether it keeps something of the body under way.
     fn keeps(&self) -> bool {
-        matches!(self.look, Look::Gather(_) | Look::Upload(_))
+        matches!(self.look, Look::Gather(_) | Look::Login(..) | Look::Upload(_))
     }
 
     /// Whether nothing of the body under way is to come.
@@ -542,6 +601,20 @@ fn settled(mut asked: Waiting<Asked>, code: u16, head: &Head<'_>, out: &mut Out<
     let outcome = challenge::outcome(&login, code, head);
     Some(Box::new(Judged { login, outcome, place: asked.place() }))
 }
+
+/// Dahua's answer to a login: a challenge, whose realm names the device, or what became of it.
+fn drawn(side: Side, answer: &[u8], out: &mut Out<'_>) -> Option<Outcome> {
+    if let Some(drawn) = Drawn::of(answer) {
+        out.text(side, None, &REALM, drawn.realm());
+        if let Some(session) = rpc::session(answer) {
+            out.leave(side, RPC, session, drawn);
+        }
+    }
+    rpc::outcome(answer)
+}
+
+/// What notes about Dahua's challenges are called.
+const RPC: &str = "dahua session";
 
 /// What is loaded where a device has announced that it takes something.
 fn load(category: Category) -> Command {

@@ -46,7 +46,7 @@ impl Api {
         for row in TABLE.iter().filter(|row| row.api == self.0) {
             let value = match row.form {
                 "xml" => of_xml(body, row.key),
-                "json" => of_json(body, row.key).map(Cow::Borrowed),
+                "json" => json(body, row.key).map(Cow::Borrowed),
                 _ => of_lines(body, row.key).map(Cow::Borrowed),
             };
             let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
@@ -153,13 +153,16 @@ fn of_lines<'a>(body: &'a [u8], key: &str) -> Option<&'a [u8]> {
     lines.find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b"="))
 }
 
-/// `"key": "value"`, wherever it stands, of values without escapes.
-fn of_json<'a>(body: &'a [u8], key: &str) -> Option<&'a [u8]> {
+/// `"key": "value"`, wherever it stands, or `"key": 1` or `true`, of values without escapes.
+pub(super) fn json<'a>(body: &'a [u8], key: &str) -> Option<&'a [u8]> {
     let quoted = [b"\"", key.as_bytes(), b"\""].concat();
     let at = memchr::memmem::find(body, &quoted)?;
     let rest = body.get(at.saturating_add(quoted.len())..)?.trim_ascii_start();
-    let value = rest.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
-    value.get(..memchr::memchr(b'"', value)?).filter(|value| !value.contains(&b'\\'))
+    let value = rest.strip_prefix(b":")?.trim_ascii_start();
+    match value.strip_prefix(b"\"") {
+        Some(text) => text.get(..memchr::memchr(b'"', text)?).filter(|text| !text.contains(&b'\\')),
+        None => value.split(|byte| !byte.is_ascii_alphanumeric()).next().filter(|word| !word.is_empty()),
+    }
 }
 
 struct Row {
