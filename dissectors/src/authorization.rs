@@ -10,15 +10,15 @@
 //! such page before they ask who is there.
 
 use crate::dissector::Side;
-use crate::head::{self, Part};
+use crate::head::{self, Head, Part};
 use crate::login::Login;
 use crate::observation::Outcome;
+use crate::out::Out;
 use crate::proof::{Algorithm, Digest, Proof, Protection, Wsse, unhex};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -45,14 +45,34 @@ impl Credentials {
     }
 }
 
-/// What an answer of this status makes of the login in its request. `is_stale`: a challenge in it says `stale=true`.
-pub(crate) fn outcome(status: u16, is_stale: bool) -> Outcome {
+/// What an answer of this status makes of the login in its request. `is_excused`: it has another reason than the password.
+pub(crate) fn outcome(status: u16, is_excused: impl Fn() -> bool) -> Outcome {
     match status {
-        UNAUTHORIZED | PROXY_UNAUTHORIZED if is_stale => Outcome::Unknown,
+        UNAUTHORIZED | PROXY_UNAUTHORIZED if is_excused() => Outcome::Unknown,
         UNAUTHORIZED | PROXY_UNAUTHORIZED => Outcome::Rejected,
         200..=299 | NOT_MODIFIED => Outcome::Accepted,
         _ => Outcome::Unknown,
     }
+}
+
+/// The login of a request that its answer judges: the one in its head, or else the one in its target. A password in the
+/// target beside a login in the head crossed the wire all the same, but nobody says whether it holds: it is told at once.
+pub(crate) fn of_request(
+    server: Side,
+    (method, target): (&[u8], &[u8]),
+    head: &Head<'_>,
+    has_body: bool,
+    out: &mut Out<'_>,
+) -> Option<Box<Login>> {
+    let header = head.value("authorization").and_then(|value| credentials(&value, method, has_body));
+    let (first, second) = match (header, url(target)) {
+        (Some(header), in_target) => (header, in_target),
+        (None, in_target) => (in_target?, None),
+    };
+    if let Some(other) = second {
+        out.login(other.login(server), Outcome::Unknown, out.place());
+    }
+    Some(Box::new(first.login(server)))
 }
 
 /// The value of an Authorization or Proxy-Authorization header, of a request with this method. `None` of what cannot be
@@ -171,47 +191,6 @@ fn extended(value: &[u8]) -> Option<Box<[u8]>> {
     Some(percent_decoded(text).as_slice().into())
 }
 
-/// One way of logging in that a server offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Challenge<'v> {
-    /// As it was written.
-    pub(crate) scheme: &'v [u8],
-    pub(crate) realm: Option<Cow<'v, [u8]>>,
-    /// As it was written; nothing said is MD5.
-    pub(crate) algorithm: Option<Cow<'v, [u8]>>,
-    pub(crate) qop: Option<Cow<'v, [u8]>>,
-    /// Whether the login before failed by its nonce alone.
-    pub(crate) is_stale: bool,
-}
-
-/// The challenges in the value of a WWW-Authenticate header, in order. Several may stand in one, and several headers in
-/// one answer.
-pub(crate) fn challenges(value: &[u8]) -> SmallVec<[Challenge<'_>; 2]> {
-    let mut all = SmallVec::<[Challenge<'_>; 2]>::new();
-    for part in head::challenges(value) {
-        match part {
-            Part::Scheme(scheme) if all.len() < MOST_CHALLENGES => {
-                all.push(Challenge { scheme, ..Challenge::default() });
-            }
-            Part::Scheme(_) => break,
-            Part::Parameter(name, value) => {
-                let Some(challenge) = all.last_mut() else { continue };
-                let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-                if is(b"realm") {
-                    challenge.realm.get_or_insert(value);
-                } else if is(b"algorithm") {
-                    challenge.algorithm.get_or_insert(value);
-                } else if is(b"qop") {
-                    challenge.qop.get_or_insert(value);
-                } else if is(b"stale") {
-                    challenge.is_stale |= value.eq_ignore_ascii_case(b"true");
-                }
-            }
-        }
-    }
-    all
-}
-
 /// The user and the password in an address, or in its query: `rtsp://user:password@host/`, `/cgi?user=a&pwd=b`, and what
 /// some recorders put where a path should stand: `/user=a&password=b&channel=1`, `/user=a_password=b_channel=1`.
 pub(crate) fn url(target: &[u8]) -> Option<Credentials> {
@@ -239,7 +218,6 @@ fn in_query(target: &[u8]) -> Option<Credentials> {
 }
 
 /// The user and the password in a form (`application/x-www-form-urlencoded`).
-#[cfg_attr(not(test), expect(dead_code, reason = "bodies of forms will be read"))]
 pub(crate) fn form(body: &[u8]) -> Option<Credentials> {
     pairs("form", body, b'&')
 }
@@ -260,7 +238,6 @@ fn pairs(scheme: &'static str, text: &[u8], separator: u8) -> Option<Credentials
 
 /// A WS-Security user name token with a password digest (`UsernameToken` profile 1.1, 3.1): nonce and digest in base64, the
 /// time as it is written.
-#[cfg_attr(not(test), expect(dead_code, reason = "SOAP will read tokens"))]
 pub(crate) fn token_digest(nonce: &[u8], created: &[u8], digest: &[u8]) -> Option<Proof> {
     let digest = decode(digest).filter(|digest| digest.len() == SHA1_LENGTH)?;
     let nonce = decode(nonce)?.as_slice().into();
@@ -314,7 +291,6 @@ const PROXY_UNAUTHORIZED: u16 = 407;
 const NOT_MODIFIED: u16 = 304;
 const SHA1_LENGTH: usize = 20;
 const LONGEST_BASE64: usize = 8 * 1024;
-const MOST_CHALLENGES: usize = 8;
 const MOST_PAIRS: usize = 64;
 /// What user names are called in queries and forms of devices.
 const USER_NAMES: &[&str] =

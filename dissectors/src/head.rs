@@ -72,6 +72,20 @@ impl<'a> Head<'a> {
     }
 }
 
+/// The first value of a header among some lines: those of a part of a body (RFC 2046, 5.1).
+pub(crate) fn value_in<'a>(lines: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
+    let mut headers = Headers { rest: lines, at: 0 }.take(MOST_HEADERS);
+    headers.find(|header| header.name.eq_ignore_ascii_case(name.as_bytes())).map(|header| header.value())
+}
+
+/// A parameter of an element: `x` of `multipart/related; boundary="x"`.
+pub(crate) fn parameter_of<'v>(element: &'v [u8], name: &str) -> Option<Cow<'v, [u8]>> {
+    element.split(|byte| *byte == b';').skip(1).find_map(|text| match parameter(text.trim_ascii())? {
+        Part::Parameter(known, value) => known.eq_ignore_ascii_case(name.as_bytes()).then_some(value),
+        Part::Scheme(_) => None,
+    })
+}
+
 /// Whether an empty line is at hand: it is passed over. They may stand between messages (RFC 9112, 2.2).
 pub(crate) fn pass_empty_line(reader: &mut Reader<'_>) -> Result<bool, Stop> {
     let length = match reader.rest() {
@@ -183,6 +197,15 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         *byte == b',' && !is_quoted
     };
     value.split(separates).map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// What stands behind the authority of a target, and a target that is nothing else (RFC 9112, 3.2).
+pub(crate) fn path(target: &[u8]) -> Option<&[u8]> {
+    if target.starts_with(b"/") {
+        return Some(target);
+    }
+    let authority = target.get(memchr::memmem::find(target, b"://")?.saturating_add(3)..)?;
+    authority.get(memchr::memchr(b'/', authority)?..)
 }
 
 /// The front of an element, before its parameters: `text/html` of `text/html; charset=utf-8`.

@@ -28,6 +28,7 @@ mod hex;
 pub mod image;
 pub mod login;
 mod names;
+mod note;
 pub mod observation;
 pub mod out;
 pub mod packet;

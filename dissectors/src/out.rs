@@ -9,6 +9,7 @@ use crate::expected::{Announced, Expectations, Expected};
 use crate::field::Field;
 use crate::image::Image;
 use crate::login::{Heard, Laxity, Login, Logins, News};
+use crate::note::{Name, Note, Notes};
 use crate::observation::{
     Binding, Category, Channel, Child, ChildProof, Credential, Evidence, Fact, FlowId, Host, Lax, Mac, Observation,
     Operation, Outcome, Place, Subject, Transport, Value,
@@ -17,6 +18,7 @@ use crate::side::{Direction, Side, Sides};
 use crate::time::Timestamp;
 use compact_str::{CompactString, ToCompactString};
 use foldhash::fast::RandomState;
+use std::any::Any;
 use std::hash::{BuildHasher, Hash};
 use std::time::Duration;
 
@@ -276,6 +278,7 @@ enum Entry {
     FreshLogin(Box<Heard>),
     RenewedLogin { slot: u32, evidence: Evidence },
     RepeatedLogin { slot: u32, evidence: Evidence },
+    Note(Note),
 }
 
 /// A message to count when it is whole.
@@ -300,6 +303,8 @@ pub struct Told {
     /// Nearly no lane hears any.
     logins: Option<Box<Logins>>,
     most_logins: usize,
+    /// Nearly no lane has any.
+    notes: Option<Box<Notes>>,
     /// The frame in which the message was whole, and its time.
     place: Place,
     journal: Vec<Entry>,
@@ -341,6 +346,7 @@ impl Told {
             flaps: 0,
             logins: None,
             most_logins: cap.div_ceil(8).max(Self::FEWEST_LOGINS),
+            notes: None,
             place: Place::default(),
             journal: Vec::new(),
             newcomers: Vec::new(),
@@ -449,9 +455,9 @@ impl Told {
         self.expectations.find(scene.transport, &scene.hosts, scene.ports, &self.hasher)
     }
 
-    /// How many announced conversations were forgotten because there were too many.
+    /// How many announced conversations, and notes for others, were forgotten because there were too many.
     pub fn expected_forgotten(&self) -> u64 {
-        self.expectations.forgotten()
+        self.expectations.forgotten().saturating_add(self.notes.as_ref().map_or(0, |notes| notes.forgotten()))
     }
 
     /// Puts the journal into effect. Slots named by the journal hold only until something is inserted: newcomers last.
@@ -485,6 +491,9 @@ impl Told {
                 }
                 Entry::RepeatedLogin { slot, evidence } => {
                     self.logins.iter_mut().for_each(|logins| logins.repeat(slot, evidence));
+                }
+                Entry::Note(note) => {
+                    self.notes.get_or_insert_with(|| Box::new(Notes::new())).leave(note, &self.hasher);
                 }
             }
         }
@@ -618,6 +627,31 @@ impl<'a> Out<'a> {
     /// Another conversation between the two hosts will speak this: of little structure, so that nobody would know.
     pub fn expect(&mut self, expected: Expected) {
         self.told.journal.push(Entry::Expected(Announced::new(expected, &self.scene.hosts)));
+    }
+
+    /// Leaves a note for other conversations of the two hosts: by this key they find it. One of the same key is replaced.
+    #[cold]
+    pub(crate) fn leave<T: Any + Send>(&mut self, server: Side, topic: &'static str, key: &[u8], content: T) {
+        let name = self.name_of(server, topic, key);
+        self.told.journal.push(Entry::Note(Note { name, content: Box::new(content) }));
+    }
+
+    /// A note that another conversation left.
+    pub(crate) fn note<T: Any>(&self, server: Side, topic: &'static str, key: &[u8]) -> Option<&T> {
+        let notes = self.told.notes.as_ref()?;
+        notes.read(&self.name_of(server, topic, key), &self.told.hasher)?.downcast_ref()
+    }
+
+    /// Takes such a note away. To be called when nothing can stop the message any more.
+    pub(crate) fn take_note<T: Any>(&mut self, server: Side, topic: &'static str, key: &[u8]) -> Option<T> {
+        let name = self.name_of(server, topic, key);
+        let content = self.told.notes.as_mut()?.take(&name, &self.told.hasher)?;
+        content.downcast().ok().map(|content| *content)
+    }
+
+    fn name_of(&self, server: Side, topic: &'static str, key: &[u8]) -> Name {
+        let [server, client] = [self.host(server), self.host(server.other())];
+        Name { server, client, topic, key: key.into() }
     }
 
     /// The dissector holds back so many bytes more than before, or fewer: the lane's budget is charged with them, and

@@ -4,6 +4,7 @@
 //! the first whose patience ends, by packet time alone. What answers what is for the protocol to say.
 
 use crate::dissector::Ending;
+use crate::image::Image;
 use crate::login::Login;
 use crate::observation::{Category, Outcome, Place};
 use crate::out::{Action, Count, Out, Words};
@@ -48,6 +49,11 @@ pub(crate) trait Request {
 
     /// The host name that who asks gave itself.
     fn client_host(&self) -> Option<Box<str>> {
+        None
+    }
+
+    /// What it transferred, if that is known.
+    fn image(&self) -> Option<Image> {
         None
     }
 
@@ -237,6 +243,12 @@ impl<R: Request> Pending<R> {
 }
 
 impl<R: Request> Waiting<R> {
+    /// A request that waited in another conversation, at the place of its answer: what is told of it is shown in this one.
+    pub(crate) fn from_elsewhere(request: R, out: &Out<'_>) -> Self {
+        let place = out.place();
+        Self { request, place, heard: place.time, is_owed_an_answer: false }
+    }
+
     /// Whether its answer would have been seen.
     pub(crate) fn is_owed_an_answer(&self) -> bool {
         self.is_owed_an_answer
@@ -301,7 +313,7 @@ impl<R: Request> Waiting<R> {
             value,
             outcome,
             reason,
-            image: None,
+            image: self.request.image().map(Box::new),
             place,
         });
     }

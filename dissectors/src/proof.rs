@@ -234,6 +234,9 @@ pub enum Answering {
     Apop,
     /// DES of the challenge under the password's first eight characters (RFC 6143, 7.2.2). Not recomputed.
     Vnc,
+    /// MD5 of the user, what the camera drew, and an MD5 of user, realm and password, both in capital letters (Dahua's web
+    /// interface). The challenge is the realm, what was drawn and the user, a zero behind each of the first two.
+    Dahua,
     /// Another way. Not recomputed.
     Other,
 }
@@ -259,6 +262,13 @@ impl Challenge {
             Answering::Apop => {
                 let hash = Md5::new().chain_update(&self.challenge).chain_update(candidate);
                 Some(self.response.is(&Zeroizing::new(hash.finalize().to_vec())))
+            }
+            Answering::Dahua => {
+                let [realm, drawn, user] =
+                    self.challenge.splitn(3, |byte| *byte == 0).collect::<Vec<_>>().try_into().ok()?;
+                let capitals = |parts: &[&[u8]]| Zeroizing::new(hex(&joined::<Md5>(parts)).to_ascii_uppercase());
+                let secret = capitals(&[user, realm, candidate]);
+                Some(self.response.is(&joined::<Md5>(&[user, drawn, &secret])))
             }
             Answering::Vnc | Answering::Other => None,
         }

@@ -54,6 +54,16 @@ impl Rig {
         Self { protocol, dissector, told, scene, frame: 0, story: Story::default() }
     }
 
+    /// Another conversation of the two begins, in this one's place, which can be resumed.
+    pub(crate) fn another(&mut self) -> Box<dyn Dissector> {
+        self.resume((self.protocol.open)())
+    }
+
+    /// An earlier conversation goes on, in this one's place.
+    pub(crate) fn resume(&mut self, earlier: Box<dyn Dissector>) -> Box<dyn Dissector> {
+        std::mem::replace(&mut self.dissector, earlier)
+    }
+
     /// Side B is a group address from here on.
     pub(crate) fn with_group(mut self) -> Self {
         self.scene.group.b = true;

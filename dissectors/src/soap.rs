@@ -3,10 +3,12 @@
 //! W3C SOAP 1.2 part 1, section 5; SOAP 1.1, section 4; WS-Addressing; OASIS WS-Security `UsernameToken` profile 1.1. Who
 //! carries envelopes hands the bytes over; what the body's element means is for its protocol.
 
+use crate::authorization::Credentials;
 use crate::xml::{Document, Element, Space};
 use std::sync::LazyLock;
 
 pub(crate) mod scope;
+mod token;
 
 /// The envelopes of both versions.
 pub(crate) const ENVELOPE: Space = Space(1);
@@ -75,6 +77,8 @@ pub(crate) fn is_onvif(space: Space) -> bool {
 pub(crate) struct Envelope<'d, 'a> {
     /// What it is about.
     pub(crate) content: Element<'d, 'a>,
+    /// What WS-Security says of who sends it.
+    security: Option<Element<'d, 'a>>,
 }
 
 impl<'d, 'a> Envelope<'d, 'a> {
@@ -82,7 +86,18 @@ impl<'d, 'a> Envelope<'d, 'a> {
     pub(crate) fn of(document: &'d Document<'a>) -> Option<Self> {
         let root = document.root().filter(|root| root.is(ENVELOPE, "Envelope"))?;
         let content = root.child(ENVELOPE, "Body")?.children().next()?;
-        Some(Self { content })
+        let security = root.child(ENVELOPE, "Header").and_then(|header| header.child(SECURITY, "Security"));
+        Some(Self { content, security })
+    }
+
+    /// Whether it says anything of who sends it.
+    pub(crate) fn is_signed(self) -> bool {
+        self.security.is_some()
+    }
+
+    /// Who sends it, and what proves that.
+    pub(crate) fn login(self) -> Option<Credentials> {
+        token::read(self.security?.child(SECURITY, "UsernameToken")?)
     }
 
     /// Whether it says that a request failed (SOAP 1.2, 5.4; SOAP 1.1, 4.4).

@@ -198,7 +198,6 @@ impl<'d, 'a> Element<'d, 'a> {
     }
 
     /// Its text, which nobody else may see. All of it: a password may end in a blank.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what is secret is read next"))]
     pub(crate) fn secret(self) -> Option<Secret> {
         let text = self.node.text?;
         // What is written with entities is never shorter than what it means: the buffer does not grow.
@@ -208,7 +207,6 @@ impl<'d, 'a> Element<'d, 'a> {
     }
 
     /// An attribute as it is written, whatever its prefix.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what is secret is read next"))]
     pub(crate) fn attribute(self, name: &str) -> Option<&'a [u8]> {
         let mut rest = self.node.attributes.trim_ascii_start();
         while let Some(equals) = memchr::memchr(b'=', rest) {

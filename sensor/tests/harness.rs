@@ -16,10 +16,12 @@ mod harness {
     mod extract;
     mod facts;
     mod faults;
+    mod gaps;
     mod inert;
     mod lake;
     #[cfg(target_os = "linux")]
     mod live;
+    mod logins;
     mod manual;
     mod mirror;
     mod negative;

@@ -118,27 +118,12 @@ fn a_bearer_s_token_is_not_kept() {
 }
 
 #[test]
-fn several_challenges_may_stand_in_one_header() {
-    let value =
-        br#"Digest realm="a, b", nonce="x", qop="auth,auth-int", algorithm=SHA-256, stale=TRUE, Basic realm="c""#;
-    let all = challenges(value);
-    let [digest, basic] = all.as_slice() else { panic!("{all:?}") };
-    assert_eq!((digest.scheme, digest.realm.as_deref()), (b"Digest".as_slice(), Some(b"a, b".as_slice())));
-    assert_eq!(digest.algorithm.as_deref(), Some(b"SHA-256".as_slice()));
-    assert_eq!(digest.qop.as_deref(), Some(b"auth,auth-int".as_slice()));
-    assert!(digest.is_stale && !basic.is_stale);
-    assert_eq!((basic.scheme, basic.realm.as_deref()), (b"Basic".as_slice(), Some(b"c".as_slice())));
-    assert!(challenges(b"realm=\"nobody's\"").is_empty());
-    assert_eq!(challenges("A, ".repeat(99).as_bytes()).len(), 8);
-}
-
-#[test]
 fn a_stale_nonce_is_no_refusal() {
-    assert_eq!(outcome(401, false), Outcome::Rejected);
-    assert_eq!(outcome(401, true), Outcome::Unknown);
-    assert_eq!(outcome(407, false), Outcome::Rejected);
-    assert_eq!([200, 204, 304].map(|status| outcome(status, false)), [Outcome::Accepted; 3]);
-    assert_eq!([100, 301, 302, 400, 403, 404, 454, 500].map(|status| outcome(status, false)), [Outcome::Unknown; 8]);
+    assert_eq!(outcome(401, || false), Outcome::Rejected);
+    assert_eq!(outcome(401, || true), Outcome::Unknown);
+    assert_eq!(outcome(407, || false), Outcome::Rejected);
+    assert_eq!([200, 204, 304].map(|status| outcome(status, || false)), [Outcome::Accepted; 3]);
+    assert_eq!([100, 301, 302, 400, 403, 404, 454, 500].map(|status| outcome(status, || false)), [Outcome::Unknown; 8]);
 }
 
 #[test]

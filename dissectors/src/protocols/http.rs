@@ -6,29 +6,36 @@
 //! 101 or a tunnel's 200 is another protocol.
 
 use crate::authorization;
+use crate::challenge;
 use crate::dialect::{Fit, LONGEST_LINE};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
+use crate::image::Image;
 use crate::login::Login;
-use crate::observation::Operation;
-use crate::out::{Count, Mark, Out};
-use crate::pending::{Pending, Request, Waiting};
-use crate::protocols::onvif;
+use crate::observation::{Category, Operation, Outcome, Place};
+use crate::out::{Count, Mark, Out, Words};
+use crate::pending::{Command, Pending, Request, Waiting};
+use crate::protocols::onvif::{self, Answer, Carried};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 use body::{Body, chunk_size, is_interim, is_tunnel};
-use camera::Api;
+use camera::{Api, Deed};
 use gather::Gather;
+use rpc::Drawn;
 use start::{DIALECT, probe};
 use std::time::Duration;
 use title::Title;
+use upload::{Upload, Uploaded};
+use zeroize::Zeroizing;
 
 mod body;
 mod camera;
 mod gather;
+mod rpc;
 mod start;
 mod tell;
 mod title;
+mod upload;
 
 pub(crate) static HTTP: Protocol = Protocol {
     name: "http",
@@ -118,26 +125,35 @@ struct Half {
 }
 
 /// What the message under way is in its exchange.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 enum Part {
     /// Its body tells nothing.
     #[default]
     None,
-    /// The request of this number.
-    Request(u32),
+    /// A request.
+    Request(Carried),
     /// An answer.
     Response(Reply),
 }
 
 /// An answer, as far as its body needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Reply {
-    /// The number of its request, if that is known.
-    ticket: Option<u32>,
-    /// Its status.
-    code: u16,
+    answer: Answer,
     /// The API that was asked.
     api: Option<Api>,
+    form: Option<Form>,
+    /// The login that was answered. In a box, because nearly none has any.
+    judged: Option<Box<Judged>>,
+}
+
+/// A login, and what the head of its answer makes of it: a body may say more.
+#[derive(Debug)]
+struct Judged {
+    login: Login,
+    outcome: Outcome,
+    /// Where the request stands.
+    place: Place,
 }
 
 /// What comes next.
@@ -163,6 +179,31 @@ enum Look {
     Progress,
     /// It is XML.
     Gather(Gather),
+    /// It may be a login.
+    Login(Gather, Form),
+    /// Something is loaded into the server.
+    Upload(Upload),
+}
+
+/// How a login stands in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As a browser sends a form.
+    Web,
+    /// As Dahua's web interface does.
+    Dahua,
+}
+
+impl Form {
+    /// The one that a request's body may be.
+    fn of(target: &[u8], head: &Head<'_>) -> Option<Self> {
+        if rpc::is_login(target) {
+            return Some(Self::Dahua);
+        }
+        let kind = head.value("content-type")?;
+        let is_form = head::without_parameters(&kind).eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
+        is_form.then_some(Self::Web)
+    }
 }
 
 /// A request, as far as its answer needs it.
@@ -174,6 +215,11 @@ struct Asked {
     login: Option<Box<Login>>,
     /// The camera maker's API that it asks.
     api: Option<Api>,
+    /// What it does, if that changes the server. In a box likewise.
+    command: Option<Box<Command>>,
+    /// What it loaded.
+    image: Option<Box<Image>>,
+    form: Option<Form>,
 }
 
 impl Dissector for Http {
@@ -195,18 +241,13 @@ impl Dissector for Http {
     fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
         let half = self.halves.of_mut(side);
         half.left = half.left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        if matches!(half.part, Part::Request(_)) {
+            self.pending.hear_latest(out.place().time);
+        }
         match &mut half.look {
-            Look::Nobody => {}
-            Look::Gather(gather) => {
-                if matches!(half.part, Part::Request(_)) {
-                    self.pending.hear_latest(out.place().time);
-                }
-                gather.add(piece, out);
-                if half.left == 0 && matches!(half.stage, Stage::Head) {
-                    self.over(side, out);
-                }
-            }
-            Look::Progress => self.pending.hear_latest(out.place().time),
+            Look::Nobody | Look::Progress => {}
+            Look::Gather(gather) | Look::Login(gather, _) => gather.add(piece, out),
+            Look::Upload(upload) => upload.add(piece, out),
             Look::Title(title) => {
                 if let Some(text) = title.read(piece) {
                     out.text(side, None, &TITLE, text);
@@ -215,6 +256,9 @@ impl Dissector for Http {
                     half.look = Look::Nobody;
                 }
             }
+        }
+        if half.keeps() && half.is_whole() {
+            self.over(side, out);
         }
     }
 
@@ -225,7 +269,8 @@ impl Dissector for Http {
         half.left = half.left.saturating_sub(bytes);
         match &mut half.look {
             Look::Title(_) => half.look = Look::Nobody,
-            Look::Gather(gather) => gather.cut(),
+            Look::Gather(gather) | Look::Login(gather, _) => gather.cut(),
+            Look::Upload(upload) => upload.cut(),
             Look::Nobody | Look::Progress => {}
         }
         self.pending.excuse(side);
@@ -238,7 +283,7 @@ impl Dissector for Http {
     fn let_go(&mut self) {
         for side in Side::BOTH {
             let half = self.halves.of_mut(side);
-            if matches!(half.look, Look::Gather(_)) {
+            if half.keeps() {
                 half.look = Look::Nobody;
             }
         }
@@ -291,20 +336,32 @@ impl Http {
     ) -> Result<Next, Stop> {
         let body = Body::of_request(head)?;
         let operation = DIALECT.operation(method);
-        let login = login(side.other(), method, target, head, body);
+        let login = authorization::of_request(side.other(), (method, target), head, body != Body::Nothing, out);
+
+        let deed = Deed::of(method, target, head);
+        let announced =
+            head::path(target).and_then(|path| out.note::<Category>(side.other(), onvif::UPLOAD, path)).copied();
+        let loads = deed.as_ref().map_or(announced.is_some(), |deed| deed.takes_file);
+        let command = deed.map(|deed| deed.command()).or(announced.map(load));
 
         out.server(side.other());
         self.over(side, out);
         self.ticket = self.ticket.wrapping_add(1);
         let ticket = self.ticket;
-        let look = gathered(head).unwrap_or(Look::Progress);
-        let next = self.halves.of_mut(side).begin(body, look, Part::Request(ticket));
-        self.pending.push(
-            Asked { asker: side, ticket, operation: operation.clone(), login, api: Api::of(target) },
-            true,
-            out,
-        );
-        out.count(count(side, Direction::Request, operation, Mark::Plain));
+        let form = Form::of(target, head).filter(|_| body != Body::Nothing && !loads);
+        let look = match form {
+            Some(form) => Gather::of(head).map(|gather| Look::Login(gather, form)),
+            None if loads => Some(Look::Upload(Upload::of(head))),
+            None => gathered(head).or_else(|| Upload::of_envelope(head).map(Look::Upload)),
+        };
+        let look = look.unwrap_or(Look::Progress);
+        let carried = Carried { ticket, bears_login: login.is_some() || may_log_in(head), image: None };
+        let next = self.halves.of_mut(side).begin(body, look, Part::Request(carried));
+        let (api, command) = (Api::of(target), command.map(Box::new));
+        let asked = Asked { asker: side, ticket, operation, login, api, command, image: None, form };
+        let counted = asked.count();
+        self.pending.push(asked, true, out);
+        out.count(counted);
         tell::request(side, target, head, out);
         Ok(next)
     }
@@ -315,9 +372,11 @@ impl Http {
         let method = pair.and_then(|at| self.pending.get(at)).map(|asked| &asked.operation);
         let is_tunnel = is_tunnel(code, method);
         let body = Body::of_response(code, method, head)?;
-        let api = pair.and_then(|at| self.pending.get(at)).and_then(|asked| asked.api).filter(|_| code == 200);
+        let asked = pair.and_then(|at| self.pending.get(at)).filter(|_| code == 200);
+        let (api, form) = asked.map(|asked| (asked.api, asked.form)).unwrap_or_default();
         let look = match (body, api) {
             (Body::Nothing, _) => Look::Nobody,
+            (_, None) if form == Some(Form::Dahua) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
             (_, Some(_)) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
             _ if has_title(code, body, head) => Look::Title(Title::new()),
             _ => gathered(head).unwrap_or_default(),
@@ -325,11 +384,11 @@ impl Http {
         out.server(side);
         self.over(side, out);
         let asked = pair.filter(|_| !is_interim(code)).and_then(|at| self.pending.take(at));
-        if let Some((asked, login)) = asked.as_ref().and_then(|asked| Some((asked, asked.request.login()?))) {
-            out.login(login, authorization::outcome(code, tell::is_stale(head)), asked.place());
-        }
         self.pending.give_up(out.place().time, out);
-        let reply = Reply { ticket: asked.map(|asked| asked.request.ticket), code, api };
+        let ticket = asked.as_ref().map(|asked| asked.request.ticket);
+        let judged = asked.and_then(|asked| settled(asked, code, head, out));
+        let answer = Answer { ticket, code, is_challenge: challenge::is_asked(head) };
+        let reply = Reply { answer, api, form, judged };
         let part = if is_interim(code) { Part::None } else { Part::Response(reply) };
         let is_told_later = matches!(look, Look::Gather(_)) && body != Body::Length(0);
         let next = self.halves.of_mut(side).begin(body, look, part);
@@ -346,30 +405,79 @@ impl Http {
     /// The message of a side under way has ended, or will never: what was gathered of it is told.
     fn over(&mut self, side: Side, out: &mut Out<'_>) {
         let half = self.halves.of_mut(side);
+        let is_whole = half.is_whole();
         let part = std::mem::take(&mut half.part);
-        let body = match std::mem::take(&mut half.look) {
-            Look::Gather(gather) => Some(gather.take(out)),
+        let (body, image) = match std::mem::take(&mut half.look) {
+            Look::Gather(gather) => (Some(gather.take(out)), None),
+            Look::Login(gather, form) => {
+                let text = Zeroizing::new(gather.take(out));
+                if let Part::Request(carried) = &part {
+                    self.logs_in(side.other(), carried.ticket, form, &text, out);
+                }
+                return;
+            }
+            Look::Upload(upload) => {
+                let Uploaded { envelope, image } = upload.take(is_whole, out);
+                (Some(envelope).filter(|envelope| !envelope.is_empty()), image)
+            }
             look => {
                 half.look = look;
-                None
+                (None, None)
             }
         };
         match (part, body) {
-            (Part::Request(ticket), Some(body)) => {
+            (Part::Request(carried), Some(body)) => {
                 let document = onvif::read(&body);
-                self.calls.get_or_insert_default().asked(side, ticket, &document, out);
+                self.calls.get_or_insert_default().asked(side, Carried { image, ..carried }, &document, out);
             }
-            (Part::Response(Reply { api: Some(api), .. }), Some(body)) => api.tell(side, &body, out),
-            (Part::Response(Reply { ticket, code, .. }), Some(body)) => {
-                let document = onvif::read(&body);
-                self.calls.get_or_insert_default().answered(side, (ticket, code), Some(&document), out);
+            (Part::Request(carried), None) => self.loaded(carried.ticket, image, out),
+            (Part::Response(reply), body) => self.answered(side, reply, body.as_deref(), out),
+            (Part::None, _) => {}
+        }
+    }
+
+    /// A request has brought this.
+    fn loaded(&mut self, ticket: u32, image: Option<Image>, out: &Out<'_>) {
+        if let Some(asked) = self.asked(ticket, out) {
+            asked.image = image.map(Box::new);
+        }
+    }
+
+    /// A request has brought this, which may be a login.
+    fn logs_in(&mut self, server: Side, ticket: u32, form: Form, text: &[u8], out: &Out<'_>) {
+        let found = match form {
+            Form::Web => authorization::form(text),
+            Form::Dahua => rpc::login(text, rpc::session(text).and_then(|session| out.note(server, RPC, session))),
+        };
+        if let (Some(found), Some(asked)) = (found, self.asked(ticket, out)) {
+            asked.login.get_or_insert_with(|| Box::new(found.login(server)));
+        }
+    }
+
+    /// The request of a number, as long as it waits.
+    fn asked(&mut self, ticket: u32, out: &Out<'_>) -> Option<&mut Asked> {
+        let at = self.pending.position(out.place().time, |asked| asked.request.ticket == ticket)?;
+        self.pending.get_mut(at)
+    }
+
+    /// An answer has ended, and so much of its body was kept.
+    fn answered(&mut self, side: Side, reply: Reply, body: Option<&[u8]>, out: &mut Out<'_>) {
+        let Reply { answer, api, form, judged } = reply;
+        let of_body = match (api, form, body) {
+            (Some(api), _, Some(body)) => {
+                api.tell(side, body, out);
+                None
             }
-            (Part::Response(Reply { ticket, code, .. }), None) => {
-                if let Some(calls) = &mut self.calls {
-                    calls.answered(side, (ticket, code), None, out);
-                }
+            (_, Some(Form::Dahua), Some(body)) => drawn(side, body, out),
+            (_, _, Some(body)) => {
+                let document = onvif::read(body);
+                self.calls.get_or_insert_default().answered(side, answer, Some(&document), out)
             }
-            (Part::None | Part::Request(_), _) => {}
+            (_, _, None) => self.calls.as_mut().and_then(|calls| calls.answered(side, answer, None, out)),
+        };
+        if let Some(Judged { login, outcome, place }) = judged.map(|judged| *judged) {
+            let decides = |_: &Outcome| answer.code != UNAUTHORIZED;
+            out.login(login, of_body.filter(decides).unwrap_or(outcome), place);
         }
     }
 
@@ -432,8 +540,18 @@ impl Half {
         match (length, &self.look) {
             (0, _) => Next::More,
             (_, Look::Nobody) => Next::Skip(length),
-            (_, Look::Title(_) | Look::Progress | Look::Gather(_)) => Next::Body(length),
+            _ => Next::Body(length),
         }
+    }
+
+    /// Whether it keeps something of the body under way.
+    fn keeps(&self) -> bool {
+        matches!(self.look, Look::Gather(_) | Look::Login(..) | Look::Upload(_))
+    }
+
+    /// Whether nothing of the body under way is to come.
+    fn is_whole(&self) -> bool {
+        self.left == 0 && !matches!(self.stage, Stage::Chunk)
     }
 
     /// A message has ended: a new one comes.
@@ -448,7 +566,16 @@ impl Request for Asked {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn count(&self) -> Count {
-        count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain)
+        let is_control = self.command.as_ref().is_some_and(|command| command.category.is_command());
+        Count { is_control, ..count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain) }
+    }
+
+    fn command(&self) -> Option<Command> {
+        self.command.as_deref().cloned()
+    }
+
+    fn image(&self) -> Option<Image> {
+        self.image.as_deref().copied()
     }
 
     fn login(&self) -> Option<Login> {
@@ -456,12 +583,42 @@ impl Request for Asked {
     }
 }
 
-/// The login that a request bears: in its head, or else in its target.
-fn login(server: Side, method: &[u8], target: &[u8], head: &Head<'_>, body: Body) -> Option<Box<Login>> {
-    let header = head.value("authorization");
-    let of_header = header.and_then(|value| authorization::credentials(&value, method, body != Body::Nothing));
-    let found = of_header.or_else(|| authorization::url(target))?;
-    Some(Box::new(found.login(server)))
+/// Whether a head holds what stands for a login: of some the scheme is not known, and a session's cookie was given to who
+/// logged in before.
+fn may_log_in(head: &Head<'_>) -> bool {
+    ["authorization", "cookie"].iter().any(|name| head.value(name).is_some())
+}
+
+/// A request is answered with this head: tells what became of what it does, and what became of its login.
+fn settled(mut asked: Waiting<Asked>, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Option<Box<Judged>> {
+    let login = asked.request.login.take();
+    match code {
+        200..=299 => asked.answered(Outcome::Accepted, out),
+        400.. => asked.refused(Some(&onvif::status(code)), out),
+        _ => asked.answered(Outcome::Unknown, out),
+    }
+    let login = *login?;
+    let outcome = challenge::outcome(&login, code, head);
+    Some(Box::new(Judged { login, outcome, place: asked.place() }))
+}
+
+/// Dahua's answer to a login: a challenge, whose realm names the device, or what became of it.
+fn drawn(side: Side, answer: &[u8], out: &mut Out<'_>) -> Option<Outcome> {
+    if let Some(drawn) = Drawn::of(answer) {
+        out.text(side, None, &REALM, drawn.realm());
+        if let Some(session) = rpc::session(answer) {
+            out.leave(side, RPC, session, drawn);
+        }
+    }
+    rpc::outcome(answer)
+}
+
+/// What notes about Dahua's challenges are called.
+const RPC: &str = "dahua session";
+
+/// What is loaded where a device has announced that it takes something.
+fn load(category: Category) -> Command {
+    Command { category, target: Words::from("announced upload"), value: None }
 }
 
 fn preface(side: Side, out: &mut Out<'_>) -> Next {
@@ -515,6 +672,7 @@ fn pass(reader: &mut Reader<'_>, line: &[u8]) -> Result<(), Stop> {
     reader.skip(line.len().saturating_add(1))
 }
 
+const UNAUTHORIZED: u16 = 401;
 const LONGEST_PAGE: u64 = 64 * 1024;
 
 #[cfg(test)]

@@ -5,21 +5,26 @@
 //! in HTTP. A call is known by the namespace and name of the one element of its body, never by a prefix, a path or an
 //! action, which devices get wrong. Which calls there are, who may make them and what they change stands in
 //! `data/onvif_operations.tsv`. Read: every call and its answer; of identity, network and users what stands in
-//! `identity.rs`. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
+//! `identity.rs`; logins by WS-Security, told when they are answered, calls that need one and succeed without, and that a key
+//! crossed the wire. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
 
 use crate::dissector::{Direction, Ending, Field, Side};
+use crate::head;
+use crate::image::Image;
+use crate::login::{Laxity, Login};
 use crate::observation::{Category, Operation, Outcome};
 use crate::out::{Count, Mark, Out, Words};
 use crate::pending::{Command, Pending, Request};
 use crate::soap::{self, Envelope};
 use crate::time::Timestamp;
-use crate::xml::Document;
+use crate::xml::{Document, Element};
 use compact_str::CompactString;
 use operation::{Row, term};
 use std::time::Duration;
 
 mod command;
 mod identity;
+mod key;
 mod network;
 mod operation;
 
@@ -75,27 +80,69 @@ struct Call {
     operation: Operation,
     row: Option<&'static Row>,
     command: Option<Command>,
+    /// The login in the envelope. In a box, because many have none.
+    login: Option<Box<Login>>,
+    /// Whether a login came with it, in the envelope or by the carrier.
+    bears_login: bool,
+    image: Option<Box<Image>>,
+}
+
+/// A request of the carrier, as far as a call in it needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carried {
+    /// Its number.
+    pub(crate) ticket: u32,
+    /// Whether the carrier's own head holds what may be a login.
+    pub(crate) bears_login: bool,
+    /// What came behind the envelope.
+    pub(crate) image: Option<Image>,
+}
+
+/// An answer of the carrier, likewise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    /// The number of its request, if that is known.
+    pub(crate) ticket: Option<u32>,
+    /// Its status.
+    pub(crate) code: u16,
+    /// Whether it asks for a login by the carrier.
+    pub(crate) is_challenge: bool,
 }
 
 impl Calls {
     /// A request of the carrier held this.
-    pub(crate) fn asked(&mut self, side: Side, ticket: u32, document: &Document<'_>, out: &mut Out<'_>) {
+    pub(crate) fn asked(&mut self, side: Side, carried: Carried, document: &Document<'_>, out: &mut Out<'_>) {
         let Some(envelope) = Envelope::of(document) else { return };
         let Some(term) = term(envelope.content).filter(|term| term.direction == Direction::Request) else { return };
         let command = term.row.and_then(|row| command::of(row, envelope.content));
-        let call = Call { asker: side, ticket, operation: term.operation, row: term.row, command };
+        if command.is_some()
+            && let Some(what) = key::of(envelope.content)
+        {
+            out.lax(side.other(), None, Laxity::Key, what);
+        }
+        let call = Call {
+            asker: side,
+            ticket: carried.ticket,
+            operation: term.operation,
+            row: term.row,
+            command,
+            login: envelope.login().map(|login| Box::new(login.login(side.other()))),
+            bears_login: carried.bears_login || envelope.is_signed(),
+            image: carried.image.map(Box::new),
+        };
         out.count(call.count());
         self.pending.push(call, true, out);
     }
 
-    /// The carrier's answer to that request came, with this code, and held this, if it is XML.
+    /// The carrier's answer to that request came and held this, if it is XML. What it makes of a login, if a call was asked.
     pub(crate) fn answered(
         &mut self,
         side: Side,
-        (ticket, code): (Option<u32>, u16),
+        answer: Answer,
         document: Option<&Document<'_>>,
         out: &mut Out<'_>,
-    ) {
+    ) -> Option<Outcome> {
+        let Answer { ticket, code, .. } = answer;
         let now = out.place().time;
         let at = self.pending.position(now, |call| call.request.asker != side && Some(call.request.ticket) == ticket);
         let call = at.and_then(|at| self.pending.take(at));
@@ -110,20 +157,30 @@ impl Calls {
                 (None, Some(call)) if envelope.is_fault() => Some(call.request.operation.clone()),
                 _ => None,
             };
+            let row = said.as_ref().and_then(|said| said.row).or(call.as_ref().and_then(|call| call.request.row));
             if let Some(operation) = operation {
-                let row = said.as_ref().and_then(|said| said.row).or(call.as_ref().and_then(|call| call.request.row));
                 out.count(count(side, Direction::Response, operation, mark, row));
             }
             if said.is_some() && code < 400 {
                 identity::tell(side, envelope.content, out);
+                announce(side, row, envelope.content, out);
             }
         }
-        let Some(call) = call else { return };
+        let mut call = call?;
+        let outcome = call.request.login_outcome(answer, envelope, is_refused);
+        if let Some(login) = call.request.login.take() {
+            out.login(*login, outcome, call.place());
+        }
         if is_refused {
             call.refused(Some(&reason(code, envelope)), out);
         } else {
             call.answered(Outcome::Accepted, out);
+            let is_done = envelope.and_then(|envelope| term(envelope.content)).is_some();
+            if let Some(what) = call.request.asks_for_login().filter(|_| is_done && !call.request.bears_login) {
+                out.lax(side, None, Laxity::NoLogin, what);
+            }
         }
+        Some(outcome)
     }
 
     /// Bytes of a side were lost.
@@ -142,6 +199,28 @@ impl Calls {
     }
 }
 
+impl Call {
+    /// In a few words, what is done by it that nobody should do without a login.
+    fn asks_for_login(&self) -> Option<&'static str> {
+        self.row.and_then(Row::asks_for_login)
+    }
+
+    /// What the answer makes of the login that came with it. What is done for everybody proves nothing, nor does a fault of
+    /// another kind, nor a carrier that asks for a login of its own.
+    fn login_outcome(&self, answer: Answer, envelope: Option<Envelope<'_, '_>>, is_refused: bool) -> Outcome {
+        let fault = envelope.filter(|envelope| envelope.is_fault()).and_then(Envelope::fault_code);
+        let is_of_login = match &fault {
+            Some(fault) => REFUSALS.iter().any(|known| known.as_bytes() == fault),
+            None => answer.code == UNAUTHORIZED && !answer.is_challenge,
+        };
+        match (is_refused, self.asks_for_login()) {
+            (true, _) if is_of_login => Outcome::Rejected,
+            (false, Some(_)) => Outcome::Accepted,
+            (true, _) | (false, None) => Outcome::Unknown,
+        }
+    }
+}
+
 impl Request for Call {
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -152,7 +231,27 @@ impl Request for Call {
     fn command(&self) -> Option<Command> {
         self.command.clone()
     }
+
+    fn image(&self) -> Option<Image> {
+        self.image.as_deref().copied()
+    }
+
+    fn login(&self) -> Option<Login> {
+        self.login.as_deref().cloned()
+    }
 }
+
+/// A device says where it takes a firmware or a backup: the request that brings it comes in another conversation, maybe.
+fn announce(server: Side, row: Option<&Row>, answer: Element<'_, '_>, out: &mut Out<'_>) {
+    let address = identity::first(answer, "UploadUri");
+    let path = address.as_deref().and_then(head::path);
+    if let (Some(category), Some(path)) = (row.and_then(|row| row.category), path) {
+        out.leave(server, UPLOAD, path, category);
+    }
+}
+
+/// What notes about announced uploads are called. They say what is loaded.
+pub(crate) const UPLOAD: &str = "onvif upload";
 
 /// Why a call was refused: the fault's innermost code, or the carrier's.
 fn reason(code: u16, envelope: Option<Envelope<'_, '_>>) -> Words {
@@ -162,7 +261,12 @@ fn reason(code: u16, envelope: Option<Envelope<'_, '_>>) -> Words {
         _ => CompactString::default(),
     };
     let fault = fault.map(word).filter(|word| !word.is_empty());
-    fault.map_or_else(|| Words::Text(compact_str::format_compact!("HTTP {code}")), Words::Text)
+    fault.map_or_else(|| status(code), Words::Text)
+}
+
+/// A reason where the carrier's status is all that is said.
+pub(crate) fn status(code: u16) -> Words {
+    Words::Text(compact_str::format_compact!("HTTP {code}"))
 }
 
 fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, row: Option<&'static Row>) -> Count {
@@ -182,6 +286,10 @@ pub(crate) fn may_hold(kind: &[u8]) -> bool {
 pub(crate) fn read(body: &[u8]) -> Document<'_> {
     Document::read(body, soap::space)
 }
+
+const UNAUTHORIZED: u16 = 401;
+/// Faults that refuse a login (ONVIF Core, 5.9.3.2; WS-Security 1.1, 12).
+static REFUSALS: &[&str] = &["NotAuthorized", "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken"];
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,16 @@
 //! RTSP tells which camera serves a stream, which program watches, what the stream is made of and how one logs in.
 //!
 //! RTSP 1.0 (RFC 2326), 2.0 (RFC 7826), SDP (RFC 8866). Read: heads, descriptions of streams, RTCP within frames until it
-//! has said who sends. Skipped on purpose: pictures and sound, which stand in frames of known length, other bodies, and
-//! every credential: of Authorization nothing is kept but a scheme's name out of a list, of a path what is a word of the
-//! trade.
+//! has said who sends; logins in Authorization or in addresses, told when they are answered; streams that ask for none, and
+//! media keys that cross the wire readable. Skipped on purpose: pictures and sound, which stand in frames of known length,
+//! and other bodies. Of a path only words of the trade are told.
 
-use crate::challenge::Logins;
+use crate::authorization;
+use crate::challenge::{self, Logins};
 use crate::dialect::{Fit, opens_rtsp};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
+use crate::login::{Laxity, Login};
 use crate::observation::{Category, Operation, Outcome, Value};
 use crate::out::{Count, Mark, Out};
 use crate::pending::{Command, Pending, Request, Waiting};
@@ -21,7 +23,7 @@ use description::Description;
 use start::{DIALECT, probe};
 use std::time::Duration;
 use transport::Ports;
-use tunnel::Decoder;
+use tunnel::{Decoder, Tunnel};
 
 mod description;
 mod path;
@@ -84,8 +86,21 @@ struct Rtsp {
     halves: Sides<Half>,
     /// Which side serves, once a message has said so that only one of the two can send.
     server: Option<Side>,
-    /// Whether answers go another way: this is one of the two connections of a tunnel in HTTP.
-    is_tunnel: bool,
+    /// If answers go another way: this is one of the two connections of a tunnel in HTTP.
+    tunnel: Option<Box<Tunnel>>,
+    access: Access,
+}
+
+/// Whether who watches has shown who they are: some servers ask once, at the first request or when a stream is set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Access {
+    /// Nobody has logged in, but what came before the capture is not known.
+    #[default]
+    Unknown,
+    /// Nobody has logged in, and a stream was set up all the same.
+    Open,
+    /// Somebody has, or has at least tried.
+    Asked,
 }
 
 /// What one side sends.
@@ -113,6 +128,10 @@ struct Asked {
     category: Option<Category>,
     /// Where it wants the stream.
     ports: Option<Ports>,
+    /// In a box, because most have none.
+    login: Option<Box<Login>>,
+    /// Whether a login came with it, even one that cannot be read.
+    may_log_in: bool,
 }
 
 impl Dissector for Rtsp {
@@ -125,7 +144,8 @@ impl Dissector for Rtsp {
             return Ok(Next::More);
         }
         let refused = reader.malformed("neither a request line nor a status line of RTSP nor a frame");
-        let opens = (self.is_tunnel || opens_rtsp(reader.rest())) && tunnel::DIALECT.fit(reader.rest()) == Fit::Whole;
+        let opens =
+            (self.tunnel.is_some() || opens_rtsp(reader.rest())) && tunnel::DIALECT.fit(reader.rest()) == Fit::Whole;
         if !opens && DIALECT.fit(reader.rest()) == Fit::Not {
             return Err(refused);
         }
@@ -155,6 +175,9 @@ impl Dissector for Rtsp {
         } else if let Some(description) = &mut half.description
             && description.read(side, piece, out).is_break()
         {
+            if description.holds_key() {
+                out.lax(self.server.unwrap_or(side), None, Laxity::Key, "media key");
+            }
             half.description = None;
         }
     }
@@ -213,16 +236,33 @@ impl Rtsp {
         let length = head.content_length()?.unwrap_or(0);
         let operation = DIALECT.operation(method);
         let category = category(&operation, length);
-        let path = path::told(target);
-        let ports = Ports::read(head);
-        let asked = Asked { asker: side, operation: operation.clone(), number: number(head), path, category, ports };
-
         self.roles(side, &operation);
+        let server = self.server.unwrap_or(side.other());
+        let path = path::told(target);
+        let login = authorization::of_request(server, (method, target), head, length > 0, out);
+        let asked = Asked {
+            asker: side,
+            operation: operation.clone(),
+            number: number(head),
+            category,
+            ports: Ports::read(head),
+            may_log_in: login.is_some() || may_log_in(head, path.as_deref()),
+            path,
+            login,
+        };
+        if asked.may_log_in {
+            self.access = Access::Asked;
+        }
+
         let next = self.halves.of_mut(side).begin(length, is_description(head, &operation, "ANNOUNCE"));
-        out.server(self.server.unwrap_or(side.other()));
-        // Who says goodbye seldom waits for the answer.
-        let is_owed_an_answer = !self.is_tunnel && operation != Operation::Verb("TEARDOWN");
-        self.pending.push(asked, is_owed_an_answer, out);
+        out.server(server);
+        if let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| tunnel.is_answered_elsewhere(server, out)) {
+            tunnel.send(server, asked, out);
+        } else {
+            // Who says goodbye seldom waits for the answer.
+            let is_owed_an_answer = self.tunnel.is_none() && operation != Operation::Verb("TEARDOWN");
+            self.pending.push(asked, is_owed_an_answer, out);
+        }
         out.count(Count { is_control: category.is_some(), ..count(side, Direction::Request, operation, Mark::Plain) });
         if let Some(agent) = head.value("user-agent") {
             out.text(side, None, &USER_AGENT, &agent);
@@ -233,17 +273,10 @@ impl Rtsp {
 
     fn response(&mut self, side: Side, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let length = head.content_length()?.unwrap_or(0);
-        let number = number(head);
-        let is_it = |waiting: &Waiting<Asked>| {
-            let Asked { asker, number: asked, .. } = &waiting.request;
-            *asker != side && (number.is_none() || *asked == number)
-        };
-        let pair = self.pending.position(out.place().time, is_it);
-        let is_described = pair.and_then(|at| self.pending.get(at)).map_or_else(
-            || is_description(head, &Operation::Code(0), ""),
-            |asked| is_description(head, &asked.operation, "DESCRIBE"),
-        );
-        let asked = pair.filter(|_| code >= 200).and_then(|at| self.pending.take(at));
+        let asked = if code < 200 { None } else { self.take_asked(side, number(head), out) };
+        let (operation, method) =
+            asked.as_ref().map_or((&Operation::Code(0), ""), |asked| (&asked.request.operation, "DESCRIBE"));
+        let is_described = is_description(head, operation, method);
 
         out.server(self.server.unwrap_or(side));
         self.pending.give_up(out.place().time, out);
@@ -255,34 +288,44 @@ impl Rtsp {
         }
         LOGINS.offered(side, head, out);
         if let Some(asked) = asked {
-            asked.answered(if code < 300 { Outcome::Accepted } else { Outcome::Rejected }, out);
-            if code < 300 {
-                asked.request.served(side, head, out);
-            }
+            self.settle(asked, side, code, head, out);
         }
         Ok(next)
     }
 
+    /// The request that an answer of this number is for, here or in the other half of a tunnel.
+    fn take_asked(&mut self, side: Side, number: Option<u32>, out: &mut Out<'_>) -> Option<Waiting<Asked>> {
+        let is_it = |waiting: &Waiting<Asked>| {
+            let Asked { asker, number: asked, .. } = &waiting.request;
+            *asker != side && (number.is_none() || *asked == number)
+        };
+        if let Some(at) = self.pending.position(out.place().time, is_it) {
+            return self.pending.take(at);
+        }
+        let request = self.tunnel.as_ref()?.receive(side, number?, out)?;
+        if request.may_log_in {
+            self.access = Access::Asked;
+        }
+        Some(Waiting::from_elsewhere(Asked { asker: side.other(), ..request }, out))
+    }
+
+    /// A request was answered.
+    fn settle(&mut self, mut asked: Waiting<Asked>, side: Side, code: u16, head: &Head<'_>, out: &mut Out<'_>) {
+        if let Some(login) = asked.request.login.take() {
+            let outcome = asked.request.login_outcome(&login, code, head);
+            out.login(*login, outcome, asked.place());
+        }
+        asked.answered(if code < 300 { Outcome::Accepted } else { Outcome::Rejected }, out);
+        if code < 300 {
+            asked.request.served(side, head, out);
+            self.opened(side, &asked.request.operation, out);
+        }
+    }
+
     /// A request or response of HTTP that opens a tunnel, or is asked to and does not.
     fn tunnel(&mut self, side: Side, start: &Start<'_>, head: &Head<'_>, out: &mut Out<'_>) -> Next {
-        self.is_tunnel = true;
         match start {
-            Start::Request { method, .. } => {
-                self.server = Some(side.other());
-                out.server(side.other());
-                let operation = tunnel::DIALECT.operation(method);
-                let is_upward = operation == Operation::Verb("POST");
-                out.count(count(side, Direction::Request, operation, Mark::Plain));
-                if let Some(agent) = head.value("user-agent") {
-                    out.text(side, None, &USER_AGENT, &agent);
-                }
-                if !is_upward {
-                    return Next::More;
-                }
-                // Its length is no end: clients begin another POST behind it, or do not (ONVIF).
-                self.halves.of_mut(side).decoder = Some(Box::default());
-                Next::Body(u64::MAX)
-            }
+            Start::Request { method, target, .. } => self.open_tunnel(side, (method, target), head, out),
             Start::Status { code, .. } => {
                 out.server(side);
                 let mark = if *code < 400 { Mark::Plain } else { Mark::Exception };
@@ -291,10 +334,45 @@ impl Rtsp {
                     out.text(side, None, &SERVER, &server);
                 }
                 LOGINS.offered(side, head, out);
+                if let Some(asked) = self.take_asked(side, None, out) {
+                    self.settle(asked, side, *code, head, out);
+                }
                 let length = head.content_length().ok().flatten().filter(|_| *code >= 300);
                 length.map_or(Next::More, Next::Skip)
             }
         }
+    }
+
+    fn open_tunnel(
+        &mut self,
+        side: Side,
+        (method, target): (&[u8], &[u8]),
+        head: &Head<'_>,
+        out: &mut Out<'_>,
+    ) -> Next {
+        let server = side.other();
+        let tunnel = Tunnel::of(head);
+        let operation = tunnel::DIALECT.operation(method);
+        let is_upward = operation == Operation::Verb("POST");
+        self.server = Some(server);
+        out.server(server);
+        out.count(count(side, Direction::Request, operation.clone(), Mark::Plain));
+        if let Some(agent) = head.value("user-agent") {
+            out.text(side, None, &USER_AGENT, &agent);
+        }
+        LOGINS.asked(side, head, out);
+        if let Some(login) = authorization::of_request(server, (method, target), head, is_upward, out) {
+            self.access = Access::Asked;
+            self.pending.push(Asked::tunnel(side, operation, login), false, out);
+        }
+        if is_upward {
+            // Its length is no end: clients begin another POST behind it, or do not (ONVIF).
+            self.halves.of_mut(side).decoder = Some(Box::default());
+        } else {
+            tunnel.answer_here(server, out);
+        }
+        self.tunnel = Some(Box::new(tunnel));
+        if is_upward { Next::Body(u64::MAX) } else { Next::More }
     }
 
     /// Base64 of a client: the messages that come out of it.
@@ -323,6 +401,22 @@ impl Rtsp {
         left.drain(..used);
         decoder.left = left;
         self.halves.of_mut(side).decoder = Some(decoder);
+    }
+
+    /// The server did what was asked of it: if nobody logged in, it stands open.
+    fn opened(&mut self, server: Side, operation: &Operation, out: &mut Out<'_>) {
+        let what = match (self.access, operation) {
+            (Access::Asked, _) => return,
+            (_, Operation::Verb("DESCRIBE")) => "stream description",
+            (Access::Open, Operation::Verb("PLAY")) => "live video",
+            (Access::Open, Operation::Verb("RECORD")) => "recording",
+            (_, Operation::Verb("SETUP")) => {
+                self.access = Access::Open;
+                return;
+            }
+            _ => return,
+        };
+        out.lax(server, None, Laxity::NoLogin, what);
     }
 
     /// Who serves, by what only a client or only a server asks for (RFC 2326, 10); the first word holds.
@@ -358,6 +452,20 @@ impl Half {
 }
 
 impl Asked {
+    /// A request of HTTP with a login, which opens a tunnel.
+    fn tunnel(asker: Side, operation: Operation, login: Box<Login>) -> Self {
+        let login = Some(login);
+        Self { asker, operation, number: None, path: None, category: None, ports: None, login, may_log_in: true }
+    }
+
+    /// What an answer makes of its login: what a server can do it tells everybody.
+    fn login_outcome(&self, login: &Login, code: u16, head: &Head<'_>) -> Outcome {
+        match challenge::outcome(login, code, head) {
+            Outcome::Accepted if self.operation == Operation::Verb("OPTIONS") => Outcome::Unknown,
+            outcome => outcome,
+        }
+    }
+
     /// It was granted: what it asked for is there.
     fn served(&self, side: Side, head: &Head<'_>, out: &mut Out<'_>) {
         if self.operation == Operation::Verb("SETUP") {
@@ -379,10 +487,19 @@ impl Request for Asked {
         Count { is_control, ..count(self.asker, Direction::Request, operation, Mark::Plain) }
     }
 
+    fn login(&self) -> Option<Login> {
+        self.login.as_deref().cloned()
+    }
+
     fn command(&self) -> Option<Command> {
         let target = self.path.clone().unwrap_or_default();
         self.category.map(|category| Command::in_words(category, target, None))
     }
+}
+
+/// Whether a head or a path, as it is told, may hold a login.
+fn may_log_in(head: &Head<'_>, path: Option<&str>) -> bool {
+    head.value("authorization").is_some() || path.is_some_and(path::may_log_in)
 }
 
 /// What a request changes: parameters are set, a recording begins. Without a body it says that the client lives.

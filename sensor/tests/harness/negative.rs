@@ -1,6 +1,6 @@
 //! Ordinary IT traffic gives no OT protocol, no device of a plant, and nothing to be done about one.
 
-use super::support::{captures_in, public_captures, read, records_of};
+use super::support::{Recording, captures_in, public_captures, read, records_of};
 use fingerprints::record::{AssetRow, Record};
 use sensor::pipeline::Settings;
 use sensor::source::Input;
@@ -55,6 +55,39 @@ fn other_protocols_of_plants_are_not_taken_for_those_that_are_spoken() {
 #[test]
 fn it_traffic_names_no_ot_protocol() {
     names_no_ot_protocol(it_traffic());
+}
+
+/// Calls of people in the traffic of offices: RTP by tshark too, with one source each whose numbers follow each other.
+const CALLS: [&str; 2] = ["brute-sip-rtp-speex.pcap", "ndpi-line.pcap"];
+
+#[test]
+fn it_traffic_names_no_stream_of_pictures_that_nobody_announced() {
+    for input in it_traffic() {
+        let (notebook, _) = read(vec![input.clone()], Settings::default());
+        let named = notebook.protocols().filter(|protocol| ["rtp", "rtcp"].contains(protocol)).count();
+        let is_call = CALLS.iter().any(|name| input.path.ends_with(name));
+        assert_eq!(named > 0, is_call, "{}: {named}", input.name);
+    }
+}
+
+/// The first two bytes are those of RTP; of a source and its numbers nothing fits.
+#[test]
+fn what_only_begins_like_rtp_is_none() {
+    let mut recording = Recording::new();
+    let mut state = 1_u64;
+    for number in 0..100_000_u32 {
+        let mut payload = vec![0x80, 0x60];
+        for _ in 0..4 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            payload.extend((state >> 16).to_be_bytes().into_iter().take(6));
+        }
+        // Forty conversations, in turns.
+        let port = 20_000 + u16::try_from(number % 40).expect("below 40");
+        recording.datagram(1, (0x000a_0101, port), (0x000a_0102, 30_000), &payload);
+    }
+    let (notebook, _) = read(vec![recording.input("begins like RTP")], Settings::default());
+    let named: Vec<_> = notebook.protocols().collect();
+    assert!(named.is_empty(), "{named:?}");
 }
 
 fn names_no_ot_protocol(inputs: Vec<Input>) {

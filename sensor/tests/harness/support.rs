@@ -31,6 +31,22 @@ impl Notebook {
             _ => None,
         })
     }
+
+    /// The protocols of the conversations that were summed up.
+    pub(crate) fn protocols(&self) -> impl Iterator<Item = &'static str> {
+        self.observations.iter().filter_map(|observation| match &observation.fact {
+            Fact::Traffic(traffic) => traffic.protocol,
+            _ => None,
+        })
+    }
+
+    /// The logins that were told, each with who is logged in to.
+    pub(crate) fn logins(&self) -> impl Iterator<Item = (&Subject, &Credential)> {
+        self.observations.iter().filter_map(|observation| match &observation.fact {
+            Fact::Credential(login) => Some((&observation.subject, login.as_ref())),
+            _ => None,
+        })
+    }
 }
 
 /// The captures that we recorded.

@@ -36,7 +36,8 @@ fn public_captures_of_our_protocols() {
     let mut report = Vec::new();
     let mut seen = 0;
     let rows = table.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let spoken = rows.filter(|row| ["modbus", "bacnet", "dnp3", "rtsp"].contains(&row[1]));
+    let is_of_cameras = |name: &str| ["http/", "onvif/", "rtsp/"].iter().any(|folder| name.starts_with(folder));
+    let spoken = rows.filter(|row| ["modbus", "bacnet", "dnp3", "rtsp"].contains(&row[1]) || is_of_cameras(row[0]));
     let names: BTreeSet<String> = spoken.map(|row| row[0].to_owned()).collect();
     for name in names {
         let expected = counted_in(&table, &name);
@@ -154,8 +155,8 @@ fn operation_of(protocol: &str, what: &str) -> Option<(String, Direction)> {
         "bacnet" if what.contains("-ack) service=") || what.contains("(error) service=") => {
             Some((number?, Direction::Response))
         }
-        "rtsp" if what.starts_with("method=") => Some((number?, Direction::Request)),
-        "rtsp" if what.starts_with("status=") => Some((number?, Direction::Response)),
+        "rtsp" | "http" if what.starts_with("method=") => Some((number?, Direction::Request)),
+        "rtsp" | "http" if what.starts_with("status=") => Some((number?, Direction::Response)),
         "bacnet" if what.contains("(reject)") => Some(("reject".to_owned(), Direction::Response)),
         "bacnet" if what.contains("(abort)") => Some(("abort".to_owned(), Direction::Response)),
         "dnp3" if what.starts_with("func=") => number.map(|number| (number.clone(), dnp3_direction(&number))),

@@ -1,7 +1,6 @@
 //! What heads say: the fields, and nothing that could hold a credential.
 
 use super::{AUTHENTICATE, AUTHORIZATION, HOST, POWERED_BY, REALM, SERVER, USER_AGENT};
-use crate::authorization;
 use crate::challenge::Logins;
 use crate::dissector::Side;
 use crate::head::Head;
@@ -30,11 +29,6 @@ pub(super) fn response(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
         }
     }
     LOGINS.offered(side, head, out);
-}
-
-/// Whether a response says that the login before failed by its nonce alone.
-pub(super) fn is_stale(head: &Head<'_>) -> bool {
-    head.values("www-authenticate").any(|value| authorization::challenges(&value).iter().any(|one| one.is_stale))
 }
 
 /// The host without its port, if it is a name. User information and addresses of either kind hold other bytes; a name

@@ -62,7 +62,7 @@ fn nothing_of_a_credential_is_told() {
         "hunter2=hunter2",
     ] {
         let request = format!(
-            "GET http://hunter2:hunter2@x/hunter2 HTTP/1.1\r\nHost: hunter2:hunter2@x\r\n\
+            "GET http://admin:hunter2@x/hunter2 HTTP/1.1\r\nHost: hunter2:hunter2@x\r\n\
              Authorization: {authorization}\r\nProxy-Authorization: {authorization}\r\nReferer: /hunter2\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 16\r\n\r\npassword=hunter2",
         );
@@ -98,11 +98,73 @@ fn a_login_is_told_with_what_the_answer_makes_of_it() {
         (digest, "/", "304 x", "by digest_md5 as admin in r, s, accepted, hash"),
         (digest, "/", stale, "by digest_md5 as admin in r, s, unknown, hash"),
         ("A: b", "/a?user=u&pwd=p", "200 OK", "by url as u, accepted, cleartext"),
+        ("A: b", "/a?user=u&pwd=p", "401 x", "by url as u, rejected, cleartext"),
+        ("A: b", "/a?user=u&pwd=p", stale, "by url as u, unknown, cleartext"),
     ] {
         let expected = format!("10.0.0.1 logs in to 10.0.0.2 {told} (frame 1)");
         assert_eq!(logins(authorization, target, &[answer]), [expected], "{answer}");
     }
 }
+
+/// A request with a body, and an answer with one.
+fn exchange(rig: &mut Rig, (target, kind, body): (&str, &str, &str), (status, answer): (&str, &str)) {
+    let (length, answered) = (body.len(), answer.len());
+    let head = format!("POST {target} HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}");
+    rig.segment(Side::A, head.as_bytes());
+    rig.segment(Side::B, format!("HTTP/1.1 {status}\r\nContent-Length: {answered}\r\n\r\n{answer}").as_bytes());
+}
+
+#[test]
+fn a_form_may_be_a_login_and_no_page_says_whether_it_was_right() {
+    let form = ("/login.cgi", "application/x-www-form-urlencoded", "user=admin&lang=en&pwd=hunter2%21");
+    for (status, outcome) in [("200 OK", "unknown"), ("302 Found", "unknown"), ("401 No", "rejected")] {
+        let mut rig = Rig::tcp(&HTTP);
+        exchange(&mut rig, form, (status, ""));
+        let told = rig.story();
+        let expected = format!("10.0.0.1 logs in to 10.0.0.2 by form as admin, {outcome}, cleartext (frame 1)");
+        assert!(told.contains(&expected), "{told:?}");
+        assert!(!told.concat().contains("hunter2"), "{told:?}");
+    }
+    let mut rig = Rig::tcp(&HTTP);
+    exchange(&mut rig, ("/search", "application/x-www-form-urlencoded", "q=password"), ("200 OK", ""));
+    assert!(!rig.story().concat().contains("logs in"));
+}
+
+/// The hash is made with Python's hashlib: MD5 of `admin:1234567:` and the MD5 of `admin:Login to 4K049EBPAG1D7E7:admin`, both in
+/// capital letters.
+#[test]
+fn a_login_to_dahuas_web_interface_is_a_challenge_and_an_answer() {
+    let first = r#"{"method":"global.login","params":{"userName":"admin","password":"","clientType":"Web3.0"},"id":1}"#;
+    let challenge = r#"{"error":{"code":268632079},"id":1,"params":{"encryption":"Default","random":"1234567",
+        "realm":"Login to 4K049EBPAG1D7E7"},"result":false,"session":77}"#;
+    let second = format!(
+        r#"{{"method":"global.login","params":{{"userName":"admin","password":"{DAHUA}","authorityType":"Default",
+        "passwordType":"Default"}},"id":2,"session":77}}"#
+    );
+    for (answer, outcome) in
+        [(r#"{"id":2,"result":true,"session":77}"#, "accepted"), (r#"{"result" : false}"#, "rejected")]
+    {
+        let mut rig = Rig::tcp(&HTTP);
+        exchange(&mut rig, ("/RPC2_Login", "application/json", first), ("200 OK", challenge));
+        let told = rig.story();
+        assert!(told.contains(&"10.0.0.2 http.realm = Login to 4K049EBPAG1D7E7".to_owned()), "{told:?}");
+        assert!(!told.concat().contains("logs in"), "nothing was sent that could be refused: {told:?}");
+        rig.another();
+        exchange(&mut rig, ("/RPC2_Login", "application/json", &second), ("200 OK", answer));
+        let told = rig.story();
+        let expected = format!(
+            "10.0.0.1 logs in to 10.0.0.2 by dahua_md5 as admin in Login to 4K049EBPAG1D7E7, {outcome}, challenge (frame 3)"
+        );
+        assert!(told.contains(&expected), "{told:?}");
+    }
+    let drawn = Drawn::of(challenge.as_bytes()).expect("a challenge");
+    let proof = rpc::login(second.as_bytes(), Some(&drawn)).expect("a login").proof;
+    assert_eq!((proof.is_of(b"admin"), proof.is_of(b"admim")), (Some(true), Some(false)));
+    let blind = rpc::login(second.as_bytes(), None).expect("a login").proof;
+    assert_eq!(blind.is_of(b"admin"), None, "without what was drawn nobody can say");
+}
+
+const DAHUA: &str = "A4F1D408093FBA31DA1165C6F896F407";
 
 #[test]
 fn a_login_that_is_not_answered_is_told_all_the_same() {

@@ -66,6 +66,7 @@ fn a_device_says_what_it_is() {
             "10.0.0.2 onvif.firmware = V5.6.2 build 190701",
             "10.0.0.2 onvif.serial = DS-1 & 2",
             "10.0.0.2 onvif.hardware_id = 88",
+            "10.0.0.2 is lax to 10.0.0.1: NoLogin, device settings read",
         ]
     );
 }
@@ -90,6 +91,7 @@ fn what_changes_something_is_told_with_its_outcome() {
             "A request SetHostname control",
             "B response SetHostname",
             "A config by SetHostname: device = door-7, accepted (frame 1)",
+            "10.0.0.2 is lax to 10.0.0.1: NoLogin, device settings changed",
         ]
     );
     assert_eq!(
@@ -121,6 +123,149 @@ fn what_changes_something_is_told_with_its_outcome() {
         .filter(|line| !line.contains(" POST "))
         .collect::<Vec<_>>()
     );
+}
+
+/// A call with something in its envelope's header and in its carrier's, and what of logins and of what stands open is told.
+fn access(call: &str, (header, head): (&str, &str), (status, answer): (&str, &str)) -> Vec<String> {
+    let body = envelope(call).replace("<x:Body>", &format!("<x:Header>{header}</x:Header><x:Body>"));
+    let length = body.len();
+    let mut rig = Rig::tcp(&HTTP);
+    let request = format!(
+        "POST /onvif/device_service HTTP/1.1\r\n{head}Content-Type: application/soap+xml\r\nContent-Length: {length}\r\n\r\n\
+         {body}"
+    );
+    rig.segment(Side::A, request.as_bytes());
+    rig.segment(Side::B, response(status, answer).as_bytes());
+    let lines = rig.finish(Ending::Unseen).story().into_iter();
+    lines.filter(|line| line.contains(" logs in") || line.contains(" is lax")).collect()
+}
+
+const TOKEN: &str = "<w:Security xmlns:w='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd'>\
+    <w:UsernameToken><w:Username>guard</w:Username><w:Password>hunter2</w:Password></w:UsernameToken></w:Security>";
+const DIGEST: &str = "Authorization: Digest username=\"guard\", realm=\"r\", nonce=\"n\", uri=\"/\", \
+    response=\"8ca523f5e9506fed4657c9700eebdbec\"\r\n";
+const USERS: (&str, &str) = ("200 OK", "<d:GetUsersResponse/>");
+
+#[test]
+fn a_login_is_told_with_what_the_answer_makes_of_it() {
+    let by = |scheme, outcome, exposure| {
+        [format!("10.0.0.1 logs in to 10.0.0.2 by {scheme}, {outcome}, {exposure} (frame 1)")]
+    };
+    let challenge = "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"m\"";
+    let stale = "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"m\", stale=true";
+    let refused = ("400 Bad Request", FAULT);
+    let other = FAULT.replace("NotAuthorized", "InvalidArgVal");
+    let hostname = "<d:GetHostname/>";
+    for (call, answer, outcome) in [
+        ("<d:GetUsers/>", USERS, "accepted"),
+        ("<d:GetUsers/>", refused, "rejected"),
+        ("<d:GetUsers/>", ("401 No", ""), "rejected"),
+        ("<d:GetUsers/>", (challenge, ""), "unknown"),
+        ("<d:GetUsers/>", (challenge, FAULT), "rejected"),
+        ("<d:GetUsers/>", ("400 Bad Request", &other), "unknown"),
+        (hostname, ("200 OK", "<d:GetHostnameResponse/>"), "unknown"),
+    ] {
+        assert_eq!(
+            access(call, (TOKEN, ""), answer),
+            by("wsse_text as guard", outcome, "cleartext"),
+            "{call} {answer:?}"
+        );
+    }
+    for (call, answer, outcome) in [
+        ("<d:GetUsers/>", USERS, "accepted"),
+        ("<d:GetUsers/>", refused, "rejected"),
+        ("<d:GetUsers/>", (challenge, ""), "rejected"),
+        ("<d:GetUsers/>", (stale, ""), "unknown"),
+        ("<d:GetUsers/>", (stale, FAULT), "unknown"),
+        (hostname, ("200 OK", "<d:GetHostnameResponse/>"), "unknown"),
+    ] {
+        assert_eq!(
+            access(call, ("", DIGEST), answer),
+            by("digest_md5 as guard in r", outcome, "hash"),
+            "{call} {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_done_without_a_login_stands_open() {
+    let lax = |what| vec![format!("10.0.0.2 is lax to 10.0.0.1: NoLogin, {what}")];
+    let reboot = ("200 OK", "<d:SystemRebootResponse/>");
+    assert_eq!(access("<d:GetUsers/>", ("", ""), USERS), lax("users, logs or backups read"));
+    assert_eq!(access("<d:SystemReboot/>", ("", ""), reboot), lax("restart, reset or firmware"));
+    for (call, head, answer) in [
+        ("<d:GetHostname/>", "", ("200 OK", "<d:GetHostnameResponse/>")),
+        ("<d:GetUsers/>", "", ("400 Bad Request", FAULT)),
+        ("<d:GetUsers/>", "", ("200 OK", "<other/>")),
+        ("<d:GetUsers/>", "Cookie: session=1\r\n", USERS),
+        ("<d:GetUsers/>", "Authorization: Own x\r\n", USERS),
+    ] {
+        assert!(access(call, ("", head), answer).is_empty(), "{call} {head:?} {answer:?}");
+    }
+    let unread =
+        "<w:Security xmlns:w='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd'/>";
+    assert!(access("<d:GetUsers/>", (unread, ""), USERS).is_empty());
+}
+
+#[test]
+fn a_key_that_anybody_can_read_is_told_of_and_never_told() {
+    for (call, what) in [
+        (
+            "<d:LoadCertificateWithPrivateKey><d:CertificateWithPrivateKey><s:PrivateKey><s:Data>hunter2</s:Data></s:PrivateKey>\
+          </d:CertificateWithPrivateKey></d:LoadCertificateWithPrivateKey>",
+            "private key",
+        ),
+        (
+            "<d:SetNetworkInterfaces><d:NetworkInterface><s:Extension><s:Dot11><s:Security><s:PSK><s:Key>hunter2</s:Key></s:PSK>\
+          </s:Security></s:Dot11></s:Extension></d:NetworkInterface></d:SetNetworkInterfaces>",
+            "wireless key",
+        ),
+        (
+            "<a:UploadPassphrase xmlns:a='http://www.onvif.org/ver10/advancedsecurity/wsdl'><a:Passphrase>hunter2</a:Passphrase>\
+          </a:UploadPassphrase>",
+            "passphrase",
+        ),
+    ] {
+        let lines = told(call, "200 OK", "");
+        assert!(lines.contains(&format!("10.0.0.2 is lax to 10.0.0.1: Key, {what}")), "{lines:?}");
+        assert!(!lines.concat().contains("hunter"), "{lines:?}");
+        let empty = told(&call.replace("hunter2", ""), "200 OK", "");
+        assert!(!empty.concat().contains("Key, "), "{empty:?}");
+    }
+}
+
+/// The hash is the one of FIPS 180-4's example.
+#[test]
+fn a_firmware_is_known_by_its_hash() {
+    let call = envelope(
+        "<d:UpgradeSystemFirmware><d:Firmware><i:Include href='cid:f'/></d:Firmware></d:UpgradeSystemFirmware>",
+    );
+    let body = format!(
+        "--u\r\nContent-Type: application/xop+xml; type=\"application/soap+xml\"\r\n\r\n{call}\r\n--u\r\n\
+         Content-Type: application/octet-stream\r\nContent-ID: <f>\r\n\r\nabc\r\n--u--\r\n"
+    );
+    let head = "POST /x HTTP/1.1\r\nContent-Type: multipart/related; type=\"application/xop+xml\"; boundary=u\r\n";
+    let length = body.len();
+    let mut rig = Rig::tcp(&HTTP);
+    rig.segment(Side::A, format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes());
+    rig.segment(Side::B, response("200 OK", "<d:UpgradeSystemFirmwareResponse/>").as_bytes());
+    let told = "A firmware by UpgradeSystemFirmware: device of 3 bytes ba7816bf, accepted (frame 1)".to_owned();
+    let lines = rig.story();
+    assert!(lines.contains(&told), "{lines:?}");
+
+    let start = "<d:StartFirmwareUpgradeResponse><d:UploadUri>http://10.0.0.2/up/7</d:UploadUri></d:StartFirmwareUpgradeResponse>";
+    let upload = |path: &str| {
+        let mut rig = Rig::tcp(&HTTP);
+        rig.segment(Side::A, request("<d:StartFirmwareUpgrade/>").as_bytes());
+        rig.segment(Side::B, response("200 OK", start).as_bytes());
+        let head = "Content-Type: application/octet-stream\r\nContent-Length: 3";
+        rig.segment(Side::A, format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\nabc").as_bytes());
+        rig.segment(Side::B, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        rig.story()
+    };
+    let told = "A firmware by POST: announced upload of 3 bytes ba7816bf, accepted (frame 3)".to_owned();
+    assert!(upload("/up/7").contains(&told), "{:?}", upload("/up/7"));
+    assert!(!upload("/up/8").concat().contains("announced"));
 }
 
 #[test]

@@ -16,13 +16,21 @@ pub(super) struct Description {
     /// Its media, each with its codecs.
     media: SmallVec<[u8; 128]>,
     keys: SmallVec<[u8; 64]>,
+    /// Whether a key stood in it, readable.
+    holds_key: bool,
     /// Whether what comes is about one of its media, and no more about all of it.
     is_in_media: bool,
 }
 
 impl Description {
     pub(super) fn new(length: u64) -> Self {
-        Self { left: length, line: SmallVec::new(), media: SmallVec::new(), keys: SmallVec::new(), is_in_media: false }
+        let (line, media, keys) = Default::default();
+        Self { left: length, line, media, keys, holds_key: false, is_in_media: false }
+    }
+
+    /// Whether a key of the stream stood in it for everybody to read.
+    pub(super) fn holds_key(&self) -> bool {
+        self.holds_key
     }
 
     /// Takes the next piece, and says whether it was the last one.
@@ -49,6 +57,8 @@ impl Description {
         let [kind, b'=', value @ ..] = line.trim_ascii_end() else { return };
         match kind {
             b'm' => self.begin_media(value),
+            // Of a medium, or of all (RFC 4566, 5.12).
+            b'k' => self.key(value),
             b'a' => self.attribute(side, value, out),
             _ if self.is_in_media => {}
             b's' => out.text(side, None, &SESSION_NAME, value),
@@ -82,13 +92,19 @@ impl Description {
             }
             // `1 AES_CM_128_HMAC_SHA1_80 inline:...` (RFC 4568, 9.1): all but the key.
             b"crypto" => {
-                let suite = value.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-                self.tell_keys(head::split_token(suite).0);
+                let mut words = value.split(|byte| *byte == b' ');
+                self.tell_keys(head::split_token(words.nth(1).unwrap_or_default()).0);
+                self.holds_key |= words.any(|word| word.starts_with(b"inline:"));
             }
             // `mikey ...` (RFC 4567, 3.1)
             b"key-mgmt" => self.tell_keys(head::split_token(value).0),
             _ => {}
         }
+    }
+
+    /// `clear:...` and `base64:...` hold it; `uri:` and `prompt` say where it is. RFC 8866 has dropped them all.
+    fn key(&mut self, value: &[u8]) {
+        self.holds_key |= value.starts_with(b"clear:") || value.starts_with(b"base64:");
     }
 
     fn tell_keys(&mut self, way: &[u8]) {

@@ -1,12 +1,13 @@
 //! Paths of streams: makers are known by them. Some makers want the password in the path, so that only the words of the
 //! trade are told.
 
+use crate::head;
 use compact_str::CompactString;
 
 /// The path of a target, with its query; nothing of one that has none. Whatever is no word of the list stands as `*`, and
 /// all that follows `user=`, `password=` and the like.
 pub(super) fn told(target: &[u8]) -> Option<CompactString> {
-    let path = path_of(target)?;
+    let path = head::path(target)?;
     // An at sign belongs to a user's name: part of the authority was taken for a path.
     if path.len() > LONGEST || !path.is_ascii() || path.contains(&b'@') {
         return None;
@@ -39,13 +40,10 @@ pub(super) fn told(target: &[u8]) -> Option<CompactString> {
     (told.len() > 1).then_some(told)
 }
 
-/// What stands behind the authority, and the path of a target that is nothing else.
-fn path_of(target: &[u8]) -> Option<&[u8]> {
-    let Some(scheme) = memchr::memmem::find(target, b"://") else {
-        return target.starts_with(b"/").then_some(target);
-    };
-    let authority = target.get(scheme.saturating_add(3)..)?;
-    authority.get(memchr::memchr(b'/', authority)?..)
+/// Whether a path, as it is told, may hold a login: something stood behind the name of a user, or two words with a colon
+/// between.
+pub(super) fn may_log_in(told: &str) -> bool {
+    told.contains("=*") || told.contains("*:*")
 }
 
 /// Behind these another parameter may come, even in what is secret.
@@ -97,6 +95,19 @@ mod tests {
         ] {
             assert_eq!(told(path.as_bytes()).as_deref(), Some(path));
             assert_eq!(told(format!("rtsp://10.0.0.1:554{path}").as_bytes()).as_deref(), Some(path));
+        }
+    }
+
+    #[test]
+    fn a_login_in_a_path_is_known_though_not_told() {
+        for (target, is_one) in [
+            ("/user=admin&password=&channel=1", true),
+            ("/live?token=a1b2c3", true),
+            ("/0/usrnm:pwd/main", true),
+            ("/hunter2", false),
+            ("/cam/realmonitor?channel=1&subtype=0", false),
+        ] {
+            assert_eq!(told(target.as_bytes()).is_some_and(|told| may_log_in(&told)), is_one, "{target}");
         }
     }
 

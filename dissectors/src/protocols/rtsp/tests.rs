@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::rig::{Rig, hex};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use proptest::prelude::*;
 
 const CHALLENGE: &str = "RTSP/1.0 401 Unauthorized\r\nCSeq: 2\r\nServer: Rtsp Server/3.0\r\n\
@@ -54,11 +55,13 @@ fn a_camera_and_its_client_tell_what_they_are() {
         "10.0.0.2 rtsp.realm = Login to 4K049EBPAG1D7E7",
         "10.0.0.2 rtsp.realm = x",
         "10.0.0.2 rtsp.authenticate = digest, basic",
+        "10.0.0.1 logs in to 10.0.0.2 by url as admin, unknown, cleartext (frame 1)",
         "B serves",
         "A request DESCRIBE",
         "10.0.0.2 rtsp.authorization = digest",
         "B serves",
         "B response 200",
+        "10.0.0.1 logs in to 10.0.0.2 by url as admin, accepted, cleartext (frame 3)",
         "10.0.0.2 rtsp.path = /live/ch1",
         "10.0.0.2 rtsp.origin = VSTC",
         "10.0.0.2 rtsp.session_name = ONVIF RTSP Server",
@@ -94,6 +97,101 @@ fn keys_are_told_of_and_never_told() {
     let told = story(&[(Side::A, &describe(2)), (Side::B, &described(2, keyed))]);
     assert!(told.contains(&"10.0.0.2 rtsp.media_keys = AES_CM_128_HMAC_SHA1_80, mikey".to_owned()), "{told:?}");
     assert!(!told.concat().contains("d0Rm") && !told.concat().contains("AQAF"));
+}
+
+/// A request with a header, or without one.
+fn asked(method: &str, target: &str, number: u32, header: &str) -> String {
+    let end = if header.is_empty() { "\r\n" } else { "\r\n\r\n" };
+    format!("{method} {target} RTSP/1.0\r\nCSeq: {number}\r\n{header}{end}")
+}
+
+/// What some exchanges of a method, a header and an answer tell of logins and of what stands open.
+fn access(target: &str, exchanges: &[(&str, &str, &str)]) -> Vec<String> {
+    let mut rig = Rig::tcp(&RTSP);
+    for (number, (method, header, answer)) in (1..).zip(exchanges) {
+        rig.segment(Side::A, asked(method, target, number, header).as_bytes());
+        let (status, rest) = answer.split_once("\r\n").unwrap_or((answer, ""));
+        rig.segment(Side::B, format!("RTSP/1.0 {status}\r\nCSeq: {number}\r\n{rest}\r\n").as_bytes());
+    }
+    let lines = rig.finish(Ending::Unseen).story().into_iter();
+    lines.filter(|line| line.contains(" logs in") || line.contains(" is lax")).collect()
+}
+
+const STREAM: &str = "rtsp://10.0.0.2/live";
+const BASIC: &str = "Authorization: Basic YWRtaW46YTpi";
+const DIGEST: &str = "Authorization: Digest username=\"admin\", realm=\"IP Camera, north\", nonce=\"n\", \
+    uri=\"rtsp://10.0.0.2/live\", response=\"8ca523f5e9506fed4657c9700eebdbec\"";
+
+#[test]
+fn a_login_is_told_with_what_the_answer_makes_of_it() {
+    let challenge = "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
+    let stale = "401 No\r\nWWW-Authenticate: Basic realm=\"r\"\r\nWWW-Authenticate: Digest nonce=\"m\", stale=TRUE\r\n";
+    for (header, answer, told) in [
+        (BASIC, "200 OK", "by basic as admin, accepted, cleartext"),
+        (BASIC, "401 No", "by basic as admin, rejected, cleartext"),
+        (BASIC, "404 No", "by basic as admin, unknown, cleartext"),
+        (DIGEST, "200 OK", "by digest_md5 as admin in IP Camera, north, accepted, hash"),
+        (DIGEST, challenge, "by digest_md5 as admin in IP Camera, north, rejected, hash"),
+        (DIGEST, stale, "by digest_md5 as admin in IP Camera, north, unknown, hash"),
+        ("Authorization: Bearer a.b.c", "200 OK", "by bearer, accepted, cleartext"),
+    ] {
+        let expected = format!("10.0.0.1 logs in to 10.0.0.2 {told} (frame 1)");
+        assert_eq!(access(STREAM, &[("DESCRIBE", header, answer)]), [expected], "{answer}");
+    }
+    assert!(access(STREAM, &[("DESCRIBE", "", challenge)]).is_empty(), "nothing was sent that could be refused");
+    let told = access(STREAM, &[("OPTIONS", BASIC, "200 OK")]).concat();
+    assert!(told.contains("unknown"), "that is told to everybody: {told}");
+}
+
+#[test]
+fn a_login_in_an_address_is_told_even_beside_another() {
+    let target = "rtsp://admin:12345@10.0.0.2/live";
+    let in_url = |outcome| format!("10.0.0.1 logs in to 10.0.0.2 by url as admin, {outcome}, cleartext (frame 1)");
+    assert_eq!(access(target, &[("DESCRIBE", "", "200 OK")]), [in_url("accepted")]);
+    let told = access(target, &[("DESCRIBE", DIGEST, "200 OK")]);
+    assert_eq!(told[0], in_url("unknown"));
+    assert!(told[1].contains("by digest_md5 as admin") && told.len() == 2, "{told:?}");
+}
+
+#[test]
+fn a_login_without_an_answer_is_told_at_the_end() {
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::A, asked("DESCRIBE", STREAM, 1, BASIC).as_bytes());
+    let told = rig.finish(Ending::Closed).story();
+    assert!(told.iter().any(|line| line.ends_with("by basic as admin, unknown, cleartext (frame 1)")), "{told:?}");
+}
+
+#[test]
+fn what_is_served_without_a_login_stands_open() {
+    let lax = |what| format!("10.0.0.2 is lax to 10.0.0.1: NoLogin, {what}");
+    let (describe, setup, play) = (("DESCRIBE", "", "200 OK"), ("SETUP", "", "200 OK"), ("PLAY", "", "200 OK"));
+    let told = [lax("stream description"), lax("live video")];
+    assert_eq!(access(STREAM, &[describe, setup, play]), told);
+    assert_eq!(access(STREAM, &[setup, ("RECORD", "", "200 OK")]), [lax("recording")]);
+    assert!(access(STREAM, &[play]).is_empty(), "the login may stand before the capture's beginning");
+    let login = ("DESCRIBE", "Authorization: Own x", "200 OK");
+    assert!(access(STREAM, &[login, setup, play]).is_empty(), "some servers ask once");
+    assert!(access("rtsp://10.0.0.2/live?token=x", &[describe, setup, play]).is_empty());
+    assert!(
+        access(STREAM, &[("OPTIONS", "", "200 OK"), ("DESCRIBE", "", "401 No"), ("SETUP", "", "454 No")]).is_empty()
+    );
+}
+
+#[test]
+fn a_key_that_anybody_can_read_is_an_exposure() {
+    for (line, is_exposed) in [
+        ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:4", true),
+        ("k=base64:d0RmdmcmVCspeEc3QGZi", true),
+        ("k=prompt", false),
+        ("a=key-mgmt:mikey AQAFgM0XflABAAAA", false),
+        ("a=fingerprint:SHA-1 4A:AD", false),
+    ] {
+        let keyed = described(2, &format!("s=x\nm=video 0 RTP/SAVP 96\n{line}\n"));
+        let told = story(&[(Side::A, &describe(2)), (Side::B, &keyed)]);
+        let is_told = told.contains(&"10.0.0.2 is lax to 10.0.0.1: Key, media key".to_owned());
+        assert_eq!(is_told, is_exposed, "{line}: {told:?}");
+        assert!(!told.concat().contains("d0Rm"), "{told:?}");
+    }
 }
 
 #[test]
@@ -225,6 +323,40 @@ fn a_tunnel_is_read_in_both_its_connections() {
 }
 
 #[test]
+fn the_halves_of_a_tunnel_are_joined_by_their_cookie() {
+    let opening = |method: &str, cookie: &str| {
+        format!("{method} /live HTTP/1.0\r\nx-sessioncookie: {cookie}\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n")
+    };
+    let accepted = "HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\n\r\n";
+    let describe = BASE64_STANDARD.encode(asked("DESCRIBE", "rtsp://10.0.0.2/live", 7, BASIC));
+    for (cookie, is_joined) in [("abc", true), ("abd", false)] {
+        let mut rig = Rig::tcp(&RTSP);
+        rig.segment(Side::A, opening("GET", "abc").as_bytes());
+        rig.segment(Side::B, accepted.as_bytes());
+        let answers = rig.another();
+        rig.segment(Side::A, format!("{}{describe}", opening("POST", cookie)).as_bytes());
+        rig.story();
+        let requests = rig.resume(answers);
+        rig.segment(Side::B, described(7, DESCRIPTION).as_bytes());
+        let told = rig.story();
+        let login = "10.0.0.1 logs in to 10.0.0.2 by basic as admin, accepted, cleartext (frame 4)".to_owned();
+        assert_eq!(told.contains(&login), is_joined, "{told:?}");
+        assert_eq!(told.contains(&"10.0.0.2 rtsp.path = /live".to_owned()), is_joined, "{told:?}");
+        rig.resume(requests);
+        let left = rig.finish(Ending::Unseen).story();
+        assert_eq!(left.concat().contains("by basic as admin, unknown"), !is_joined, "{left:?}");
+    }
+}
+
+#[test]
+fn a_login_that_opens_a_tunnel_is_told() {
+    let opening = format!("GET /live HTTP/1.0\r\n{BASIC}\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n");
+    let told = story(&[(Side::A, &opening), (Side::B, "HTTP/1.0 401 No\r\nContent-Length: 0\r\n\r\n")]);
+    let login = "10.0.0.1 logs in to 10.0.0.2 by basic as admin, rejected, cleartext (frame 1)".to_owned();
+    assert!(told.contains(&login), "{told:?}");
+}
+
+#[test]
 fn datagrams_hold_whole_messages() {
     let mut rig = Rig::udp(&RTSP);
     rig.datagram(Side::A, describe(2).as_bytes());
@@ -256,7 +388,7 @@ fn what_is_lost_is_neither_answered_nor_missing() {
     rig.segment(Side::A, describe(3).as_bytes());
     assert_eq!(rig.lose(Side::B, 1000), Footing::Segment);
     rig.story();
-    assert!(rig.wait(60).story().is_empty());
+    assert!(!rig.wait(60).story().concat().contains("unanswered"));
 }
 
 proptest! {

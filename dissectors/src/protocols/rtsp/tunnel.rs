@@ -1,12 +1,55 @@
 //! RTSP within HTTP: the answer to a GET goes on as what the server sends, the body of a POST, in Base64, is what the client
-//! sends. The two are connections of their own, each read for itself; a cookie joins them. No standard; `QuickTime` began
-//! it, and ONVIF asks for it (Streaming specification, 5.1.1.4).
+//! sends. The two are connections of their own, and a cookie joins them. No standard; `QuickTime` began it, and ONVIF asks
+//! for it (Streaming specification, 5.1.1.4).
 
+use super::Asked;
 use crate::dialect::Dialect;
+use crate::dissector::Side;
+use crate::head::Head;
+use crate::out::Out;
 
 /// What starts a tunnel.
 pub(super) static DIALECT: Dialect =
     Dialect { version: b"HTTP/1.#", preface: None, methods: "GET POST", targets: &["/"] };
+
+/// One of the two connections, by what they have in common. What is asked in one is answered in the other: it goes there by
+/// notes. The cookie itself is not told: it stands for a login.
+pub(super) struct Tunnel(Box<[u8]>);
+
+impl Tunnel {
+    pub(super) fn of(head: &Head<'_>) -> Self {
+        let cookie = head.value("x-sessioncookie").unwrap_or_default();
+        Self(cookie.get(..LONGEST_COOKIE).unwrap_or(&cookie).into())
+    }
+
+    /// The server's answers come here.
+    pub(super) fn answer_here(&self, server: Side, out: &mut Out<'_>) {
+        if !self.0.is_empty() {
+            out.leave(server, ANSWERS, &self.0, ());
+        }
+    }
+
+    /// Whether the other connection, to which the answers come, was seen.
+    pub(super) fn is_answered_elsewhere(&self, server: Side, out: &Out<'_>) -> bool {
+        out.note::<()>(server, ANSWERS, &self.0).is_some()
+    }
+
+    /// What was asked goes to where it is answered. Without a number no answer would find it.
+    pub(super) fn send(&self, server: Side, asked: Asked, out: &mut Out<'_>) {
+        if let Some(number) = asked.number {
+            out.leave(server, REQUEST, &self.numbered(number), asked);
+        }
+    }
+
+    /// What was asked under this number.
+    pub(super) fn receive(&self, server: Side, number: u32, out: &mut Out<'_>) -> Option<Asked> {
+        out.take_note(server, REQUEST, &self.numbered(number))
+    }
+
+    fn numbered(&self, number: u32) -> Vec<u8> {
+        [&self.0, &number.to_be_bytes()[..]].concat()
+    }
+}
 
 /// What comes out of Base64 (RFC 4648, 4), as it comes.
 #[derive(Default)]
@@ -54,6 +97,9 @@ fn value_of(letter: u8) -> Option<u8> {
 }
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const ANSWERS: &str = "rtsp tunnel";
+const REQUEST: &str = "rtsp request";
+const LONGEST_COOKIE: usize = 128;
 /// Requests are shorter; what is longer is dropped.
 const MOST_LEFT: usize = 16 * 1024;
 

@@ -1,0 +1,78 @@
+//! Logins of our captures: each with its outcome, and proved by the password that the lab knows; and what stood open there.
+
+use super::support::{Notebook, captures_in, pcaps, read};
+use dissectors::{Fact, Laxity};
+use sensor::pipeline::Settings;
+use std::collections::BTreeSet;
+
+/// The capture, who is logged in to, how, as whom, and what became of it; the password is the lab's.
+const LOGINS: [(&str, &str, &str, &str, &str, &str); 12] = [
+    ("http/web", "10.20.0.31", "basic", "admin", "accepted", "lab-secret-1"),
+    ("http/digest", "10.20.0.33", "digest_md5", "admin", "accepted", "lab-secret-1"),
+    ("rtsp/basic", "10.20.0.203", "basic", "admin", "accepted", "lab-Door-7"),
+    ("rtsp/basic", "10.20.0.203", "basic", "admin", "rejected", ""),
+    ("rtsp/digest", "10.20.0.204", "digest_md5", "root", "accepted", "lab-Hall-4"),
+    ("rtsp/digest", "10.20.0.204", "digest_md5", "root", "rejected", ""),
+    ("onvif/cameras", "10.20.0.81", "wsse_digest", "root", "accepted", "Gate-4711"),
+    ("onvif/cameras", "10.20.0.82", "digest_md5", "admin", "accepted", "Yard&2024"),
+    ("onvif/changes", "10.20.0.81", "wsse_digest", "root", "rejected", ""),
+    ("onvif/changes", "10.20.0.81", "wsse_text", "root", "accepted", "Gate-4711"),
+    ("onvif/changes", "10.20.0.82", "digest_md5", "admin", "rejected", ""),
+    ("onvif/changes", "10.20.0.82", "digest_md5", "admin", "accepted", "Yard&2024"),
+];
+
+#[test]
+fn logins_are_told_with_their_outcome_and_prove_their_password() {
+    for (capture, server, scheme, user, outcome, password) in LOGINS {
+        let told = told(capture);
+        let found = told.logins().find(|(subject, login)| {
+            subject.host.address.to_string() == server
+                && login.scheme == scheme
+                && login.username.as_deref() == Some(user)
+                && login.outcome.name() == outcome
+        });
+        let Some((_, login)) = found else { panic!("{capture}: {:?}", told.logins().collect::<Vec<_>>()) };
+        let is_of = |candidate: &str| login.proof.as_ref().and_then(|proof| proof.is_of(candidate.as_bytes()));
+        let expected = (outcome == "accepted").then_some(true);
+        assert_eq!((is_of(password), is_of("another")), (expected, expected.map(|_| false)), "{capture} {server}");
+    }
+}
+
+#[test]
+fn what_stands_open_is_told() {
+    let lax = |capture: &str| -> BTreeSet<String> {
+        let told = told(capture);
+        let facts = told.observations.iter().filter_map(|observation| match &observation.fact {
+            Fact::Lax(lax) => Some((observation.subject.host.address, lax)),
+            _ => None,
+        });
+        let kind = |laxity| if laxity == Laxity::Key { "key" } else { "no login" };
+        facts.map(|(address, lax)| format!("{address} {}: {}", kind(lax.laxity), lax.what)).collect()
+    };
+    let of = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<BTreeSet<_>>();
+    let open = [
+        "10.20.0.201 no login: live video",
+        "10.20.0.201 no login: stream description",
+        "10.20.0.202 no login: live video",
+        "10.20.0.202 no login: stream description",
+    ];
+    assert_eq!(lax("rtsp/open"), of(&open));
+    assert_eq!(lax("rtsp/digest"), of(&[]));
+    assert_eq!(lax("rtsp/basic"), of(&[]));
+    let door = [
+        "10.20.0.83 no login: device settings read",
+        "10.20.0.83 no login: media settings read",
+        "10.20.0.83 no login: users, logs or backups read",
+    ];
+    assert_eq!(lax("onvif/cameras"), of(&door));
+    let changed = [
+        "10.20.0.83 key: private key",
+        "10.20.0.83 no login: device settings changed",
+        "10.20.0.83 no login: restart, reset or firmware",
+    ];
+    assert_eq!(lax("onvif/changes"), of(&changed));
+}
+
+fn told(capture: &str) -> Notebook {
+    read(captures_in(&pcaps().join(format!("{capture}.pcap"))), Settings::default()).0
+}
