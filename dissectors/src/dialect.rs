@@ -110,8 +110,12 @@ impl Dialect {
 /// Whether a message of HTTP is at hand that opens a tunnel for RTSP: its connection speaks RTSP from then on.
 pub(crate) fn opens_rtsp(front: &[u8]) -> bool {
     let front = front.get(..LONGEST_PROBE).unwrap_or(front);
-    memchr::memmem::find(front, b"application/x-rtsp-tunnelled").is_some()
+    let names = ["application/x-rtsp-tunnelled", SOCKET];
+    names.iter().any(|name| memchr::memmem::find(front, name.as_bytes()).is_some())
 }
+
+/// What RTSP is called as a protocol of a WebSocket (ONVIF Streaming specification, 5.1.1.5).
+pub(crate) const SOCKET: &str = "rtsp.onvif.org";
 
 fn is_like(byte: u8, wanted: u8) -> bool {
     if wanted == b'#' { byte.is_ascii_digit() } else { byte == wanted }

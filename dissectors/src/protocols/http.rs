@@ -46,6 +46,7 @@ pub(crate) static HTTP: Protocol = Protocol {
         &USER_AGENT,
         &AUTHORIZATION,
         &AUTHENTICATE,
+        &COOKIE,
         &REALM,
         &POWERED_BY,
         &TITLE,
@@ -76,6 +77,7 @@ pub(crate) static HTTP: Protocol = Protocol {
         &onvif::ADDRESS,
         &onvif::PROTOCOLS,
         &onvif::SERVICES,
+        &onvif::CAPABILITIES,
         &onvif::CLOCK,
         &onvif::USERS,
         &onvif::PASSWORD_RULES,
@@ -96,6 +98,10 @@ static AUTHORIZATION: Field = Field::new(
 static AUTHENTICATE: Field = Field::new(
     "http.authenticate",
     "WWW-Authenticate: the schemes that one response offers, in its order (RFC 9110, 11.6.1)",
+);
+static COOKIE: Field = Field::new(
+    "http.cookie",
+    "Cookie: `sent`, if one was sent to it, which may stand for a login (RFC 6265, 4.2); never which",
 );
 static REALM: Field = Field::new("http.realm", "WWW-Authenticate: what is protected, by its own name (RFC 9110, 11.5)");
 static POWERED_BY: Field = Field::new("http.powered_by", "X-Powered-By: what makes the pages; no standard");

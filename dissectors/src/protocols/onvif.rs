@@ -53,6 +53,10 @@ pub(crate) static PROTOCOLS: Field =
     Field::new("onvif.protocols", "GetNetworkProtocols: `HTTP 80, HTTPS 443 off, RTSP 554` (Core, 8.2.9)");
 pub(crate) static SERVICES: Field =
     Field::new("onvif.services", "GetServices: `device 2.60, media 2.60` (Core, 8.1.2.3)");
+pub(crate) static CAPABILITIES: Field = Field::new(
+    "onvif.capabilities",
+    "GetCapabilities: the services that it offers, `Device, Media, PTZ` (Core, 8.1.2.1)",
+);
 pub(crate) static CLOCK: Field = Field::new(
     "onvif.clock_ahead",
     "GetSystemDateAndTime: by how many minutes its clock is ahead of the capture's (Core, 8.3.5)",

@@ -88,6 +88,8 @@ struct Rtsp {
     server: Option<Side>,
     /// If answers go another way: this is one of the two connections of a tunnel in HTTP.
     tunnel: Option<Box<Tunnel>>,
+    /// Whether it goes in frames of a WebSocket.
+    is_socket: bool,
     access: Access,
 }
 
@@ -137,6 +139,62 @@ struct Asked {
 impl Dissector for Rtsp {
     /// A message is a head, a frame of something else (RFC 2326, 10.12), or an empty line between them.
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        if self.is_socket
+            && let Some((length, is_content, mask)) = tunnel::socket_frame(reader)?
+        {
+            let decoder = self.halves.of_mut(side).decoder.get_or_insert_with(|| Box::new(Decoder::of_socket()));
+            decoder.begin(mask);
+            return Ok(match length {
+                0 => Next::More,
+                _ if is_content => Next::Body(length),
+                _ => Next::Skip(length),
+            });
+        }
+        self.unwrapped(side, reader, out)
+    }
+
+    fn chaff(&self, side: Side, front: &[u8]) -> Option<u64> {
+        let half = self.halves.of(side);
+        match front {
+            [b'$', channel, high, low, ..]
+                if !self.is_socket && half.header.is_empty() && !half.looks_into(*channel) =>
+            {
+                Some(u64::from(u16::from_be_bytes([*high, *low])).saturating_add(4))
+            }
+            _ => None,
+        }
+    }
+
+    fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
+        if self.halves.of(side).decoder.is_some() {
+            self.decoded(side, piece, out);
+        } else {
+            self.describe(side, piece, out);
+        }
+    }
+
+    /// Answers may have been lost, but numbers pair what is left.
+    fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
+        let half = self.halves.of_mut(side);
+        half.description = None;
+        half.header.clear();
+        half.decoder.iter_mut().for_each(|decoder| decoder.cut());
+        self.pending.excuse(side);
+        Footing::Segment
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        self.pending.give_up(now, out);
+    }
+
+    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.pending.finish(ending, out);
+    }
+}
+
+impl Rtsp {
+    /// A message as it is, whatever it was wrapped in.
+    fn unwrapped(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         if reader.rest().first() == Some(&b'$') || !self.halves.of(side).header.is_empty() {
             return self.frame(side, reader, out);
         }
@@ -158,50 +216,6 @@ impl Dissector for Rtsp {
         }
     }
 
-    fn chaff(&self, side: Side, front: &[u8]) -> Option<u64> {
-        let half = self.halves.of(side);
-        match front {
-            [b'$', channel, high, low, ..] if half.header.is_empty() && !half.looks_into(*channel) => {
-                Some(u64::from(u16::from_be_bytes([*high, *low])).saturating_add(4))
-            }
-            _ => None,
-        }
-    }
-
-    fn body(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
-        let half = self.halves.of_mut(side);
-        if half.decoder.is_some() {
-            self.decoded(side, piece, out);
-        } else if let Some(description) = &mut half.description
-            && description.read(side, piece, out).is_break()
-        {
-            if description.holds_key() {
-                out.lax(self.server.unwrap_or(side), None, Laxity::Key, "media key");
-            }
-            half.description = None;
-        }
-    }
-
-    /// Answers may have been lost, but numbers pair what is left.
-    fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
-        let half = self.halves.of_mut(side);
-        half.description = None;
-        half.header.clear();
-        half.decoder.iter_mut().for_each(|decoder| **decoder = Decoder::default());
-        self.pending.excuse(side);
-        Footing::Segment
-    }
-
-    fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
-        self.pending.give_up(now, out);
-    }
-
-    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
-        self.pending.finish(ending, out);
-    }
-}
-
-impl Rtsp {
     /// A frame of a stream, dropped without keeping it, unless it is looked into.
     fn frame(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let half = self.halves.of_mut(side);
@@ -337,6 +351,7 @@ impl Rtsp {
                 if let Some(asked) = self.take_asked(side, None, out) {
                     self.settle(asked, side, *code, head, out);
                 }
+                self.is_socket |= *code == SWITCHING;
                 let length = head.content_length().ok().flatten().filter(|_| *code >= 300);
                 length.map_or(Next::More, Next::Skip)
             }
@@ -351,6 +366,7 @@ impl Rtsp {
         out: &mut Out<'_>,
     ) -> Next {
         let server = side.other();
+        let is_socket = head.value("upgrade").is_some();
         let tunnel = Tunnel::of(head);
         let operation = tunnel::DIALECT.operation(method);
         let is_upward = operation == Operation::Verb("POST");
@@ -371,35 +387,55 @@ impl Rtsp {
         } else {
             tunnel.answer_here(server, out);
         }
-        self.tunnel = Some(Box::new(tunnel));
+        self.tunnel = (!is_socket).then(|| Box::new(tunnel));
         if is_upward { Next::Body(u64::MAX) } else { Next::More }
     }
 
-    /// Base64 of a client: the messages that come out of it.
+    /// A piece of a description.
+    fn describe(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
+        let half = self.halves.of_mut(side);
+        if let Some(description) = &mut half.description
+            && description.read(side, piece, out).is_break()
+        {
+            if description.holds_key() {
+                out.lax(self.server.unwrap_or(side), None, Laxity::Key, "media key");
+            }
+            half.description = None;
+        }
+    }
+
+    /// What was wrapped: the messages that come out of it, and their bodies.
     fn decoded(&mut self, side: Side, piece: &[u8], out: &mut Out<'_>) {
         let Some(mut decoder) = self.halves.of_mut(side).decoder.take() else { return };
         decoder.take(piece);
-        let mut left = std::mem::take(&mut decoder.left);
+        let left = std::mem::take(&mut decoder.left);
         let mut rest = left.as_slice();
         while !rest.is_empty() {
+            if decoder.body > 0 {
+                let here = rest.len().min(usize::try_from(decoder.body).unwrap_or(usize::MAX));
+                let (body, after) = rest.split_at_checked(here).unwrap_or((rest, &[]));
+                if decoder.is_read {
+                    self.describe(side, body, out);
+                }
+                decoder.body = decoder.body.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
+                rest = after;
+                continue;
+            }
             let mut reader = Reader::open(rest, 0);
-            match self.message(side, &mut reader, out) {
+            match self.unwrapped(side, &mut reader, out) {
                 Ok(next) => {
-                    let length = match next {
-                        Next::Skip(length) | Next::Body(length) => length,
-                        Next::More | Next::Enough => 0,
+                    (decoder.body, decoder.is_read) = match next {
+                        Next::Skip(length) => (length, false),
+                        Next::Body(length) => (length, true),
+                        Next::More | Next::Enough => (0, false),
                     };
-                    let here = reader.remaining().min(usize::try_from(length).unwrap_or(usize::MAX));
-                    decoder.body = length.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
-                    rest = reader.rest().get(here..).unwrap_or_default();
+                    rest = reader.rest();
                 }
                 Err(Stop::Short { .. }) => break,
                 Err(_) => rest = &[],
             }
         }
-        let used = left.len().saturating_sub(rest.len());
-        left.drain(..used);
-        decoder.left = left;
+        decoder.left = rest.to_vec();
         self.halves.of_mut(side).decoder = Some(decoder);
     }
 
@@ -527,6 +563,8 @@ fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark) -
     Count { sender, direction, operation, child: None, mark, is_control: false }
 }
 
+/// RFC 6455, 1.3.
+const SWITCHING: u16 = 101;
 const LONGEST_DESCRIPTION: u64 = 64 * 1024;
 const LONGEST_REPORT: u16 = 1024;
 /// The first reports of a side name it.

@@ -1,6 +1,6 @@
 //! What heads say: the fields, and nothing that could hold a credential.
 
-use super::{AUTHENTICATE, AUTHORIZATION, HOST, POWERED_BY, REALM, SERVER, USER_AGENT};
+use super::{AUTHENTICATE, AUTHORIZATION, COOKIE, HOST, POWERED_BY, REALM, SERVER, USER_AGENT};
 use crate::challenge::Logins;
 use crate::dissector::Side;
 use crate::head::Head;
@@ -12,6 +12,9 @@ pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<
         out.text(side, None, &USER_AGENT, &agent);
     }
     LOGINS.asked(side, head, out);
+    if head.value("cookie").is_some() {
+        out.text(side.other(), None, &COOKIE, b"sent");
+    }
     // A proxy is asked for what another is called by, in the absolute form (RFC 9112, 3.2.2).
     if target.starts_with(b"/")
         && let Some(host) = head.value("host")

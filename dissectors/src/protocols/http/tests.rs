@@ -43,6 +43,7 @@ fn a_request_tells_who_asks_and_how_it_logs_in() {
         "A request GET",
         "10.0.0.1 http.user_agent = VMS/1.0",
         "10.0.0.2 http.authorization = basic",
+        "10.0.0.2 http.cookie = sent",
         "10.0.0.2 http.host = Camera-7.example",
     ];
     assert_eq!(story(&[(Side::A, request)]), told);

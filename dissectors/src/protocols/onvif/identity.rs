@@ -1,8 +1,8 @@
 //! What answers say of the device: who made it, its names, its users, its clock.
 
 use super::{
-    CLOCK, ENDPOINT, FIRMWARE, HARDWARE, HOSTNAME, MANUFACTURER, MODEL, PASSWORD_RULES, SCOPE, SCOPE_HARDWARE,
-    SCOPE_LOCATION, SCOPE_MAC, SCOPE_NAME, SCOPE_SERIAL, SERIAL, SERVICES, STREAM, USERS, network,
+    CAPABILITIES, CLOCK, ENDPOINT, FIRMWARE, HARDWARE, HOSTNAME, MANUFACTURER, MODEL, PASSWORD_RULES, SCOPE,
+    SCOPE_HARDWARE, SCOPE_LOCATION, SCOPE_MAC, SCOPE_NAME, SCOPE_SERIAL, SERIAL, SERVICES, STREAM, USERS, network,
 };
 use crate::dissector::{Field, Side};
 use crate::observation::Value;
@@ -30,6 +30,7 @@ pub(super) fn tell(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
         b"GetNetworkInterfaces" => network::interfaces(side, answer, out),
         b"GetNetworkProtocols" => network::protocols(side, answer, out),
         b"GetServices" => services(side, answer, out),
+        b"GetCapabilities" => capabilities(side, answer, out),
         b"GetSystemDateAndTime" => clock(side, answer, out),
         b"GetUsers" => users(side, answer, out),
         b"GetPasswordComplexityConfiguration"
@@ -88,6 +89,16 @@ fn services(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
         }
     }
     out.text(side, None, &SERVICES, &told);
+}
+
+/// A service is offered where it has an address; those that came later stand within an extension.
+fn capabilities(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
+    let is_service = |element: &Element<'_, '_>| element.children().any(|child| is(child, "XAddr"));
+    let mut told = Vec::new();
+    for service in answer.descendants().filter(is_service).take(MOST_SERVICES) {
+        join(&mut told, service.name());
+    }
+    out.text(side, None, &CAPABILITIES, &told);
 }
 
 fn users(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {

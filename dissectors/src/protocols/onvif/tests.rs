@@ -307,6 +307,11 @@ fn a_device_says_where_it_is_reached() {
     {
         assert!(lines.contains(&format!("10.0.0.2 onvif.{line}")), "{line}: {lines:?}");
     }
+    let capabilities = "<d:GetCapabilitiesResponse><d:Capabilities><s:Device><s:XAddr>http://10.0.0.2/onvif</s:XAddr><s:Network/>\
+        </s:Device><s:Media><s:XAddr>http://10.0.0.2/onvif</s:XAddr></s:Media><s:Extension><s:Recording>\
+        <s:XAddr>http://10.0.0.2/onvif</s:XAddr></s:Recording></s:Extension></d:Capabilities></d:GetCapabilitiesResponse>";
+    let lines = told("<d:GetCapabilities/>", "200 OK", capabilities);
+    assert!(lines.contains(&"10.0.0.2 onvif.capabilities = Device, Media, Recording".to_owned()), "{lines:?}");
     let protocols = "<d:GetNetworkProtocolsResponse><d:NetworkProtocols><s:Name>HTTP</s:Name><s:Enabled>true</s:Enabled><s:Port>80\
         </s:Port></d:NetworkProtocols><d:NetworkProtocols><s:Name>HTTPS</s:Name><s:Enabled>false</s:Enabled><s:Port>443</s:Port>\
         </d:NetworkProtocols></d:GetNetworkProtocolsResponse>";

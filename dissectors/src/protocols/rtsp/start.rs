@@ -101,6 +101,8 @@ mod tests {
         let head = "GET /live HTTP/1.0\r\nx-sessioncookie: x\r\nAccept: application/x-rtsp-tunnelled\r\n\r\n";
         assert_eq!(tcp(head.as_bytes()), Verdict::Bits(64));
         assert_eq!(tcp(head.replace("rtsp", "http").as_bytes()), Verdict::NotMine);
+        let socket = head.replace("Accept: application/x-rtsp-tunnelled", "Sec-WebSocket-Protocol: rtsp.onvif.org");
+        assert_eq!(tcp(socket.as_bytes()), Verdict::Bits(64));
         assert_eq!(tcp(head.replace("GET", "").as_bytes()), Verdict::NotMine);
     }
 

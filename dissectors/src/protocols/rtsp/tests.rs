@@ -356,6 +356,53 @@ fn a_login_that_opens_a_tunnel_is_told() {
     assert!(told.contains(&login), "{told:?}");
 }
 
+/// A frame of a WebSocket, as a client sends it if there is a mask.
+fn socket(content: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let bit = if mask.is_some() { 0x80 } else { 0 };
+    let [high, low] = u16::try_from(content.len()).expect("frames are short").to_be_bytes();
+    let mut frame = vec![0x82, bit | 0x7e, high, low];
+    frame.extend(mask.unwrap_or_default().iter().take(if mask.is_some() { 4 } else { 0 }));
+    frame.extend(content.iter().zip(mask.unwrap_or_default().iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// ONVIF Streaming specification, 5.1.1.5.
+#[test]
+fn frames_of_a_websocket_hold_it_all() {
+    let protocol = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: rtsp.onvif.org\r\n\r\n";
+    let mask = Some([7, 0, 0xff, 0x24]);
+    let request = |method: &str, number| socket(asked(method, STREAM, number, BASIC).as_bytes(), mask);
+    let video = frame(0, &[b'$'; 3000]);
+    let (front, rest) = video.split_at(1000);
+    let mut rig = Rig::tcp(&RTSP);
+    rig.segment(Side::A, format!("GET /ws HTTP/1.1\r\n{protocol}").as_bytes());
+    rig.segment(Side::B, format!("HTTP/1.1 101 Switching Protocols\r\n{protocol}").as_bytes());
+    rig.segment(Side::A, &request("DESCRIBE", 1));
+    let answer = described(1, DESCRIPTION);
+    let (head, description) = answer.as_bytes().split_at(150);
+    rig.segment(Side::B, &[socket(head, None), socket(description, None)].concat());
+    rig.segment(Side::B, &[socket(front, None), socket(rest, None), vec![0x89, 2, 0, 0]].concat());
+    rig.segment(Side::A, &request("PLAY", 2));
+    let last = [b"RTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\n", frame(0, &[1; 90]).as_slice()].concat();
+    rig.segment(Side::B, &socket(&last, None));
+    let told = rig.story();
+    for line in [
+        "B response 101",
+        "A request DESCRIBE",
+        "10.0.0.1 logs in to 10.0.0.2 by basic as admin, accepted, cleartext (frame 3)",
+        "10.0.0.2 rtsp.session_name = ONVIF RTSP Server",
+        "A request PLAY",
+    ] {
+        assert!(told.contains(&line.to_owned()), "{line}: {told:?}");
+    }
+    assert_eq!(told.iter().filter(|line| *line == "B response 200").count(), 2, "{told:?}");
+    assert!(!told.concat().contains("stops"), "{told:?}");
+    // Behind a hole video is found in the midst of it.
+    rig.lose(Side::B, 500);
+    rig.segment(Side::B, &[frame(0, &[1; 90]), socket(b"RTSP/1.0 200 OK\r\nCSeq: 3\r\n\r\n", None)].concat());
+    assert_eq!(rig.story(), ["B serves", "B response 200"]);
+}
+
 #[test]
 fn datagrams_hold_whole_messages() {
     let mut rig = Rig::udp(&RTSP);
