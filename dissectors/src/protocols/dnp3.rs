@@ -30,6 +30,8 @@ use crate::time::Timestamp;
 mod application;
 mod attributes;
 mod authentication;
+#[cfg(test)]
+mod captures;
 mod command;
 mod contents;
 mod controls;
