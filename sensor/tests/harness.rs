@@ -20,6 +20,7 @@ mod harness {
     mod lake;
     #[cfg(target_os = "linux")]
     mod live;
+    mod logins;
     mod manual;
     mod mirror;
     mod negative;

@@ -1,7 +1,7 @@
-//! What a human sees in the public captures of Modbus, BACnet, DNP3 and RTSP, by the table beside them, is told with its frame.
+//! What a human sees in the public captures of Modbus, BACnet, DNP3, RTSP and HTTP, by the table beside them, is told with its frame.
 
 use super::support::{otoscope, public_captures, records_of};
-use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record};
+use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, CredentialRow, OperationRow, Record};
 use sensor::pipeline::Settings;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,7 +61,7 @@ fn every_fact_is_told_or_known_to_be_missing() {
     let table = std::fs::read_to_string(folder.join("FACTS.md")).expect("the facts stand beside the captures");
     let all: Vec<Seen> = table.lines().filter_map(Seen::of).collect();
     let ours = |seen: &&Seen| {
-        ["modbus/", "bacnet/", "dnp3/", "rtsp/"].iter().any(|protocol| seen.capture.starts_with(protocol))
+        ["modbus/", "bacnet/", "dnp3/", "rtsp/", "http/"].iter().any(|protocol| seen.capture.starts_with(protocol))
     };
     let ours: Vec<&Seen> = all.iter().filter(ours).collect();
     assert!(ours.len() >= 20, "{} facts", ours.len());
@@ -169,6 +169,10 @@ impl Told {
         self.0.iter().filter_map(|record| if let Record::Operations(row) = record { Some(row.as_ref()) } else { None })
     }
 
+    fn credentials(&self) -> impl Iterator<Item = &CredentialRow> {
+        self.0.iter().filter_map(|record| if let Record::Credentials(row) = record { Some(row.as_ref()) } else { None })
+    }
+
     /// The asset that a row is about: at an address, or behind it.
     fn asset(&self, seen: &Seen) -> Result<&AssetRow, String> {
         let has_address = |asset: &AssetRow| asset.ips.iter().any(|ip| ip == seen.subject);
@@ -239,6 +243,8 @@ impl Told {
                 let asked = self.claimed(asset, "rtsp.user_agent", names, seen);
                 asked.or_else(|_| self.claimed(asset, "rtsp.server", names, seen))
             }
+            (_, "user") => self.logged_in(seen),
+            ("http", "software") => self.claimed(asset, "http.server", names, seen),
             _ => Err(format!("not told of {} {}", asset.asset_id, asset.name.as_deref().unwrap_or_default())),
         }
     }
@@ -250,6 +256,19 @@ impl Told {
         let claims: Vec<&ClaimRow> = self.claims(asset).filter(|claim| claim.field == field).collect();
         let found = claims.iter().copied().find(is_told);
         found.map(|_| ()).ok_or_else(|| format!("no such claim of {field} among {claims:?}"))
+    }
+
+    /// A login of this user in this frame, by the scheme that the remark names first, with the outcome that it names.
+    fn logged_in(&self, seen: &Seen) -> Result<(), String> {
+        let remark = seen.words.split_once('(').map(|(_, remark)| remark).unwrap_or_default();
+        let scheme = remark.split(',').next().unwrap_or_default();
+        let outcome = if remark.contains("rejected") { "rejected" } else { "accepted" };
+        let is_it = |row: &&CredentialRow| {
+            row.username.as_deref() == Some(seen.value)
+                && row.server_ip.as_deref() == Some(seen.subject)
+                && (row.scheme, row.outcome, row.frame) == (scheme, outcome, Some(seen.frame))
+        };
+        self.credentials().find(is_it).map(|_| ()).ok_or_else(|| format!("no login by {scheme} that was {outcome}"))
     }
 
     /// A control action of this frame, with its outcome. The password of it is never told.

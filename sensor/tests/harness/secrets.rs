@@ -1,4 +1,5 @@
-//! No password that crosses the wire in a capture stands in any output: not as it is, not in hex, not in base64.
+//! No password that crosses the wire in a capture stands in any output: not as it is, not in hex, not in base64, not as it
+//! stands in an address or in XML.
 
 use super::support::{otoscope, pcaps, public_captures};
 use std::collections::BTreeSet;
@@ -50,17 +51,25 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// Nothing that reading a capture leaves behind holds any of these.
-fn assert_untold(capture: &Path, secrets: &BTreeSet<Vec<u8>>) {
+pub(super) fn assert_untold(capture: &Path, secrets: &BTreeSet<Vec<u8>>) {
     for (output, text) in outputs_of(capture) {
         for secret in secrets {
-            for (how, form) in [("clear", secret.clone()), ("hex", hex(secret)), ("base64", base64(secret))] {
+            let (address, xml) = (in_address(secret), in_xml(secret));
+            let forms = [
+                ("clear", secret.clone()),
+                ("hex", hex(secret)),
+                ("base64", base64(secret)),
+                ("an address", address),
+                ("XML", xml),
+            ];
+            for (how, form) in forms {
                 assert!(!contains(&text, &form), "{}: {output} holds a password in {how}", capture.display());
             }
         }
     }
 }
 
-fn captures_in(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn captures_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it can be read").path());
     let is_capture = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "pcap" || kind == "pcapng");
     let mut captures: Vec<PathBuf> = entries.filter(is_capture).collect();
@@ -127,6 +136,20 @@ fn contains(text: &[u8], form: &[u8]) -> bool {
 
 fn hex(secret: &[u8]) -> Vec<u8> {
     dissectors::hex(secret).as_bytes().to_vec()
+}
+
+/// RFC 3986, 2.1: all but letters, digits and four signs.
+fn in_address(secret: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let letter = |byte: &u8| if is_plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    secret.iter().map(letter).collect::<String>().into_bytes()
+}
+
+/// XML 1.0, 4.6.
+fn in_xml(secret: &[u8]) -> Vec<u8> {
+    let escaped = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\"", "&quot;"), ("'", "&apos;")];
+    let text = String::from_utf8_lossy(secret).into_owned();
+    escaped.iter().fold(text, |text, (letter, entity)| text.replace(letter, entity)).into_bytes()
 }
 
 /// RFC 4648, as far as it does not depend on what stands behind.
