@@ -21,13 +21,18 @@ fn main() {
         } else {
             ("Words", pack_words(&text, text.starts_with("spelling\t")))
         };
-        fs::write(out.join(format!("{name}.bin")), bytes).expect("OUT_DIR is writable");
-        let include = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bin\"))");
-        writeln!(list, "    (\"{name}\", Packed::{kind}({kind}({include}))),").expect("a string takes all");
+        list_table(&out, &mut list, &name, kind, &bytes);
     }
+    list_table(&out, &mut list, "default_credentials", "Words", &packed(pack_defaults()));
     list.push_str("];\n");
     fs::write(out.join("tables.rs"), list).expect("OUT_DIR is writable");
     fs::write(out.join("rules.txt"), pack_rules()).expect("OUT_DIR is writable");
+}
+
+fn list_table(out: &Path, list: &mut String, name: &str, kind: &str, bytes: &[u8]) {
+    fs::write(out.join(format!("{name}.bin")), bytes).expect("OUT_DIR is writable");
+    let include = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bin\"))");
+    writeln!(list, "    (\"{name}\", Packed::{kind}({kind}({include}))),").expect("a string takes all");
 }
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
@@ -46,10 +51,33 @@ fn rows(text: &str) -> impl Iterator<Item = (String, &str)> {
     })
 }
 
-/// `count`, then `count + 1` ends, then `key TAB value` after each other, sorted by key.
 fn pack_words(text: &str, fold: bool) -> Vec<u8> {
-    let rows: BTreeMap<String, &str> =
-        rows(text).map(|(key, value)| (if fold { key.to_lowercase() } else { key }, value)).collect();
+    let rows = rows(text).map(|(key, value)| (if fold { key.to_lowercase() } else { key }, value.to_owned()));
+    packed(rows.collect())
+}
+
+/// Default logins by user name in lower case: passwords with GS between, each followed by its rows with RS before each,
+/// the parts of a row with US between. Read back by `src/credential/dictionary.rs`.
+fn pack_defaults() -> BTreeMap<String, String> {
+    let path = Path::new("data/credentials/defaults.tsv");
+    let text = fs::read_to_string(path).expect("the list is readable");
+    let mut by_user: BTreeMap<String, BTreeMap<&str, String>> = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let [username, password, vendor, model, protocol, _source] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("{}: not six columns: {line}", path.display())
+        };
+        let group = by_user.entry(username.to_lowercase()).or_default().entry(password).or_default();
+        write!(group, "\u{1e}{username}\u{1f}{vendor}\u{1f}{model}\u{1f}{protocol}").expect("a string takes all");
+    }
+    let joined = |groups: BTreeMap<&str, String>| {
+        let groups = groups.into_iter().map(|(password, rows)| format!("{password}{rows}"));
+        groups.collect::<Vec<_>>().join("\u{1d}")
+    };
+    by_user.into_iter().map(|(username, groups)| (username, joined(groups))).collect()
+}
+
+/// `count`, then `count + 1` ends, then `key TAB value` after each other, sorted by key.
+fn packed(rows: BTreeMap<String, String>) -> Vec<u8> {
     let mut bytes = u32::try_from(rows.len()).expect("tables are small").to_le_bytes().to_vec();
     let mut blob = Vec::new();
     bytes.extend(0u32.to_le_bytes());

@@ -20,6 +20,7 @@ mod doubles;
 mod findings;
 mod joins;
 mod known;
+mod logins;
 mod matter;
 mod names;
 mod networks;
@@ -33,6 +34,7 @@ mod sums;
 mod troubles;
 
 use crate::baseline::Baseline;
+use crate::credential::Credentials;
 use crate::finding::Kinds;
 use crate::mark::Marks;
 use crate::protocol::Protocols;
@@ -47,12 +49,13 @@ pub use coverage::{Blind, Hidden};
 use dealings::{DealingKey, Dealings};
 use deeds::Graves;
 use dissectors::observation::{
-    Activity, Address, Attempts, Binding, ChildProof, Control, Evidence, Host, Mac, RolesFrom, Subject, Traffic,
-    Transport, Value,
+    Activity, Address, Attempts, Binding, ChildProof, Control, Credential, Evidence, Host, Lax, Mac, RolesFrom,
+    Subject, Traffic, Transport, Value,
 };
 use dissectors::{Direction, Field, Observation, Timestamp, observation::Fact};
 use findings::{Findings, Ground, Tracks};
 use known::{Key, Known, Part, Seen, Standing};
+use logins::Logins;
 pub use names::Names;
 use registry::Registry;
 use sightings::Sightings;
@@ -71,6 +74,8 @@ pub struct Settings {
     pub site: String,
     /// Names of VLANs; part of every id too.
     pub names: Names,
+    /// How logins are judged and told.
+    pub credentials: Credentials,
     /// How many hosts and children are kept at most.
     pub max_assets: usize,
     /// How many rows of one table are summed at most before they are written.
@@ -106,6 +111,7 @@ impl Default for Settings {
         Self {
             site: "default".to_owned(),
             names: Names::default(),
+            credentials: Credentials::default(),
             max_assets: 65_536,
             max_rows: 1 << 20,
             max_dealings: 1 << 18,
@@ -143,6 +149,7 @@ pub struct Inventory {
     activity: Sums<TalkKey, Talk>,
     operations: Sums<DeedKey, Deed>,
     channels: Channels,
+    logins: Logins,
     coverage: Coverage,
     now: Option<Timestamp>,
     history: History,
@@ -177,6 +184,7 @@ impl Inventory {
             attempts: Sums::within(settings.max_assets, of_a_table / 4, Service::weight),
             activity: Sums::within(settings.max_rows, of_a_table, Talk::weight),
             operations: Sums::within(settings.max_rows, of_a_table, Deed::weight),
+            logins: Logins::new(settings.credentials.clone(), settings.max_dealings, of_a_table / 4),
             channels: Channels::new((of_states / 2 / Channels::COST).clamp(64, settings.max_rows)),
             coverage: Coverage::new(settings.max_rows.min(of_states / STATE_ROW)),
             aims: Aims::within((settings.max_dealings / 8).max(64), &protocols),
@@ -211,9 +219,13 @@ impl Inventory {
             Fact::Again { field, code, count } => self.again(&subject, field, code, count, evidence),
             Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
-            Fact::Control(control) => self.control(&subject, &control, evidence),
+            Fact::Control(mut control) => {
+                self.logins.hide_user(&mut control);
+                self.control(&subject, &control, evidence);
+            }
             Fact::Attempts(attempts) => self.attempted(subject.host, &attempts, evidence),
-            Fact::Credential(_) | Fact::Lax(_) => {}
+            Fact::Credential(credential) => self.login(&subject, &credential, evidence),
+            Fact::Lax(lax) => self.lax(&subject, &lax, evidence),
         }
     }
 
@@ -235,10 +247,14 @@ impl Inventory {
         }
         let outcome =
             self.rules.apply(field.name, &text, subject.child.as_ref(), &known.values.seen_from(port, evidence));
+        let names_device = outcome.told.iter().any(|told| logins::names_device(told.attribute));
         outcome.failed.into_iter().for_each(|rule| known.claims.retract(rule));
         self.losses.claims += known.claims.tell(outcome.told, evidence);
         if self.rules.keeps(field.name) {
             self.losses.values += u64::from(known.values.keep(field.name, port, evidence, &text));
+        }
+        if names_device && self.logins.holds(subject.host) {
+            self.logins.learn(subject.host, evidence.time, &self.registry);
         }
     }
 
@@ -258,6 +274,9 @@ impl Inventory {
                 }
             }
             None => self.registry.lose(mac),
+        }
+        if self.logins.holds(host) {
+            self.logins.learn(host, evidence.time, &self.registry);
         }
     }
 
@@ -381,6 +400,18 @@ impl Inventory {
         self.pin(server.host, control.client, seen);
     }
 
+    fn login(&mut self, server: &Subject, credential: &Credential, evidence: Evidence) {
+        if server.host.address.is_host() && self.logins.see(server, credential, evidence, &self.registry) {
+            self.pin(server.host, credential.client, Seen::once(evidence));
+        }
+    }
+
+    fn lax(&mut self, server: &Subject, lax: &Lax, evidence: Evidence) {
+        if server.host.address.is_host() && self.logins.open(server, lax, evidence) {
+            self.pin(server.host, lax.client, Seen::once(evidence));
+        }
+    }
+
     fn attempted(&mut self, source: Host, attempts: &Attempts, evidence: Evidence) {
         let (key, service) = Service::of_attempts(attempts, source);
         self.attempt(key, service);
@@ -398,11 +429,12 @@ impl Inventory {
 
     /// Where the summed rows of all tables leave no room, none takes another.
     fn close_full_tables(&mut self) {
-        let Self { services, attempts, activity, operations, settings, .. } = self;
-        let bytes = services.bytes() + attempts.bytes() + activity.bytes() + operations.bytes();
+        let Self { services, attempts, activity, operations, logins, settings, .. } = self;
+        let bytes = services.bytes() + attempts.bytes() + activity.bytes() + operations.bytes() + logins.bytes();
         let is_closed = bytes >= settings.max_row_bytes;
         (services.is_closed, attempts.is_closed) = (is_closed, is_closed);
         (activity.is_closed, operations.is_closed) = (is_closed, is_closed);
+        logins.close(is_closed);
     }
 
     fn serve(&mut self, key: ServiceKey, service: Service) {
@@ -436,6 +468,7 @@ impl Inventory {
     /// Packet time has come so far: ends hours and days. At midnight (UTC) the state that has changed is told.
     pub fn advance(&mut self, now: Timestamp) {
         let before = self.now.replace(self.now.map_or(now, |before| before.max(now)));
+        self.logins.advance(now);
         let Some(before) = before.filter(|before| *before < now) else { return };
         if before.hour() < now.hour() {
             // A flow's share of an hour may be told up to an hour late.
@@ -507,7 +540,8 @@ impl Inventory {
             rows::services(&assets, [&self.services, &self.attempts], &self.channels).into_iter().map(Record::from);
         let activity = rows::activity(&assets, &self.activity, &captures).into_iter().map(Record::from);
         let operations = rows::operations(&assets, &self.operations, &captures, finding).into_iter().map(Record::from);
-        let sums = services.chain(activity).chain(operations).collect();
+        let logins = logins::rows(&assets, &self.logins, &captures).into_iter().map(Record::from);
+        let sums = services.chain(activity).chain(operations).chain(logins).collect();
         let state = state::rows(&assets, findings, &self.channels, &self.protocols, &self.rules, now);
         drop(assets);
         self.since = since;
@@ -516,6 +550,7 @@ impl Inventory {
         self.attempts.clear();
         self.activity.clear();
         self.operations.clear();
+        self.logins.clear();
         self.channels.protections.clear();
         (state, sums)
     }
@@ -533,6 +568,7 @@ impl Inventory {
         let ground = Ground { site, as_of, assets, protocols, kinds, rules, baseline };
         let tracks = Tracks {
             channels: &self.channels,
+            logins: &self.logins,
             dealings: &self.dealings,
             aims: &self.aims,
             services: &self.services,
@@ -546,7 +582,7 @@ impl Inventory {
 
     /// What had to be dropped, refused or forgotten, by name; never an unnamed loss.
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
-        BTreeMap::from([
+        let mut counters = BTreeMap::from([
             ("assets_evicted", self.registry.evicted),
             ("assets_refused", self.registry.refused),
             ("children_refused", self.registry.children_refused),
@@ -567,7 +603,9 @@ impl Inventory {
             ("state_rows_dropped", self.history.dropped),
             ("channels_refused", self.channels.refused()),
             ("coverage_rows_dropped", self.coverage.dropped()),
-        ])
+        ]);
+        counters.extend(self.logins.losses());
+        counters
     }
 
     /// How many hosts and children are known.
@@ -588,8 +626,8 @@ const NANOS_PER_HOUR: i64 = 3_600_000_000_000;
 const NANOS_PER_DAY: i64 = 24 * NANOS_PER_HOUR;
 
 /// The tables, in the order in which records are handed out.
-const TABLES: [&str; 8] =
-    ["assets", "claims", "services", "activity", "operations", "certificates", "findings", "coverage"];
+const TABLES: [&str; 9] =
+    ["assets", "claims", "services", "activity", "operations", "credentials", "certificates", "findings", "coverage"];
 
 fn key_of(subject: &Subject, protocol: &'static str) -> Key {
     Key { host: subject.host, child: subject.child.clone().map(|child| (protocol, child)) }

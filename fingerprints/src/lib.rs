@@ -7,6 +7,7 @@
 pub mod asset;
 pub mod baseline;
 pub mod community;
+mod credential;
 pub mod finding;
 pub mod inventory;
 mod mark;
@@ -16,6 +17,7 @@ mod rule;
 pub mod rules;
 mod table;
 
+pub use credential::{Credentials, Dictionary, DictionaryError, SiteKey};
 pub use inventory::{CaptureName, Inventory, Settings};
 pub use protocol::goes_one_way;
 pub use rules::Rules;

@@ -60,6 +60,8 @@ records! {
     "activity" Activity(ActivityRow),
     /// Control actions that matter one by one.
     "operations" Operations(OperationRow),
+    /// Logins, never their passwords.
+    "credentials" Credentials(CredentialRow),
     /// Certificates that were shown.
     "certificates" Certificates(CertificateRow),
     /// What should be done about it.
@@ -213,6 +215,36 @@ pub struct ActivityRow {
     pub unanswered: i64,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
+    pub capture: Option<Shared>,
+    pub frame: Option<i64>,
+}
+
+/// Logins of a user at a port of a server within one window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CredentialRow {
+    pub window_start: Timestamp,
+    pub window_end: Timestamp,
+    pub client_asset_id: Option<Shared>,
+    pub client_ip: Option<String>,
+    pub server_asset_id: Option<Shared>,
+    pub server_ip: Option<String>,
+    pub server_port: Option<i32>,
+    pub child_key: Option<String>,
+    pub protocol: &'static str,
+    pub scheme: &'static str,
+    pub username: Option<String>,
+    pub realm: Option<String>,
+    pub outcome: &'static str,
+    pub encrypted: bool,
+    pub exposure: Option<&'static str>,
+    pub strength: &'static str,
+    pub default_entry: Option<String>,
+    pub secret_hmac: Option<String>,
+    pub secret_key_id: Option<String>,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    pub count: i64,
+    pub community_id: Option<String>,
     pub capture: Option<Shared>,
     pub frame: Option<i64>,
 }

@@ -120,6 +120,26 @@ fn list(name: &str) -> Vec<String> {
 }
 
 #[test]
+fn default_logins_are_sorted_and_name_accepted_vendors() {
+    let (_, text) = texts("credentials", "tsv").remove(0);
+    let vendors: BTreeSet<String> = list("vendors").into_iter().collect();
+    let folded: BTreeSet<String> = vendors.iter().map(|vendor| vendor.to_lowercase()).collect();
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    for line in &lines {
+        let cells: Vec<&str> = line.split('\t').collect();
+        assert_eq!(cells.len(), 6, "{line}");
+        assert!(
+            cells.iter().all(|cell| cell.trim() == *cell) && !cells[2].is_empty() && !cells[5].is_empty(),
+            "{line}"
+        );
+        let is_known = folded.contains(&cells[2].to_lowercase());
+        assert!(!is_known || vendors.contains(cells[2]), "{line}: the vendor is spelt otherwise here");
+    }
+    let keys: BTreeSet<Vec<&str>> = lines.iter().map(|line| line.split('\t').take(5).collect()).collect();
+    assert_eq!(keys.len(), lines.len(), "a row stands twice");
+}
+
+#[test]
 fn techniques_of_operations_exist_and_so_do_their_categories() {
     let tables = texts("tables", "tsv");
     let (_, text) = tables.iter().find(|(name, _)| name.ends_with("operation_techniques.tsv")).expect("there");

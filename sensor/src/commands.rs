@@ -11,6 +11,7 @@ mod extract;
 mod finding;
 #[cfg(target_os = "linux")]
 mod listen;
+mod logins;
 mod man;
 mod paths;
 mod read;
@@ -95,6 +96,9 @@ enum Command {
     /// Control actions one by one
     #[command(after_help = "Example: otoscope operations lake --where 'category = write' --sort -time --limit 20")]
     Operations(table::Arguments),
+    /// Logins: who, how, with what outcome, and what the password is worth; never the password
+    #[command(after_help = "Example: otoscope credentials lake --where 'strength = default and outcome = accepted'")]
+    Credentials(table::Arguments),
     /// Certificates that devices showed
     #[command(after_help = "Example: otoscope certificates lake --where 'self_signed = true' --sort not_after")]
     Certificates(table::Arguments),
@@ -184,6 +188,7 @@ fn carry_out(arguments: &Arguments) -> Result<u8> {
         Command::Services(table) => table::run("services", table),
         Command::Activity(table) => table::run("activity", table),
         Command::Operations(table) => table::run("operations", table),
+        Command::Credentials(table) => table::run("credentials", table),
         Command::Certificates(table) => table::run("certificates", table),
         Command::Findings(table) => table::run("findings", table),
         Command::Captures(table) => table::run("captures", table),

@@ -15,6 +15,7 @@ mod messages;
 mod network;
 pub mod pipeline;
 pub mod reading;
+mod site_key;
 pub mod source;
 mod stream;
 mod sums;

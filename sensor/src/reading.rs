@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use dissectors::observation::Tally;
 use dissectors::packet::FrameName;
 use dissectors::{Observation, Place, Timestamp};
+use fingerprints::Credentials;
 use fingerprints::baseline::Baseline;
 use fingerprints::inventory::{Blind, CaptureName, Hidden, Inventory, Names, Since};
 use fingerprints::record::{CaptureRow, HealthRow, Provenance, Record};
@@ -34,6 +35,8 @@ pub struct Job {
     pub filter: Option<String>,
     /// Names of VLANs; part of every id.
     pub names: Names,
+    /// How logins are judged and told.
+    pub credentials: Credentials,
     /// A lake of what stood there before.
     pub baseline: Option<PathBuf>,
 }
@@ -142,7 +145,7 @@ fn described(job: &Job) -> String {
     };
     let names = job.names.describe();
     let names = if names.is_empty() { names } else { format!(" names={names}") };
-    format!("{vlans}{memory}{names}")
+    format!("{vlans}{memory}{names}{}", job.credentials.describe())
 }
 
 /// Which knowledge the program runs on: what is compiled in.
@@ -209,6 +212,7 @@ impl Prepared {
         let settings = fingerprints::inventory::Settings {
             site: job.site.clone(),
             names: job.names.clone(),
+            credentials: job.credentials.clone(),
             ..Default::default()
         };
         let settings = settings.within(job.settings.inventory_bytes);

@@ -4,6 +4,7 @@
 //! A hundredth of the flood, unless `OTOSCOPE_FLOOD` names another share; 1 is a million spoofed sources, ten million
 //! flows and a hundred thousand open fragments.
 
+use fingerprints::Credentials;
 use fingerprints::inventory::Names;
 use fingerprints::record::{AssetRow, Record};
 use sensor::pipeline::{Entry, Settings};
@@ -155,6 +156,7 @@ fn read(paths: Vec<PathBuf>, settings: Settings) -> (Reading, usize) {
         settings,
         filter: None,
         names: Names::default(),
+        credentials: Credentials::default(),
         baseline: None,
     };
     let prepared = reading::prepare(job).expect("the captures can be read");

@@ -8,6 +8,7 @@ mod harness {
     mod certificates;
     mod cli;
     mod config;
+    mod credentials;
     mod cuts;
     mod damage;
     mod encapsulate;

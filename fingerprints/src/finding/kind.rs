@@ -45,6 +45,27 @@ pub const CERTIFICATE_WEAK_SIGNATURE: &str = "certificate.weak_signature";
 /// A certificate that holds too long.
 pub const CERTIFICATE_LONG_LIVED: &str = "certificate.long_lived";
 
+/// A login was accepted with a password that devices are shipped with.
+pub const CREDENTIAL_DEFAULT: &str = "credential.default";
+/// A login was accepted without a password.
+pub const CREDENTIAL_EMPTY: &str = "credential.empty";
+/// A login was accepted with a password that follows from what everybody knows.
+pub const CREDENTIAL_GUESSABLE: &str = "credential.guessable";
+/// A password crossed the wire readable.
+pub const CREDENTIAL_CLEARTEXT: &str = "credential.cleartext";
+/// Something crossed the wire that a password can be found from.
+pub const CREDENTIAL_EXPOSED_HASH: &str = "credential.exposed_hash";
+/// A key crossed the wire readable.
+pub const CREDENTIAL_KEY_EXPOSED: &str = "credential.key_exposed";
+/// Several devices accept one password.
+pub const CREDENTIAL_REUSED: &str = "credential.reused";
+/// A password has been the same for long.
+pub const CREDENTIAL_UNCHANGED: &str = "credential.unchanged";
+/// Many logins were refused.
+pub const CREDENTIAL_GUESSING: &str = "credential.guessing";
+/// What should ask for a login does not.
+pub const CREDENTIAL_NONE_REQUIRED: &str = "credential.none_required";
+
 /// The mirror shows one direction.
 pub const ONE_WAY: &str = "coverage.one_way";
 /// The mirror or the capture loses packets.
@@ -68,6 +89,9 @@ pub struct Kind {
     /// How sure it is where the capture does not show the answer; none is told without one, unless this is said.
     #[serde(default)]
     pub confidence_unseen: Option<u8>,
+    /// How sure it is where it is known of the devices of another maker, or of no maker in particular.
+    #[serde(default)]
+    pub confidence_elsewhere: Option<u8>,
     /// How often it has to be seen before it is one.
     #[serde(default = "once")]
     pub at_least: u64,

@@ -3,6 +3,7 @@
 mod capture;
 mod communication;
 mod control;
+mod credential;
 mod identity;
 mod joined;
 mod protection;
@@ -80,6 +81,7 @@ impl Findings {
         }
         findings.rows.extend(ground.obsolete(tracks.channels));
         findings.rows.extend(ground.certificates(tracks.channels));
+        findings.rows.extend(ground.credentials(tracks.logins));
         let assets = &ground.assets.all;
         findings.rows.extend(assets.iter().filter_map(|asset| ground.unidentified(asset)));
         findings.rows.extend(ground.troubles(tracks.troubles));

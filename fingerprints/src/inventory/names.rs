@@ -71,7 +71,11 @@ impl Names {
             Record::Operations(row) => rename(&mut row.context),
             Record::Coverage(row) => rename(&mut row.context),
             Record::Findings(row) => row.evidence.iter_mut().for_each(|evidence| rename(&mut evidence.context)),
-            Record::Activity(_) | Record::Certificates(_) | Record::Captures(_) | Record::Health(_) => {}
+            Record::Activity(_)
+            | Record::Credentials(_)
+            | Record::Certificates(_)
+            | Record::Captures(_)
+            | Record::Health(_) => {}
         }
     }
 

@@ -42,7 +42,7 @@ fn frame(frame: Option<u64>) -> Option<i64> {
     frame.map(int)
 }
 
-fn ip(host: Host) -> Option<String> {
+pub(super) fn ip(host: Host) -> Option<String> {
     match host.address {
         Address::Ip(_) => Some(host.address.to_string()),
         Address::Mac(_) | Address::Node(..) => None,
@@ -331,7 +331,7 @@ fn activity_row(
 }
 
 /// The path of a capture, by its place in the run.
-fn path_of(capture: u32, captures: &[Shared]) -> Option<Shared> {
+pub(super) fn path_of(capture: u32, captures: &[Shared]) -> Option<Shared> {
     captures.get(capture as usize).cloned()
 }
 
@@ -434,6 +434,7 @@ pub(super) fn name_captures(record: &mut Record, captures: &[CaptureName]) {
         | Record::Services(_)
         | Record::Activity(_)
         | Record::Operations(_)
+        | Record::Credentials(_)
         | Record::Captures(_)
         | Record::Health(_) => {}
     }

@@ -74,6 +74,11 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
         self.rows.get(key)
     }
 
+    /// The row of a key, to change; its weight stays.
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.rows.get_mut(key)
+    }
+
     /// What the rows cost.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

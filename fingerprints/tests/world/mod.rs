@@ -3,12 +3,13 @@
 
 use arrayvec::ArrayVec;
 use dissectors::observation::{
-    Activity, Address, Aim, Attempts, Binding, Category, Child, ChildProof, Context, Control, Evidence, Fact, FlowId,
-    Host, Operation, Outcome, RolesFrom, Subject, Tag, Tally, Traffic, Transport, Value,
+    Activity, Address, Aim, Attempts, Binding, Category, Child, ChildProof, Context, Control, Credential, Evidence,
+    Fact, FlowId, Host, Lax, Operation, Outcome, RolesFrom, Subject, Tag, Tally, Traffic, Transport, Value,
 };
-use dissectors::{Direction, Mac, Observation, Place, Timestamp, protocols};
-use fingerprints::record::{AssetRow, ClaimRow, FindingRow, Record, ServiceRow};
+use dissectors::{Direction, Laxity, Mac, Observation, Place, Proof, Timestamp, protocols};
+use fingerprints::record::{AssetRow, ClaimRow, CredentialRow, FindingRow, Record, ServiceRow};
 use fingerprints::{CaptureName, Inventory, Rules, Settings};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// 2026-01-01T00:00:00Z, and so many seconds.
@@ -217,6 +218,44 @@ impl World {
         self.told(Subject { host: server, child }, Fact::Control(Box::new(control)), evidence);
     }
 
+    /// A client logs in by Basic as `admin`, and is let in, unless told otherwise.
+    pub(crate) fn logs_in(
+        &mut self,
+        client: Host,
+        server: Host,
+        proof: Proof,
+        change: impl FnOnce(&mut Credential),
+    ) -> Place {
+        let evidence = self.evidence(client, server, 80, "http");
+        let told = Place { time: evidence.time, capture: evidence.capture, frame: evidence.frame };
+        let mut credential = Credential {
+            client,
+            server_port: 80,
+            scheme: "basic",
+            username: Some("admin".into()),
+            realm: None,
+            outcome: Outcome::Accepted,
+            encrypted: false,
+            exposure: proof.exposure(),
+            proof: Some(Arc::new(proof)),
+            count: 1,
+            told,
+        };
+        change(&mut credential);
+        if credential.outcome == Outcome::Rejected {
+            credential.proof = None;
+        }
+        self.told(server.into(), Fact::Credential(Box::new(credential)), evidence);
+        told
+    }
+
+    /// A server lets a client do something without a login.
+    pub(crate) fn is_lax(&mut self, client: Host, server: Host, laxity: Laxity, what: &'static str) {
+        let evidence = self.evidence(client, server, 554, "rtsp");
+        let lax = Lax { client, server_port: 554, laxity, what };
+        self.told(server.into(), Fact::Lax(Box::new(lax)), evidence);
+    }
+
     pub(crate) fn attempts(&mut self, source: Host, flows: u64) {
         self.aims(source, flows, Vec::new());
     }
@@ -276,6 +315,11 @@ impl Rows {
         let all =
             self.0.iter().filter_map(|record| if let Record::Findings(row) = record { Some(&**row) } else { None });
         all.filter(|row| row.kind == kind).collect()
+    }
+
+    pub(crate) fn credentials(&self) -> Vec<&CredentialRow> {
+        let rows = self.0.iter();
+        rows.filter_map(|record| if let Record::Credentials(row) = record { Some(&**row) } else { None }).collect()
     }
 
     pub(crate) fn services(&self) -> Vec<&ServiceRow> {

@@ -6,16 +6,27 @@ use std::collections::BTreeMap;
 
 use dissectors::Timestamp;
 use fingerprints::record::{
-    ActivityRow, AssetRow, CaptureRow, CertificateRow, ClaimRow, CoverageRow, EvidenceRow, FindingRow, HealthRow,
-    LatencyRow, OperationRow, Record, ServiceRow, Shared,
+    ActivityRow, AssetRow, CaptureRow, CertificateRow, ClaimRow, CoverageRow, CredentialRow, EvidenceRow, FindingRow,
+    HealthRow, LatencyRow, OperationRow, Record, ServiceRow, Shared,
 };
 
 use super::{Column, Grain, Table};
 use crate::cell::{Cell, Kind, Value};
 
 /// All tables, in the order in which they are told.
-pub static TABLES: [&Table; 10] =
-    [&ASSETS, &CLAIMS, &SERVICES, &ACTIVITY, &OPERATIONS, &CERTIFICATES, &FINDINGS, &CAPTURES, &COVERAGE, &HEALTH];
+pub static TABLES: [&Table; 11] = [
+    &ASSETS,
+    &CLAIMS,
+    &SERVICES,
+    &ACTIVITY,
+    &OPERATIONS,
+    &CREDENTIALS,
+    &CERTIFICATES,
+    &FINDINGS,
+    &CAPTURES,
+    &COVERAGE,
+    &HEALTH,
+];
 
 /// The table of a record, and the cells of its columns after those of the provenance.
 pub(super) fn row(record: &Record) -> (&'static Table, Vec<Cell>) {
@@ -25,6 +36,7 @@ pub(super) fn row(record: &Record) -> (&'static Table, Vec<Cell>) {
         Record::Services(row) => (&SERVICES, row.cells()),
         Record::Activity(row) => (&ACTIVITY, row.cells()),
         Record::Operations(row) => (&OPERATIONS, row.cells()),
+        Record::Credentials(row) => (&CREDENTIALS, row.cells()),
         Record::Certificates(row) => (&CERTIFICATES, row.cells()),
         Record::Findings(row) => (&FINDINGS, row.cells()),
         Record::Captures(row) => (&CAPTURES, row.cells()),
@@ -302,6 +314,42 @@ table! {
     }
     since 3 {
         reason: Option<String> = "Why it was rejected, in the protocol's own words, where the answer says so.";
+    }
+}
+
+table! {
+    CREDENTIALS: Delta of CredentialRow,
+    "credentials", "Logins: who, where, how, with what outcome, and what the password is worth; never the password.",
+    key: ["server_asset_id", "server_port", "scheme", "username", "outcome"],
+    bloom: ["server_asset_id", "client_asset_id", "server_ip", "client_ip", "username", "secret_hmac"],
+    shown: ["server_ip", "server_port", "scheme", "username", "outcome", "exposure", "strength", "default_entry", "client_ip", "count"],
+    ranked: None,
+    since 1 {
+        window_start: Timestamp = "The full hour of packet time that the count belongs to.";
+        window_end: Timestamp = "The end of that hour.";
+        client_asset_id: Option<Shared> = "Who logs in.";
+        client_ip: Option<String> = "Its address.";
+        server_asset_id: Option<Shared> = "Who is logged in to.";
+        server_ip: Option<String> = "Its address.";
+        server_port: Option<i32> = "Its port.";
+        child_key: Option<String> = "Which device behind it.";
+        protocol: &'static str = "The protocol that carried the login.";
+        scheme: &'static str = "basic, digest_md5, digest_sha256, wsse_text, wsse_digest, url, form, snmp_community and so on.";
+        username: Option<String> = "The user name; with `--tokenise-users` a keyed token in its place; null where there is none.";
+        realm: Option<String> = "What is logged in to, by the server's own name.";
+        outcome: &'static str = "accepted, rejected or unknown.";
+        encrypted: bool = "Whether nobody but the two could have read it.";
+        exposure: Option<&'static str> = "What those who listen have: cleartext, hash or challenge; null where nothing can be read.";
+        strength: &'static str = "empty, default, guessable, weak, fair, strong; unknown where it cannot be said: of what was rejected, or where only a hash is known and nothing that was tried gives it.";
+        default_entry: Option<String> = "Whose default the password is; of the device's own maker where that is known.";
+        secret_hmac: Option<String> = "HMAC-SHA-256 of the password under the site's key, in hex; null without `--site-key`, and where the password was not found.";
+        secret_key_id: Option<String> = "Which key: hashes of different keys never compare.";
+        first_seen: Timestamp = "When it was seen first in this hour.";
+        last_seen: Timestamp = "When it was seen last.";
+        count: i64 = "How often.";
+        community_id: Option<String> = "Community ID of its conversation.";
+        capture: Option<Shared> = "The capture or interface of the first one.";
+        frame: Option<i64> = "The frame there.";
     }
 }
 

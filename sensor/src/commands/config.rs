@@ -2,6 +2,7 @@
 
 use super::{READ, WRONG_USE, command, say};
 use crate::config::{self, Config, ConfigError};
+use crate::site_key;
 use anyhow::{Context, Result};
 use outputs::visible;
 use std::fs::File;
@@ -33,6 +34,16 @@ enum Action {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Name the key in a file that --site-key reads, or put a new one in its place; the key itself is never shown
+    #[command(after_help = "Example: otoscope config site-key north.key --rotate")]
+    SiteKey {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Make a new key; the old one is kept beside it, for what was written under it
+        #[arg(long)]
+        rotate: bool,
+    },
 }
 
 /// `named` is what `--config` says.
@@ -41,6 +52,7 @@ pub(super) fn run(arguments: &Arguments, named: Option<&Path>) -> Result<u8> {
         Action::Check { file } => check(file),
         Action::Show => show(named),
         Action::Init { file } => init(file.as_deref()),
+        Action::SiteKey { file, rotate } => site_key(file, *rotate),
     }
 }
 
@@ -78,6 +90,20 @@ fn show(named: Option<&Path>) -> Result<u8> {
         None => writeln!(out, "# no file: neither --config nor {} names one", config::VARIABLE)?,
     }
     write!(out, "{}", config::show(&root, config.as_ref()))?;
+    Ok(READ)
+}
+
+fn site_key(file: &Path, rotate: bool) -> Result<u8> {
+    let mut out = std::io::stdout().lock();
+    let shown = visible(&file.to_string_lossy());
+    if !rotate {
+        writeln!(out, "{shown}: {}", site_key::look(file)?.id())?;
+        return Ok(READ);
+    }
+    let (old, new, kept) = site_key::rotate(file)?;
+    writeln!(out, "{shown}: {}", new.id())?;
+    writeln!(out, "{}: {}, the key before", visible(&kept.to_string_lossy()), old.id())?;
+    writeln!(out, "hashes and tokens of the two do not compare: runs from now on are told apart from those before")?;
     Ok(READ)
 }
 

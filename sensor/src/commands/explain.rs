@@ -79,11 +79,12 @@ fn page(name: &str, kind: &Kind) -> String {
 }
 
 fn confidence(kind: &Kind) -> String {
-    let sure = format!("{} %", kind.confidence);
-    kind.confidence_unseen.map_or_else(
-        || format!("{sure}."),
-        |unseen| format!("{sure}; {unseen} % where the capture does not show the answer."),
-    )
+    let less = [
+        (kind.confidence_unseen, "where the capture does not show the answer"),
+        (kind.confidence_elsewhere, "where it is known of the devices of other makers"),
+    ];
+    let less = less.into_iter().filter_map(|(sure, when)| Some(format!("; {} % {when}", sure?)));
+    format!("{} %{}.", kind.confidence, less.collect::<String>())
 }
 
 /// How the score comes about, so that an order of findings can be checked by hand.

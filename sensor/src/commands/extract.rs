@@ -77,8 +77,9 @@ fn findings(arguments: &Arguments) -> Result<(Rows, u8)> {
         return Ok((Lake::open(lake)?.read(table)?.newest(), READ));
     }
     let site = arguments.whom.site(None)?;
+    let credentials = arguments.whom.logins.credentials(None)?;
     let begun = read::Progress::begin(&arguments.from, false);
-    let reading = begun.read(prepare(arguments.whom.job(&arguments.from, &site)?)?);
+    let reading = begun.read(prepare(arguments.whom.job(&arguments.from, &site, &credentials)?)?);
     let code = read::tell_damage(&reading);
     Ok((Rows::of(table, &reading.records, &reading.run.provenance).newest(), code))
 }

@@ -65,6 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         return Err(WrongUse(format!("--write {}: the file exists; name another, or move it", path.display())).into());
     }
     let site = arguments.whom.site(arguments.out.as_deref())?;
+    let credentials = arguments.whom.logins.credentials(arguments.out.as_deref())?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The first one ends the listening, a second one the program.
@@ -97,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let name =
         arguments.write.as_ref().map_or_else(|| arguments.interfaces.join("+"), |path| path.display().to_string());
     let inputs = vec![Input::live(&name, tap.clone())];
-    let job = arguments.whom.job(&[PathBuf::from(&name)], &site)?;
+    let job = arguments.whom.job(&[PathBuf::from(&name)], &site, &credentials)?;
     let prepared = prepare_found(job, Found { inputs, ..Found::default() })?;
     let reading = prepared.read(&mut |_| {});
     for what in tap.gone() {

@@ -1,5 +1,6 @@
 //! `otoscope read`: captures in, a summary on the screen, tables in a lake.
 
+use super::logins::Logins;
 use super::terminal::is_lively;
 use super::told::{self, WrongUse};
 use super::{DAMAGED, FAIL_ON, READ, paths, say, summary};
@@ -8,6 +9,7 @@ use crate::reading::{Job, Prepared, Reading, prepare};
 use crate::source::LeftOut;
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use fingerprints::Credentials;
 use fingerprints::finding::Severity;
 use fingerprints::inventory::Names;
 use fingerprints::record::Record;
@@ -80,18 +82,20 @@ pub(super) struct Whom {
     /// Compare with what this lake knows of the site: what is new or has changed since is a finding
     #[arg(long, value_name = "LAKE", conflicts_with = "separate")]
     pub(super) baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) logins: Logins,
 }
 
 impl Whom {
     /// The job of reading these captures for a site; with `--separate` one job for each path.
     ///
     /// Fails when two sites or two networks have one name.
-    pub(super) fn jobs(&self, paths: &[PathBuf], site: &str) -> Result<Vec<Job>> {
+    pub(super) fn jobs(&self, paths: &[PathBuf], site: &str, credentials: &Credentials) -> Result<Vec<Job>> {
         if !self.separate {
-            return Ok(vec![self.job(paths, site)?]);
+            return Ok(vec![self.job(paths, site, credentials)?]);
         }
         let sites = sites_of(paths)?;
-        paths.iter().zip(sites).map(|(path, site)| self.job(std::slice::from_ref(path), &site)).collect()
+        paths.iter().zip(sites).map(|(path, site)| self.job(std::slice::from_ref(path), &site, credentials)).collect()
     }
 
     /// The site that was asked for, or that of the lake that is written, or that of the baseline.
@@ -106,7 +110,7 @@ impl Whom {
     }
 
     /// The job of reading these captures for one site.
-    pub(super) fn job(&self, paths: &[PathBuf], site: &str) -> Result<Job> {
+    pub(super) fn job(&self, paths: &[PathBuf], site: &str, credentials: &Credentials) -> Result<Job> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let workers = self.workers.map_or(cores, usize::from);
         let vlans = match (self.vlan_separate, self.vlan_join) {
@@ -117,8 +121,8 @@ impl Whom {
         let settings = Settings { workers, vlans, ..Settings::default() }.within(self.memory);
         let names = Names::of(self.vlan_name.iter().cloned()).map_err(WrongUse)?;
         let (site, sensor, filter) = (site.to_owned(), self.sensor.clone(), self.packet_filter.clone());
-        let baseline = self.baseline.clone();
-        Ok(Job { paths: paths.to_vec(), site, sensor, settings, filter, names, baseline })
+        let (baseline, credentials) = (self.baseline.clone(), credentials.clone());
+        Ok(Job { paths: paths.to_vec(), site, sensor, settings, filter, names, credentials, baseline })
     }
 }
 
@@ -168,7 +172,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     arguments.out.as_deref().map_or(Ok(()), paths::target)?;
     let site = arguments.whom.site(arguments.out.as_deref())?;
     let begun = Progress::begin(&arguments.paths, arguments.quiet);
-    let jobs = arguments.whom.jobs(&arguments.paths, &site)?;
+    let credentials = arguments.whom.logins.credentials(arguments.out.as_deref())?;
+    let jobs = arguments.whom.jobs(&arguments.paths, &site, &credentials)?;
     let prepared: Vec<Prepared> = jobs.into_iter().map(prepare).collect::<Result<_>>()?;
     // What cannot be read leaves no lake behind.
     let lake = match &arguments.out {

@@ -127,10 +127,11 @@ impl Source {
         }
         paths::captures(&self.paths)?;
         let site = self.whom.site(None)?;
+        let credentials = self.whom.logins.credentials(None)?;
         let begun = read::Progress::begin(&self.paths, false);
         let mut all = tables.map(|table| Rows { table, rows: Vec::new() });
         let mut code = READ;
-        let jobs = self.whom.jobs(&self.paths, &site)?;
+        let jobs = self.whom.jobs(&self.paths, &site, &credentials)?;
         for prepared in jobs.into_iter().map(prepare).collect::<Result<Vec<_>>>()? {
             let reading = begun.read(prepared);
             code = code.max(read::tell_damage(&reading));

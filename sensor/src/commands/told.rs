@@ -75,7 +75,8 @@ fn what(error: &clap::Error) -> String {
         _ => Vec::new(),
     };
     let one = |kind| all(kind).into_iter().next().unwrap_or_default();
-    let suggested = |kind| did_you_mean(all(kind).first().map(String::as_str));
+    // Of several the nearest is the last.
+    let suggested = |kind| did_you_mean(all(kind).last().map(String::as_str));
     // `--workers <N>` as it is typed: `--workers`.
     let option = one(ContextKind::InvalidArg);
     let plain = option.split([' ', '=']).next().unwrap_or_default().to_owned();

@@ -1,9 +1,7 @@
 //! What a human sees in the public captures of Modbus, BACnet, DNP3, RTSP and HTTP, by the table beside them, is told with its frame.
 
-use super::support::{Notebook, captures_in, otoscope, public_captures, read, records_of};
-use dissectors::Subject;
-use dissectors::observation::Credential;
-use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, OperationRow, Record};
+use super::support::{otoscope, public_captures, records_of};
+use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, CredentialRow, OperationRow, Record};
 use sensor::pipeline::Settings;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -133,13 +131,12 @@ fn every_fact_is_shown_with_its_frame() {
     assert!(shown["modbus"] >= 2 && shown["bacnet"] >= 11, "{shown:?}");
 }
 
-/// What a capture told: rows, and logins, whose secrets are in no row.
-struct Told(Vec<Record>, Notebook);
+/// What a capture told.
+struct Told(Vec<Record>);
 
 impl Told {
     fn of(capture: &Path) -> Self {
-        let (notebook, _) = read(captures_in(capture), Settings::default());
-        Self(records_of(&[capture.to_owned()], Settings::default()).records, notebook)
+        Self(records_of(&[capture.to_owned()], Settings::default()).records)
     }
 
     fn assets(&self) -> impl Iterator<Item = &AssetRow> {
@@ -158,6 +155,10 @@ impl Told {
 
     fn operations(&self) -> impl Iterator<Item = &OperationRow> {
         self.0.iter().filter_map(|record| if let Record::Operations(row) = record { Some(row.as_ref()) } else { None })
+    }
+
+    fn credentials(&self) -> impl Iterator<Item = &CredentialRow> {
+        self.0.iter().filter_map(|record| if let Record::Credentials(row) = record { Some(row.as_ref()) } else { None })
     }
 
     /// The asset that a row is about: at an address, or behind it.
@@ -230,8 +231,8 @@ impl Told {
                 let asked = self.claimed(asset, "rtsp.user_agent", names, seen);
                 asked.or_else(|_| self.claimed(asset, "rtsp.server", names, seen))
             }
+            (_, "user") => self.logged_in(seen),
             ("http", "software") => self.claimed(asset, "http.server", names, seen),
-            ("rtsp" | "http", "user") => self.logged_in(seen),
             _ => Err(format!("not told of {} {}", asset.asset_id, asset.name.as_deref().unwrap_or_default())),
         }
     }
@@ -245,21 +246,17 @@ impl Told {
         found.map(|_| ()).ok_or_else(|| format!("no such claim of {field} among {claims:?}"))
     }
 
-    /// A login in this frame, by this user, in this way and with this outcome: `admin (digest_md5, accepted)`.
+    /// A login of this user in this frame, by the scheme that the remark names first, with the outcome that it names.
     fn logged_in(&self, seen: &Seen) -> Result<(), String> {
-        // 304 says that what was asked for has not changed: it was asked for with success.
-        let outcome = if seen.words.contains("304") { "accepted" } else { "" };
-        let is_seen = |word: &str| seen.words.contains(word);
-        let is_it = |subject: &Subject, login: &Credential| {
-            login.username.as_deref() == Some(seen.value)
-                && is_seen(login.scheme)
-                && (is_seen(login.outcome.name()) || login.outcome.name() == outcome)
-                && login.told.frame.map(u64::cast_signed) == Some(seen.frame)
-                && subject.host.address.to_string() == seen.subject
+        let remark = seen.words.split_once('(').map(|(_, remark)| remark).unwrap_or_default();
+        let scheme = remark.split(',').next().unwrap_or_default();
+        let outcome = if remark.contains("rejected") { "rejected" } else { "accepted" };
+        let is_it = |row: &&CredentialRow| {
+            row.username.as_deref() == Some(seen.value)
+                && row.server_ip.as_deref() == Some(seen.subject)
+                && (row.scheme, row.outcome, row.frame) == (scheme, outcome, Some(seen.frame))
         };
-        let logins: Vec<_> = self.1.logins().collect();
-        let found = logins.iter().any(|(subject, login)| is_it(subject, login));
-        if found { Ok(()) } else { Err(format!("no such login among {logins:?}")) }
+        self.credentials().find(is_it).map(|_| ()).ok_or_else(|| format!("no login by {scheme} that was {outcome}"))
     }
 
     /// A control action of this frame, with its outcome. The password of it is never told.

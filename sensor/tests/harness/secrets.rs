@@ -107,7 +107,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// Nothing that reading a capture leaves behind holds any of these.
-fn assert_untold(capture: &Path, secrets: &BTreeSet<Vec<u8>>) {
+pub(super) fn assert_untold(capture: &Path, secrets: &BTreeSet<Vec<u8>>) {
     for (output, text) in outputs_of(capture) {
         for secret in secrets {
             let forms = [
@@ -118,6 +118,7 @@ fn assert_untold(capture: &Path, secrets: &BTreeSet<Vec<u8>>) {
                 ("base64", base64(secret.get(1..).unwrap_or_default())),
                 ("base64", base64(secret.get(2..).unwrap_or_default())),
                 ("an address", in_address(secret)),
+                ("an address", in_address(secret).to_ascii_lowercase()),
                 ("XML", in_xml(secret)),
             ];
             for (how, form) in forms.into_iter().filter(|(_, form)| form.len() >= SHORTEST) {
@@ -127,7 +128,7 @@ fn assert_untold(capture: &Path, secrets: &BTreeSet<Vec<u8>>) {
     }
 }
 
-fn captures_in(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn captures_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it can be read").path());
     let is_capture = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "pcap" || kind == "pcapng");
     let mut captures: Vec<PathBuf> = entries.filter(is_capture).collect();
@@ -196,17 +197,18 @@ fn hex(secret: &[u8]) -> Vec<u8> {
     dissectors::hex(secret).as_bytes().to_vec()
 }
 
-/// RFC 3986, 2.1.
+/// RFC 3986, 2.1: all but letters, digits and four signs.
 fn in_address(secret: &[u8]) -> Vec<u8> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-    let escaped = |byte: &u8| if plain(byte) { vec![*byte] } else { format!("%{byte:02x}").into_bytes() };
-    secret.iter().flat_map(escaped).collect()
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let letter = |byte: &u8| if is_plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    secret.iter().map(letter).collect::<String>().into_bytes()
 }
 
 /// XML 1.0, 4.6.
 fn in_xml(secret: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(secret).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    text.into_bytes()
+    let escaped = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\"", "&quot;"), ("'", "&apos;")];
+    let text = String::from_utf8_lossy(secret).into_owned();
+    escaped.iter().fold(text, |text, (letter, entity)| text.replace(letter, entity)).into_bytes()
 }
 
 /// RFC 4648, as far as it does not depend on what stands behind.

@@ -3,6 +3,7 @@
 use dissectors::observation::{Activity, Channel, Control, Credential, Fact, Traffic};
 use dissectors::{Observation, Subject, Timestamp};
 use etherparse::{Ethernet2Header, PacketBuilder, PacketBuilderStep, TcpHeader};
+use fingerprints::Credentials;
 use fingerprints::inventory::Names;
 use sensor::pipeline::{self, Settings, Totals, Witness};
 use sensor::reading::{self, Job, Reading};
@@ -88,8 +89,9 @@ pub(crate) fn read(inputs: Vec<Input>, settings: Settings) -> (Notebook, Totals)
 /// All rows that captures and folders of them give, as the commands read them.
 pub(crate) fn records_of(paths: &[PathBuf], settings: Settings) -> Reading {
     let (site, sensor) = ("default".to_owned(), "otoscope".to_owned());
-    let job =
-        Job { paths: paths.to_vec(), site, sensor, settings, filter: None, names: Names::default(), baseline: None };
+    let names = Names::default();
+    let credentials = Credentials::default();
+    let job = Job { paths: paths.to_vec(), site, sensor, settings, filter: None, names, credentials, baseline: None };
     reading::prepare(job).expect("the captures can be read").read(&mut |_| {})
 }
 

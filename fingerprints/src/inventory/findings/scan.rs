@@ -11,6 +11,7 @@ use crate::inventory::assets::Asset;
 use crate::inventory::channels::Channels;
 use crate::inventory::dealings::{Dealing, Dealings};
 use crate::inventory::known::{Key, Seen};
+use crate::inventory::logins::Logins;
 use crate::inventory::sightings::Sightings;
 use crate::inventory::storms::Storms;
 use crate::inventory::sums::{Service, ServiceKey, Sums};
@@ -31,9 +32,10 @@ const FUNCTIONS: &str = "functions";
 /// Many hosts at one port.
 const HOSTS: &str = "hosts";
 
-/// What scans are seen by.
+/// What scans, and findings of other kinds, are seen by.
 pub(in crate::inventory) struct Tracks<'t> {
     pub(in crate::inventory) channels: &'t Channels,
+    pub(in crate::inventory) logins: &'t Logins,
     pub(in crate::inventory) dealings: &'t Dealings,
     pub(in crate::inventory) aims: &'t Aims,
     pub(in crate::inventory) services: &'t Sums<ServiceKey, Service>,

@@ -1,0 +1,398 @@
+//! Logins: what was told of them, what their passwords are worth, and what stood open without one.
+//!
+//! A password, or what proves it, is judged as it comes, held for an hour of packet time at most in case the device says
+//! meanwhile what else it is called, and wiped. Rows of the table add up by the hour; what findings stand on is kept by
+//! account, and never yields to a flood of strangers.
+
+mod account;
+mod held;
+mod rows;
+
+use super::book::Book;
+use super::known::{Key, Seen};
+use super::matter::Matter;
+use super::registry::Registry;
+use super::sums::Sums;
+use crate::asset::Attribute;
+use crate::credential::{
+    Credentials, Device, Dictionary, Mark, SiteKey, Strength, Trial, Verdict, can_be_judged, judge, judge_again,
+    of_content,
+};
+use crate::record::CredentialRow;
+pub(super) use account::{Account, AccountKey, Grade, GuessKey, Guesses, LaxKey};
+use compact_str::CompactString;
+use dissectors::observation::{Address, Category, Context, Control, Credential, Evidence, Host, Lax, Outcome, Subject};
+use dissectors::proof::Proof;
+use dissectors::{Exposure, Mac, Place, Timestamp};
+use foldhash::fast::RandomState;
+use held::{Budget, Held, Item};
+pub(super) use rows::{default, rows};
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// A login as it was told: who, where, how, with which outcome.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LoginKey {
+    pub(super) window: Timestamp,
+    pub(super) account: AccountKey,
+    pub(super) client: Host,
+    pub(super) realm: Option<CompactString>,
+    pub(super) outcome: Outcome,
+    pub(super) encrypted: bool,
+    pub(super) exposure: Option<Exposure>,
+    /// Where it stands: its repeats are of it.
+    pub(super) told: Place,
+}
+
+/// How often, and what its password is worth.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    pub(super) seen: Seen,
+    pub(super) verdict: Verdict,
+}
+
+impl LoginKey {
+    fn of(server: &Subject, credential: &Credential, username: Option<CompactString>, evidence: &Evidence) -> Self {
+        let account = AccountKey {
+            server: super::key_of(server, evidence.protocol),
+            port: credential.server_port,
+            protocol: evidence.protocol,
+            scheme: credential.scheme,
+            username,
+        };
+        Self {
+            window: credential.told.time.hour(),
+            account,
+            client: credential.client,
+            realm: credential.realm.clone(),
+            outcome: credential.outcome,
+            encrypted: credential.encrypted,
+            exposure: credential.exposure,
+            told: credential.told,
+        }
+    }
+
+    /// The row of all that found no room, whoever logged in wherever.
+    fn of_the_rest(self) -> Self {
+        let nobody = Host { context: Context::ROOT, address: Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) };
+        let account = AccountKey { server: Key::host(nobody), port: 0, username: None, ..self.account };
+        Self { account, client: nobody, realm: None, told: Place::default(), ..self }
+    }
+
+    /// Whether it is that row.
+    fn is_of_the_rest(&self) -> bool {
+        self.told == Place::default() && self.account.port == 0
+    }
+}
+
+impl Login {
+    /// About what a row costs, here and as it is written.
+    pub(super) fn weight(key: &LoginKey, _login: &Self) -> usize {
+        let texts = [&key.account.username, &key.realm].into_iter().flatten().map(CompactString::len).sum::<usize>();
+        size_of::<(LoginKey, Self)>() + size_of::<CredentialRow>() + 480 + 2 * texts
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.seen.add(other.seen);
+    }
+}
+
+/// All of them.
+pub(super) struct Logins {
+    credentials: Credentials,
+    /// Under which passwords are known again within the run, where nobody gave a key; it never leaves.
+    passing: SiteKey,
+    /// Those that were accepted, or may have been.
+    pub(super) rows: Sums<LoginKey, Login>,
+    /// Those that were refused: a flood of guesses takes no room from the others.
+    pub(super) refused: Sums<LoginKey, Login>,
+    pub(super) accounts: Book<AccountKey, Account>,
+    pub(super) guesses: Book<GuessKey, Guesses>,
+    pub(super) lax: Book<LaxKey, Matter>,
+    held: Held,
+    budget: Budget,
+}
+
+impl Logins {
+    /// With as many accounts, and as many bytes of rows and of what is held.
+    pub(super) fn new(credentials: Credentials, cap: usize, row_bytes: usize) -> Self {
+        let hasher = RandomState::default();
+        let mut passing = [0; SiteKey::LENGTH];
+        for (place, bytes) in (0u64..).zip(passing.chunks_mut(8)) {
+            bytes.copy_from_slice(&hasher.hash_one(place).to_be_bytes());
+        }
+        Self {
+            credentials,
+            passing: SiteKey::new(&passing),
+            rows: Sums::within(usize::MAX, row_bytes, Login::weight),
+            refused: Sums::within(usize::MAX, row_bytes / 4, Login::weight),
+            accounts: Book::new(cap, MOST_OF_A_CLIENT),
+            guesses: Book::new(cap, MOST_OF_A_CLIENT),
+            lax: Book::new(cap, MOST_OF_A_CLIENT),
+            held: Held::within(cap, row_bytes),
+            budget: Budget::of(cap),
+        }
+    }
+
+    fn key(&self) -> &SiteKey {
+        self.credentials.site_key.as_ref().unwrap_or(&self.passing)
+    }
+
+    /// The name of the key under which hashes are told; without one none is.
+    pub(super) fn key_id(&self) -> Option<&str> {
+        self.credentials.site_key.as_ref().map(SiteKey::id)
+    }
+
+    /// A hash as it is told: only of a key that outlives the run.
+    pub(super) fn told_mark(&self, mark: Option<Mark>) -> Option<String> {
+        mark.filter(|_| self.credentials.site_key.is_some()).map(|mark| mark.to_string())
+    }
+
+    /// A user name as it is told.
+    fn username(&self, username: Option<&CompactString>) -> Option<CompactString> {
+        username.filter(|name| !name.is_empty()).map(|name| self.token(name).unwrap_or_else(|| name.clone()))
+    }
+
+    /// What stands for a name, where names are not told.
+    fn token(&self, name: &str) -> Option<CompactString> {
+        let key = self.credentials.site_key.as_ref().filter(|_| self.credentials.tokenise_users)?;
+        Some(key.token(name).into())
+    }
+
+    /// A control action on a user names him.
+    pub(super) fn hide_user(&self, control: &mut Control) {
+        if control.category == Category::User
+            && let Some(token) = self.token(&control.target)
+        {
+            control.target = token;
+        }
+    }
+
+    /// How many candidates were left untried, and how many proofs found no place to wait.
+    pub(super) fn losses(&self) -> [(&'static str, u64); 4] {
+        [
+            ("password_candidates_untried", self.budget.untried),
+            ("login_proofs_not_held", self.held.refused),
+            ("login_rows_lumped", self.rows.crowded + self.refused.crowded),
+            ("accounts_refused", self.accounts.refused + self.guesses.refused + self.lax.refused),
+        ]
+    }
+
+    /// Takes in a login; says whether a finding may stand on it.
+    pub(super) fn see(
+        &mut self,
+        server: &Subject,
+        credential: &Credential,
+        evidence: Evidence,
+        registry: &Registry,
+    ) -> bool {
+        let key = LoginKey::of(server, credential, self.username(credential.username.as_ref()), &evidence);
+        let seen = Seen { count: credential.count, ..Seen::once(evidence) };
+        if key.outcome == Outcome::Rejected {
+            let is_kept = self.guess(&key, seen);
+            let login = Login { seen, verdict: Verdict::default() };
+            if let Some((key, login)) = self.refused.add(key, login, Login::add) {
+                self.refused.add_anyway(key.of_the_rest(), login, Login::add);
+            }
+            return is_kept;
+        }
+        let verdict = match &credential.proof {
+            Some(proof) => self.judge(&key, credential, proof, evidence.time, registry),
+            None => self.rows.of(&key).map(|login| login.verdict.clone()).unwrap_or_default(),
+        };
+        let is_kept = self.keep(&key, seen, &verdict);
+        let login = Login { seen, verdict };
+        if let Some((key, login)) = self.rows.add(key, login, Login::add) {
+            let login = Login { verdict: Verdict::default(), ..login };
+            self.rows.add_anyway(key.of_the_rest(), login, Login::add);
+        }
+        is_kept
+    }
+
+    /// Something should have been closed.
+    pub(super) fn open(&mut self, server: &Subject, lax: &Lax, evidence: Evidence) -> bool {
+        let server = super::key_of(server, evidence.protocol);
+        let Lax { client, server_port: port, laxity, what } = *lax;
+        let key = LaxKey { server, port, laxity, what, protocol: evidence.protocol, client };
+        let Some(matter) = self.lax.of(key, client) else { return false };
+        matter.count += 1;
+        matter.widen((evidence.time, evidence.time));
+        matter.prove(evidence);
+        true
+    }
+
+    fn guess(&mut self, key: &LoginKey, seen: Seen) -> bool {
+        let guess = GuessKey::of(&key.account, key.client);
+        let Some(guesses) = self.guesses.of(guess, key.client) else { return false };
+        guesses.add(key, seen);
+        true
+    }
+
+    fn keep(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict) -> bool {
+        if key.outcome == Outcome::Accepted
+            && let Some(guesses) = self.guesses.known(&GuessKey::of(&key.account, key.client))
+        {
+            guesses.let_in.get_or_insert(seen.evidence);
+        }
+        let Some(account) = self.accounts.of(key.account.clone(), key.client) else { return false };
+        account.cross(key, seen, verdict);
+        account.stand(key, seen, verdict);
+        true
+    }
+
+    /// Judges a password by what is known now, and holds it for what will be.
+    fn judge(
+        &mut self,
+        key: &LoginKey,
+        credential: &Credential,
+        proof: &Arc<Proof>,
+        now: Timestamp,
+        registry: &Registry,
+    ) -> Verdict {
+        // One account of one device has one password: what nothing explained this hour need not be tried all over again.
+        let is_tried = self.accounts.known(&key.account).is_some_and(|account| account.is_tried(key, proof));
+        let device = device(registry, &key.account.server);
+        let username = credential.username.clone().unwrap_or_default();
+        let item = Item { since: now, key: key.clone(), username, proof: Arc::clone(proof) };
+        let whose = item.whose(&device);
+        let (verdict, untried) = self.try_on(&item, now, |trial, dictionary, key| {
+            if is_tried {
+                return judge_again(trial, &whose, dictionary, key).unwrap_or_default();
+            }
+            judge(trial, &whose, dictionary, key)
+        });
+        if verdict.strength <= Strength::Guessable || !can_be_judged(proof) {
+            return verdict;
+        }
+        if untried == 0
+            && let Some(account) = self.accounts.of(key.account.clone(), key.client)
+        {
+            account.tried(key, proof);
+        }
+        self.explain(item, verdict)
+    }
+
+    /// One readable password may explain what others only prove: the new one those that wait, or one of them the new one.
+    fn explain(&mut self, item: Item, verdict: Verdict) -> Verdict {
+        let now = item.since;
+        if let Proof::Clear(secret) = &*item.proof {
+            for (place, waiting) in self.held.proofs(now) {
+                if self.matches(&waiting, secret.expose(), now) {
+                    self.find(place, &waiting.key, verdict.clone());
+                }
+            }
+            self.held.add(item);
+            return verdict;
+        }
+        for readable in self.held.readable(now) {
+            if let Proof::Clear(secret) = &*readable
+                && self.matches(&item, secret.expose(), now)
+            {
+                return of_content(&readable, self.key());
+            }
+        }
+        self.held.add(item);
+        verdict
+    }
+
+    fn matches(&mut self, item: &Item, candidate: &[u8], now: Timestamp) -> bool {
+        self.try_on(item, now, |trial, _, _| trial.is(candidate)).0
+    }
+
+    /// Tries candidates on a proof, as many as are left for its device; says how many were not.
+    fn try_on<T>(
+        &mut self,
+        item: &Item,
+        now: Timestamp,
+        tries: impl FnOnce(&mut Trial<'_>, &Dictionary, &SiteKey) -> T,
+    ) -> (T, u64) {
+        let host = item.key.account.server.host;
+        let mut left = self.budget.of_device(host, now);
+        let mut trial = Trial::new(&item.proof, &mut left);
+        let result = tries(&mut trial, &self.credentials.dictionary, self.key());
+        let untried = trial.untried;
+        self.budget.spend(host, left, untried);
+        (result, untried)
+    }
+
+    /// More is known of what a device is called: what is held of it is tried again.
+    pub(super) fn learn(&mut self, host: Host, now: Timestamp, registry: &Registry) {
+        for (place, item) in self.held.of(host, now) {
+            let device = device(registry, &item.key.account.server);
+            let whose = item.whose(&device);
+            let (found, _) =
+                self.try_on(&item, now, |trial, dictionary, key| judge_again(trial, &whose, dictionary, key));
+            if let Some(verdict) = found {
+                self.find(place, &item.key, verdict);
+            }
+        }
+    }
+
+    /// Whether anything of a host waits.
+    pub(super) fn holds(&self, host: Host) -> bool {
+        self.held.holds(host)
+    }
+
+    /// What was told of a login is known better.
+    fn find(&mut self, place: (Host, u64), key: &LoginKey, verdict: Verdict) {
+        self.held.release(place);
+        let Some(login) = self.rows.get_mut(key) else { return };
+        let seen = login.seen;
+        if let Some(account) = self.accounts.known(&key.account) {
+            account.stand(key, seen, &verdict);
+        }
+        login.verdict = verdict;
+    }
+
+    /// Packet time has come so far: what was held for its hour is wiped.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.held.forget_before(now);
+    }
+
+    /// What the rows cost.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.bytes() + self.refused.bytes()
+    }
+
+    /// Whether there is room for another row, in all tables together.
+    pub(super) fn close(&mut self, is_closed: bool) {
+        (self.rows.is_closed, self.refused.is_closed) = (is_closed, is_closed);
+    }
+
+    /// All rows are written, and what is still held is wiped.
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
+        self.refused.clear();
+        self.held.clear();
+    }
+}
+
+/// What a device is called: by what it, and its host, said of themselves.
+fn device(registry: &Registry, key: &Key) -> Device {
+    let mut device = Device::default();
+    let host = Key::host(key.host);
+    let keys = std::iter::once(key).chain(key.child.is_some().then_some(&host));
+    for known in keys.filter_map(|key| registry.get(registry.find(key)?)) {
+        for claim in known.claims.iter().filter(|claim| claim.stands) {
+            let value = claim.told.value.to_string();
+            match claim.told.attribute {
+                Attribute::Model | Attribute::OrderCode => device.models.push(value),
+                Attribute::Serial => device.serials.push(value),
+                Attribute::Name | Attribute::Hostname => device.names.push(value),
+                _ => {}
+            }
+        }
+        device.macs.extend(known.macs.iter().map(|bound| bound.mac).collect::<Vec<Mac>>());
+    }
+    device
+}
+
+/// Whether it says what a device is called.
+pub(super) fn names_device(attribute: Attribute) -> bool {
+    use Attribute::{Hostname, Model, Name, OrderCode, Serial};
+    matches!(attribute, Model | OrderCode | Serial | Name | Hostname)
+}
+
+/// With as many accounts one client may deal: who tries a list of names does not use up the room of all.
+const MOST_OF_A_CLIENT: usize = 1_024;

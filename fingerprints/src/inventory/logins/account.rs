@@ -1,0 +1,171 @@
+//! What findings about logins stand on: accounts of devices, guesses at them, and what needs no login.
+
+use super::LoginKey;
+use crate::credential::{Mark, Strength, Verdict};
+use crate::inventory::known::{Key, Seen};
+use crate::inventory::matter::Matter;
+use compact_str::CompactString;
+use dissectors::observation::{Evidence, Host, Outcome};
+use dissectors::proof::Proof;
+use dissectors::{Exposure, Laxity, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A user of a device, and how he logs in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::inventory) struct AccountKey {
+    pub(in crate::inventory) server: Key,
+    pub(in crate::inventory) port: u16,
+    pub(in crate::inventory) protocol: &'static str,
+    pub(in crate::inventory) scheme: &'static str,
+    pub(in crate::inventory) username: Option<CompactString>,
+}
+
+/// Why a password that was accepted is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::inventory) enum Grade {
+    Empty,
+    Default,
+    Guessable,
+}
+
+impl Grade {
+    fn of(strength: Strength) -> Option<Self> {
+        match strength {
+            Strength::Empty => Some(Self::Empty),
+            Strength::Default => Some(Self::Default),
+            Strength::Guessable => Some(Self::Guessable),
+            Strength::Weak | Strength::Fair | Strength::Strong | Strength::Unknown => None,
+        }
+    }
+}
+
+/// What crossed the wire of an account, and what it was worth.
+#[derive(Clone, Debug, Default)]
+pub(in crate::inventory) struct Account {
+    /// What those who listened have, by whether it was accepted or may have been.
+    pub(in crate::inventory) crossed: BTreeMap<(Exposure, Outcome), Matter>,
+    /// Accepted passwords that are none, each grade with the first of its kind.
+    pub(in crate::inventory) poor: BTreeMap<Grade, (Verdict, Matter)>,
+    /// Accepted passwords, by what they are known again by.
+    pub(in crate::inventory) passwords: BTreeMap<Mark, Matter>,
+    /// In which hour, realm and outcome all was tried in vain.
+    in_vain: Option<(Timestamp, Option<CompactString>, Outcome)>,
+}
+
+impl Account {
+    /// As many passwords of an account are told apart.
+    const MOST_PASSWORDS: usize = 16;
+
+    /// A secret crossed the wire; where there is none, nothing did.
+    pub(super) fn cross(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict) {
+        let exposure = key.exposure.filter(|_| !key.encrypted && verdict.strength != Strength::Empty);
+        if let Some(exposure) = exposure {
+            add(self.crossed.entry((exposure, key.outcome)).or_default(), seen);
+        }
+    }
+
+    /// What an accepted password is worth.
+    pub(super) fn stand(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict) {
+        if key.outcome != Outcome::Accepted {
+            return;
+        }
+        if let Some(grade) = Grade::of(verdict.strength) {
+            let (_, matter) = self.poor.entry(grade).or_insert_with(|| (verdict.clone(), Matter::default()));
+            add(matter, seen);
+        }
+        if let Some(mark) = verdict.mark
+            && (self.passwords.len() < Self::MOST_PASSWORDS || self.passwords.contains_key(&mark))
+        {
+            add(self.passwords.entry(mark).or_default(), seen);
+        }
+    }
+
+    /// Whether all was tried on its password in this hour, in vain.
+    pub(super) fn is_tried(&self, key: &LoginKey, proof: &Proof) -> bool {
+        key.outcome == Outcome::Accepted
+            && !matches!(proof, Proof::Clear(_))
+            && self.in_vain.as_ref() == Some(&(key.window, key.realm.clone(), key.outcome))
+    }
+
+    pub(super) fn tried(&mut self, key: &LoginKey, proof: &Proof) {
+        if !matches!(proof, Proof::Clear(_)) {
+            self.in_vain = Some((key.window, key.realm.clone(), key.outcome));
+        }
+    }
+
+    /// The same account, at another address of its device.
+    pub(in crate::inventory) fn join(&mut self, other: &Self) {
+        for (crossed, matter) in &other.crossed {
+            self.crossed.entry(*crossed).or_default().join(matter);
+        }
+        for (grade, (verdict, matter)) in &other.poor {
+            self.poor.entry(*grade).or_insert_with(|| (verdict.clone(), Matter::default())).1.join(matter);
+        }
+        for (mark, matter) in &other.passwords {
+            self.passwords.entry(*mark).or_default().join(matter);
+        }
+    }
+}
+
+fn add(matter: &mut Matter, seen: Seen) {
+    matter.count = matter.count.saturating_add(seen.count);
+    matter.widen((seen.first, seen.last));
+    matter.prove(seen.evidence);
+}
+
+/// Who guesses at which device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::inventory) struct GuessKey {
+    pub(in crate::inventory) server: Key,
+    pub(in crate::inventory) port: u16,
+    pub(in crate::inventory) protocol: &'static str,
+    pub(in crate::inventory) client: Host,
+}
+
+impl GuessKey {
+    pub(super) fn of(account: &AccountKey, client: Host) -> Self {
+        Self { server: account.server.clone(), port: account.port, protocol: account.protocol, client }
+    }
+}
+
+/// Logins of one client that were refused.
+#[derive(Clone, Debug, Default)]
+pub(in crate::inventory) struct Guesses {
+    pub(in crate::inventory) matter: Matter,
+    hour: Timestamp,
+    in_hour: u64,
+    /// In the hour that had most.
+    pub(in crate::inventory) most: u64,
+    /// By which names; the first ones.
+    pub(in crate::inventory) names: BTreeSet<CompactString>,
+    /// Where the client was let in after all.
+    pub(in crate::inventory) let_in: Option<Evidence>,
+}
+
+impl Guesses {
+    /// As many names are told.
+    const MOST_NAMES: usize = 16;
+
+    pub(super) fn add(&mut self, key: &LoginKey, seen: Seen) {
+        add(&mut self.matter, seen);
+        if self.hour != key.window {
+            (self.hour, self.in_hour) = (key.window, 0);
+        }
+        self.in_hour = self.in_hour.saturating_add(seen.count);
+        self.most = self.most.max(self.in_hour);
+        if let Some(name) = key.account.username.as_ref().filter(|_| self.names.len() < Self::MOST_NAMES) {
+            self.names.insert(name.clone());
+        }
+    }
+}
+
+/// What stood open, to whom.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::inventory) struct LaxKey {
+    pub(in crate::inventory) server: Key,
+    pub(in crate::inventory) port: u16,
+    pub(in crate::inventory) laxity: Laxity,
+    pub(in crate::inventory) what: &'static str,
+    pub(in crate::inventory) protocol: &'static str,
+    pub(in crate::inventory) client: Host,
+}
