@@ -27,6 +27,8 @@ mod head;
 mod hex;
 pub mod image;
 pub mod login;
+#[cfg(test)]
+mod mauled;
 mod names;
 pub mod observation;
 pub mod out;
@@ -35,6 +37,8 @@ mod pending;
 pub mod proof;
 pub mod protocols;
 pub mod reader;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod rig;
 mod rtcp;

@@ -434,6 +434,12 @@ impl Told {
         self.losses
     }
 
+    /// How many bytes dissectors keep of messages that are not whole yet.
+    #[cfg(test)]
+    pub(crate) fn keeps(&self) -> usize {
+        self.held
+    }
+
     /// How many properties were forgotten because there were too many.
     pub fn forgotten(&self) -> u64 {
         self.known.evicted().saturating_add(self.logins.as_ref().map_or(0, |logins| logins.forgotten()))
@@ -870,7 +876,7 @@ struct Key<'a> {
 }
 
 /// As many bytes of messages that are not whole yet are kept for the dissectors of one lane.
-const MOST_HELD: usize = 1 << 20;
+pub(crate) const MOST_HELD: usize = 1 << 20;
 
 /// After so long a host's own word about its address is told again, in nanoseconds.
 const SPELL_NANOS: i64 = 10_000_000_000;
