@@ -1,6 +1,6 @@
 //! What heads say: the fields, and nothing that could hold a credential.
 
-use super::{AUTHENTICATE, AUTHORIZATION, HOST, POWERED_BY, REALM, SERVER, USER_AGENT};
+use super::{AUTHENTICATE, AUTHORIZATION, HOST, POWERED_BY, REALM, SERVER, USER_AGENT, WEBSOCKET, WEBSOCKET_OFFERED};
 use crate::authorization;
 use crate::challenge::Logins;
 use crate::dissector::Side;
@@ -9,8 +9,10 @@ use crate::out::Out;
 
 /// What the head of a request says of who asks, and of who is asked.
 pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<'_>) {
-    if let Some(agent) = head.value("user-agent") {
-        out.text(side, None, &USER_AGENT, &agent);
+    for (field, name) in [(&USER_AGENT, "user-agent"), (&WEBSOCKET_OFFERED, "sec-websocket-protocol")] {
+        if let Some(value) = head.value(name) {
+            out.text(side, None, field, &value);
+        }
     }
     LOGINS.asked(side, head, out);
     // A proxy is asked for what another is called by, in the absolute form (RFC 9112, 3.2.2).
@@ -24,7 +26,8 @@ pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<
 
 /// What the head of a response says of who answers.
 pub(super) fn response(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
-    for (field, name) in [(&SERVER, "server"), (&POWERED_BY, "x-powered-by")] {
+    let told = [(&SERVER, "server"), (&POWERED_BY, "x-powered-by"), (&WEBSOCKET, "sec-websocket-protocol")];
+    for (field, name) in told {
         if let Some(value) = head.value(name) {
             out.text(side, None, field, &value);
         }
