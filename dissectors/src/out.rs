@@ -362,13 +362,12 @@ impl Told {
         if let Some(server) = self.server.take() {
             flow.serves(server);
         }
-        if let [Counted { key, mark }] = *self.counts
-            && key != Counted::IN_WORDS
-            && mark != Mark::Unanswered
-        {
-            flow.count_packed(PackedCount { key, mark }, &self.place);
+        if self.wordy_counts.is_empty() && self.elsewhere.is_empty() {
+            for Counted { key, mark } in &self.counts {
+                flow.count_packed(PackedCount { key: *key, mark: *mark }, &self.place);
+            }
             self.counts.clear();
-        } else if !self.counts.is_empty() {
+        } else {
             self.commit_counts(flow);
         }
         if !self.actions.is_empty() {
