@@ -27,6 +27,8 @@ mod head;
 mod hex;
 pub mod image;
 pub mod login;
+#[cfg(test)]
+mod mauled;
 mod names;
 mod note;
 pub mod observation;
@@ -36,6 +38,8 @@ mod pending;
 pub mod proof;
 pub mod protocols;
 pub mod reader;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod rig;
 mod rtcp;

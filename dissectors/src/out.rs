@@ -368,13 +368,12 @@ impl Told {
         if let Some(server) = self.server.take() {
             flow.serves(server);
         }
-        if let [Counted { key, mark }] = *self.counts
-            && key != Counted::IN_WORDS
-            && mark != Mark::Unanswered
-        {
-            flow.count_packed(PackedCount { key, mark }, &self.place);
+        if self.wordy_counts.is_empty() && self.elsewhere.is_empty() {
+            for Counted { key, mark } in &self.counts {
+                flow.count_packed(PackedCount { key: *key, mark: *mark }, &self.place);
+            }
             self.counts.clear();
-        } else if !self.counts.is_empty() {
+        } else {
             self.commit_counts(flow);
         }
         if !self.actions.is_empty() {
@@ -438,6 +437,12 @@ impl Told {
     /// What of messages in segments could not be read so far.
     pub fn losses(&self) -> Losses {
         self.losses
+    }
+
+    /// How many bytes dissectors keep of messages that are not whole yet.
+    #[cfg(test)]
+    pub(crate) fn keeps(&self) -> usize {
+        self.held
     }
 
     /// How many properties were forgotten because there were too many.
@@ -913,7 +918,7 @@ struct Key<'a> {
 }
 
 /// As many bytes of messages that are not whole yet are kept for the dissectors of one lane.
-const MOST_HELD: usize = 1 << 20;
+pub(crate) const MOST_HELD: usize = 1 << 20;
 
 /// After so long a host's own word about its address is told again, in nanoseconds.
 const SPELL_NANOS: i64 = 10_000_000_000;

@@ -38,7 +38,8 @@ impl Rig {
         Self::on(protocol, Transport::Ethernet)
     }
 
-    fn on(protocol: &'static Protocol, transport: Transport) -> Self {
+    /// A conversation on any of them.
+    pub(crate) fn on(protocol: &'static Protocol, transport: Transport) -> Self {
         let host = |last| Host {
             context: Context::default(),
             address: Address::Ip(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))),
@@ -155,6 +156,16 @@ impl Rig {
     /// What of messages in segments could not be read so far.
     pub(crate) fn losses(&self) -> crate::out::Losses {
         self.told.losses()
+    }
+
+    /// Whether dissectors keep no more of messages that are not whole than a lane lets them.
+    pub(crate) fn keeps_its_caps(&self) -> bool {
+        self.told.keeps() <= crate::out::MOST_HELD
+    }
+
+    /// Whether they keep nothing.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.told.keeps() == 0
     }
 
     /// What the protocol's probe makes of some bytes.

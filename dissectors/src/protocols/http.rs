@@ -44,6 +44,8 @@ pub(crate) static HTTP: Protocol = Protocol {
     fields: &[
         &SERVER,
         &USER_AGENT,
+        &WEBSOCKET,
+        &WEBSOCKET_OFFERED,
         &AUTHORIZATION,
         &AUTHENTICATE,
         &COOKIE,
@@ -91,6 +93,14 @@ pub(crate) static HTTP: Protocol = Protocol {
 
 static SERVER: Field = Field::new("http.server", "Server: the software that answers (RFC 9110, 10.2.4)");
 static USER_AGENT: Field = Field::new("http.user_agent", "User-Agent: the software that asks (RFC 9110, 10.1.5)");
+static WEBSOCKET: Field = Field::new(
+    "http.websocket_protocol",
+    "Sec-WebSocket-Protocol: what is spoken on a connection that it turned into a WebSocket (RFC 6455, 11.3.4)",
+);
+static WEBSOCKET_OFFERED: Field = Field::new(
+    "http.websocket_offered",
+    "Sec-WebSocket-Protocol: what it offered to speak over a WebSocket, in its order (RFC 6455, 11.3.4)",
+);
 static AUTHORIZATION: Field = Field::new(
     "http.authorization",
     "Authorization: the scheme of credentials sent to it (RFC 9110, 11.6.2), by the registry's name or `other`",

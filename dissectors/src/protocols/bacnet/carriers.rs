@@ -77,7 +77,10 @@ fn tables_of_broadcast_management_are_told_and_changes_of_them_are_actions() {
     assert_eq!(told(V4, &[('>', 2, ""), ('<', 3, "")]), ["10.0.0.2 bacnet.broadcast_table = none"]);
     let write = |outcome| [format!("A config by b1: broadcast distribution table = {words}, {outcome} (frame 1)")];
     assert_eq!(told(V4, &[('>', 1, table), ('<', 0, "0000")]), write("accepted"));
-    assert_eq!(told(V4, &[('>', 1, table), ('<', 0, "0010")]), write("rejected (result 0x0010)"));
+    assert_eq!(
+        told(V4, &[('>', 1, table), ('<', 0, "0010")]),
+        write("rejected (write-broadcast-distribution-table-nak)")
+    );
     let delete = ["A config by b8: foreign device table = without 10.0.0.9:47808, accepted (frame 1)"];
     assert_eq!(told(V4, &[('>', 8, "0a000009 bac0"), ('<', 0, "0000")]), delete);
     let mut rig = Rig::udp(&BACNET);
@@ -99,7 +102,8 @@ fn what_routers_say_is_told() {
     for (message, words) in [
         ("01 07d1 07d2", "networks_routed = 2001, 2002"),
         ("02 07d1 03", "network_reachable = 2001, performance 3"),
-        ("03 01 07d1", "network_rejected = 2001, reason 1"),
+        ("03 01 07d1", "network_rejected = 2001: no-route"),
+        ("03 09 07d1", "network_rejected = 2001: 9"),
         ("04 07d1", "router_congestion = busy: 2001"),
         ("04", "router_congestion = busy: all"),
         ("05 07d1 07d2", "router_congestion = available: 2001, 2002"),
@@ -176,7 +180,7 @@ fn the_functions_of_ipv6_are_read() {
     let registered = told(V6, &[('>', 9, "0002d1 001e"), ('<', 0, "000007 0000")]);
     assert!(registered.contains(&"10.0.0.1 bacnet.foreign_device_of = 10.0.0.2:502".to_owned()), "{registered:?}");
     let refused = told(V6, &[('>', 10, &format!("0002d1 {origin}")), ('<', 0, "000007 00a0")]);
-    let action = "A config by v10: foreign device table = without [fd20::77]:47808, rejected (result 0x00a0) (frame 1)";
+    let action = "A config by v10: foreign device table = without [fd20::77]:47808, rejected (delete-foreign-device-table-entry-nak) (frame 1)";
     assert!(refused.contains(&action.to_owned()), "{refused:?}");
     let counted = |function: u8, body: &str| {
         let mut rig = Rig::udp(&BACNET);

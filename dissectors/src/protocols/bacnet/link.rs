@@ -3,6 +3,7 @@
 
 use super::bvlc::{Body, Datagram, Layer, Management};
 use super::device::Speaker;
+use super::names;
 use super::network::{self, Content, NetworkMessage};
 use super::turn::Turn;
 use crate::dissector::{Direction, Ending, Field, Side};
@@ -123,8 +124,8 @@ impl Upkeep {
         match code {
             0 => waiting.answered(Outcome::Accepted, out),
             code => {
-                let reason = Words::from(format_compact!("result {code:#06x}"));
-                waiting.refused(Some(&reason), out);
+                let results = if layer == Layer::Ipv6 { "link-result-ipv6" } else { "link-result" };
+                waiting.refused(Some(&Words::from(names::enumerated(results, code))), out);
             }
         }
     }
@@ -182,7 +183,7 @@ impl Upkeep {
                 out.numbered(whom, station, (&NETWORK_REACHABLE, (*network).into()), &words);
             }
             Content::Rejects { network, reason } => {
-                let words = format_compact!("{network}, reason {reason}");
+                let words = format_compact!("{network}: {}", names::enumerated("network-reject-reason", *reason));
                 out.numbered(whom, station, (&NETWORK_REJECTED, (*network).into()), &words);
             }
             Content::Busy(networks) => {

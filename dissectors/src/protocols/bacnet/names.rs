@@ -1,8 +1,9 @@
 //! What the standard calls its numbers (ASHRAE 135-2020, clause 21), as data: the names that bacpypes3 0.0.110 (MIT) and
 //! Wireshark 4.0 both give them, or the only one of the two that has one.
 
-use crate::names::named;
+use crate::names::{Tables, named};
 use compact_str::{CompactString, ToCompactString};
+use std::sync::LazyLock;
 
 /// The name of a type of objects.
 pub(super) fn object_type(number: u32) -> Option<&'static str> {
@@ -17,15 +18,14 @@ pub(super) fn property(number: u32) -> Option<&'static str> {
 /// The name of a value of an enumeration, or its number where the standard leaves it to the vendor.
 pub(super) fn enumerated(enumeration: &str, number: impl Into<u64>) -> CompactString {
     let number = number.into();
-    let row = |line: &'static str| line.strip_prefix(enumeration)?.strip_prefix('\t')?.split_once('\t');
-    let is_it = |code: &str| code.parse() == Ok(number);
-    let name = ENUMERATIONS.lines().filter_map(row).find(|(code, _)| is_it(code)).map(|(_, name)| name);
+    let name = ENUMERATIONS.name(enumeration, number);
     name.map_or_else(|| number.to_compact_string(), CompactString::const_new)
 }
 
 static OBJECT_TYPES: &str = include_str!("../../../data/bacnet-objects.tsv");
 static PROPERTIES: &str = include_str!("../../../data/bacnet-properties.tsv");
-static ENUMERATIONS: &str = include_str!("../../../data/bacnet-enumerations.tsv");
+static ENUMERATIONS: LazyLock<Tables> = LazyLock::new(|| Tables::of(FILE));
+static FILE: &str = include_str!("../../../data/bacnet-enumerations.tsv");
 
 #[cfg(test)]
 mod tests {
@@ -45,7 +45,7 @@ mod tests {
     fn every_line_of_the_tables_is_a_number_of_its_own_and_a_name() {
         let mut numbers = BTreeSet::new();
         let rows = |set: &'static str, table: &'static str| table.lines().map(move |line| (set, line));
-        let enumerations = ENUMERATIONS.lines().map(|line| line.split_once('\t').expect("a tab"));
+        let enumerations = FILE.lines().map(|line| line.split_once('\t').expect("a tab"));
         let all = rows("objects", OBJECT_TYPES).chain(rows("properties", PROPERTIES)).chain(enumerations);
         for (set, row) in all {
             let (number, name) = row.split_once('\t').expect("a tab");

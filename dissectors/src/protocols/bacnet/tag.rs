@@ -78,10 +78,25 @@ pub(super) fn property(reader: &mut Reader<'_>, first: u8) -> Result<Property, S
 }
 
 /// The content of primitive context tag `number`, if that comes next.
+#[inline]
 pub(super) fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
-    if reader.is_empty() {
-        return Ok(None);
+    match reader.rest().first() {
+        None => Ok(None),
+        Some(initial) if *initial >= FIRST_EXTENDED => optional_at_length(reader, number),
+        Some(initial) if initial & !LENGTH_VALUE_TYPE != number << 4 | CONTEXT => Ok(None),
+        Some(initial) => match initial & LENGTH_VALUE_TYPE {
+            short if short < EXTENDED_LENGTH => {
+                reader.skip(1)?;
+                reader.sub(short.into()).map(Some)
+            }
+            _ => optional_at_length(reader, number),
+        },
     }
+}
+
+/// The same where the first byte does not tell all.
+#[cold]
+fn optional_at_length<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
     let mut ahead = reader.clone();
     match Item::read(&mut ahead)? {
         Item::Context(found, content) if found == number => {
@@ -123,7 +138,7 @@ pub(super) fn any_opening(reader: &mut Reader<'_>) -> Result<u8, Stop> {
 
 /// Passes over the closing tag `number`, if that comes next.
 pub(super) fn closes(reader: &mut Reader<'_>, number: u8) -> Result<bool, Stop> {
-    passes(reader, |item| matches!(item, Item::Closing(found) if *found == number))
+    passes(reader, number, CLOSING)
 }
 
 /// What stands between the opening and the closing tag `number`, which must come next. It is sound: whatever opens in
@@ -134,15 +149,19 @@ pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Reader
 
 /// What stands between the opening and the closing tag `number`, if they come next.
 pub(super) fn optional_enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
-    if reader.is_empty() || !passes(reader, |item| matches!(item, Item::Opening(found) if *found == number))? {
+    if reader.is_empty() || !passes(reader, number, OPENING)? {
         return Ok(None);
     }
     let mut ahead = reader.clone();
     let mut open = ArrayVec::<u8, DEPTH>::from_iter([number]);
     let mut left = ahead.remaining();
-    while !open.is_empty() {
+    while let Some(innermost) = open.last() {
         left = ahead.remaining();
-        nest(&mut open, &Item::read(&mut ahead)?, &ahead)?;
+        if passes(&mut ahead, *innermost, CLOSING)? {
+            open.pop();
+        } else {
+            nest(&mut open, &Item::read(&mut ahead)?, &ahead)?;
+        }
     }
     let content = reader.sub(reader.remaining().saturating_sub(left))?;
     *reader = ahead;
@@ -162,7 +181,7 @@ pub(super) fn first(mut content: Reader<'_>) -> Result<Option<Value<'_>>, Stop> 
 
 /// An error's class and code, which stand alone or in context tag 0 (clause 21, `Error` and the errors of services).
 pub(super) fn error(reader: &mut Reader<'_>) -> Result<Refusal, Stop> {
-    let is_wrapped = passes(reader, |item| matches!(item, Item::Opening(0)))?;
+    let is_wrapped = passes(reader, 0, OPENING)?;
     let (class, code) = (value(reader)?, value(reader)?);
     if is_wrapped && !closes(reader, 0)? {
         return Err(reader.malformed(MISSING));
@@ -198,14 +217,15 @@ fn nest(open: &mut ArrayVec<u8, DEPTH>, item: &Item<'_>, reader: &Reader<'_>) ->
     }
 }
 
-/// Passes over the next item if it is the one.
-fn passes(reader: &mut Reader<'_>, is_it: impl Fn(&Item<'_>) -> bool) -> Result<bool, Stop> {
-    let mut ahead = reader.clone();
-    let passes = !reader.is_empty() && is_it(&Item::read(&mut ahead)?);
-    if passes {
-        *reader = ahead;
-    }
-    Ok(passes)
+/// Passes over the next item if it opens or closes with this number.
+#[inline]
+fn passes(reader: &mut Reader<'_>, number: u8, kind: u8) -> Result<bool, Stop> {
+    let length = match reader.rest() {
+        [initial, extended, ..] if *initial == FIRST_EXTENDED | CONTEXT | kind && *extended == number => 2,
+        [initial, ..] if number < EXTENDED_NUMBER && *initial == number << 4 | CONTEXT | kind => 1,
+        _ => return Ok(false),
+    };
+    reader.skip(length).map(|()| true)
 }
 
 impl<'a> Item<'a> {
@@ -250,6 +270,8 @@ fn length(short: u8, reader: &mut Reader<'_>) -> Result<usize, Stop> {
 const CONTEXT: u8 = 0x08;
 const LENGTH_VALUE_TYPE: u8 = 0x07;
 const EXTENDED_NUMBER: u8 = 15;
+/// First bytes from here on leave the number to the next.
+const FIRST_EXTENDED: u8 = EXTENDED_NUMBER << 4;
 const EXTENDED_LENGTH: u8 = 5;
 const OPENING: u8 = 6;
 const CLOSING: u8 = 7;

@@ -4,18 +4,15 @@ use super::application::Fragment;
 use super::link::{self, Room};
 use super::objects::{Blocks, Kind};
 use super::transport::{Assembly, Segment};
-use crate::packet::{Headers, Layer, LinkType, decode};
 use crate::reader::{Reader, Stop};
+use crate::recorded::{captures, streams};
 use crate::time::Timestamp;
-use crate::{Host, observation::Address};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 /// Of each kind of objects how many headers.
 type Counts = BTreeMap<(u8, u8), i64>;
-/// Who sends to whom.
-type Way = (Address, u16, Address, u16);
 
 /// A capture, of which kinds by how many headers we count more than tshark 4.0, and why.
 type Difference = (&'static str, &'static [(u8, u8, i64)], &'static str);
@@ -51,13 +48,13 @@ static DIFFERENCES: [Difference; 6] = [
 
 #[test]
 fn our_captures_have_the_object_headers_that_tshark_counts() {
-    let folder = Path::new("../pcaps/dnp3");
-    let table = fs::read_to_string(folder.join("objects.tsv")).expect("`pcaps/lab/objects` writes it");
+    let table = fs::read_to_string("../pcaps/dnp3/objects.tsv").expect("`pcaps/lab/objects` writes it");
     let mut wrong = Vec::new();
-    let names: BTreeSet<String> = pcaps(folder);
-    assert!(names.len() >= 11, "{names:?}");
-    for name in names {
-        let (ours, theirs) = (walked(&folder.join(&name)), counted(&table, &name));
+    let captures = captures("dnp3");
+    assert!(captures.len() >= 11, "{captures:?}");
+    for capture in captures {
+        let name = capture.file_name().expect("a name").to_string_lossy().into_owned();
+        let (ours, theirs) = (walked(&capture), counted(&table, &name));
         for kind in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
             let [ours, theirs] = [&ours, &theirs].map(|counts| counts.get(kind).copied().unwrap_or(0));
             if ours - theirs != explained(&name, *kind) {
@@ -73,12 +70,6 @@ fn explained(capture: &str, kind: (u8, u8)) -> i64 {
     of_capture.filter(|(group, variation, _)| (*group, *variation) == kind).map(|(.., by)| by).sum()
 }
 
-fn pcaps(folder: &Path) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).expect("the folder is there").flatten();
-    let captures = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "pcap"));
-    captures.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
-}
-
 fn counted(table: &str, capture: &str) -> Counts {
     let rows = table.lines().map(|line| line.split('\t').collect::<Vec<_>>()).filter(|row| row[0] == capture);
     rows.map(|row| {
@@ -91,7 +82,7 @@ fn counted(table: &str, capture: &str) -> Counts {
 fn walked(capture: &Path) -> Counts {
     let mut counts = Counts::new();
     let mut assemblies: BTreeMap<(u16, u16), Assembly> = BTreeMap::new();
-    for bytes in streams(&fs::read(capture).expect("it can be read")) {
+    for bytes in streams(capture) {
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let (mut reader, mut room) = (Reader::closed(rest), Room::default());
@@ -113,27 +104,4 @@ fn walked(capture: &Path) -> Counts {
         }
     }
     counts
-}
-
-/// What is sent in each direction of each conversation, in order: our captures have neither loss nor repeats.
-fn streams(capture: &[u8]) -> Vec<Vec<u8>> {
-    let mut streams: BTreeMap<Way, Vec<u8>> = BTreeMap::new();
-    let mut rest = capture.get(24..).expect("a file header");
-    while let Some((header, behind)) = rest.split_first_chunk::<16>() {
-        let [.., a, b, c, d, _, _, _, _] = *header;
-        let length = u32::from_le_bytes([a, b, c, d]);
-        let (frame, behind) = behind.split_at(length as usize);
-        rest = behind;
-        let Ok((headers, payload)) = decode(LinkType::Ethernet, frame, length) else { continue };
-        if matches!(headers.layer, Layer::Tcp(_) | Layer::Udp { .. }) {
-            streams.entry(way(&headers)).or_default().extend_from_slice(payload);
-        }
-    }
-    streams.into_values().collect()
-}
-
-fn way(headers: &Headers) -> Way {
-    let (source, destination) = headers.ports();
-    let [Host { address: from, .. }, Host { address: to, .. }] = [headers.sender(), headers.receiver()];
-    (from, source, to, destination)
 }

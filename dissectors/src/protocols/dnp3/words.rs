@@ -1,17 +1,14 @@
 //! Codes of DNP3 objects and their names (IEEE 1815-2012, annex A), read only when something is told.
 
 use super::objects::{Block, Range};
+use crate::names::Tables;
 use compact_str::{CompactString, ToCompactString, format_compact};
+use std::sync::LazyLock;
 
 /// The name that stands beside a code in a table, or the code.
 pub(super) fn name(table: &str, code: impl Into<u32>) -> CompactString {
     let code = code.into();
-    let mut rows = CODES.lines().filter_map(|line| {
-        let (its_table, rest) = line.split_once('\t')?;
-        let (its_code, name) = rest.split_once('\t')?;
-        (its_table == table && its_code.parse() == Ok(code)).then_some(name)
-    });
-    rows.next_back().map_or_else(|| code.to_compact_string(), CompactString::const_new)
+    CODES.name(table, code.into()).map_or_else(|| code.to_compact_string(), CompactString::const_new)
 }
 
 /// What the objects of a block are: `binary output 3`, `counter 0-7`, `counter`.
@@ -52,7 +49,8 @@ pub(super) fn text(bytes: &[u8]) -> Option<CompactString> {
     (!text.is_empty()).then(|| CompactString::from_utf8_lossy(text))
 }
 
-static CODES: &str = include_str!("../../../data/dnp3-codes.tsv");
+static CODES: LazyLock<Tables> = LazyLock::new(|| Tables::of(FILE));
+static FILE: &str = include_str!("../../../data/dnp3-codes.tsv");
 
 #[cfg(test)]
 mod tests {
@@ -72,7 +70,7 @@ mod tests {
     #[test]
     fn every_line_is_a_code_of_its_own_and_a_name() {
         let mut codes = BTreeSet::new();
-        for line in CODES.lines().skip(1) {
+        for line in FILE.lines().skip(1) {
             let cells: Vec<&str> = line.split('\t').collect();
             let [table, code, name] = cells[..] else { panic!("{line}") };
             assert!(codes.insert((table, code.parse::<u32>().expect("a number"))), "{line} stands twice");

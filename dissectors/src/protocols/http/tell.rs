@@ -1,6 +1,8 @@
 //! What heads say: the fields, and nothing that could hold a credential.
 
-use super::{AUTHENTICATE, AUTHORIZATION, COOKIE, HOST, POWERED_BY, REALM, SERVER, USER_AGENT};
+use super::{
+    AUTHENTICATE, AUTHORIZATION, COOKIE, HOST, POWERED_BY, REALM, SERVER, USER_AGENT, WEBSOCKET, WEBSOCKET_OFFERED,
+};
 use crate::challenge::Logins;
 use crate::dissector::Side;
 use crate::head::Head;
@@ -8,8 +10,10 @@ use crate::out::Out;
 
 /// What the head of a request says of who asks, and of who is asked.
 pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<'_>) {
-    if let Some(agent) = head.value("user-agent") {
-        out.text(side, None, &USER_AGENT, &agent);
+    for (field, name) in [(&USER_AGENT, "user-agent"), (&WEBSOCKET_OFFERED, "sec-websocket-protocol")] {
+        if let Some(value) = head.value(name) {
+            out.text(side, None, field, &value);
+        }
     }
     LOGINS.asked(side, head, out);
     if head.value("cookie").is_some() {
@@ -26,7 +30,8 @@ pub(super) fn request(side: Side, target: &[u8], head: &Head<'_>, out: &mut Out<
 
 /// What the head of a response says of who answers.
 pub(super) fn response(side: Side, head: &Head<'_>, out: &mut Out<'_>) {
-    for (field, name) in [(&SERVER, "server"), (&POWERED_BY, "x-powered-by")] {
+    let told = [(&SERVER, "server"), (&POWERED_BY, "x-powered-by"), (&WEBSOCKET, "sec-websocket-protocol")];
+    for (field, name) in told {
         if let Some(value) = head.value(name) {
             out.text(side, None, field, &value);
         }

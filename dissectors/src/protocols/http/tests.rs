@@ -256,6 +256,21 @@ fn what_a_tunnel_carries_is_not_read() {
     assert_eq!(story(&preface), ["B serves", "A request PRI", "A has told enough"]);
 }
 
+/// ASHRAE 135-2020, AB.7.1, after RFC 6455: a node of BACnet/SC and its hub.
+#[test]
+fn what_a_websocket_is_for_is_told() {
+    let (name, both) = ("Sec-WebSocket-Protocol: hub.bsc.bacnet.org", "Connection: Upgrade\r\nUpgrade: websocket");
+    let request = format!("GET /hub HTTP/1.1\r\n{both}\r\n{name}\r\n\r\n");
+    let response = format!("HTTP/1.1 101 Switching Protocols\r\n{both}\r\n{name}\r\n\r\n\x02\x05");
+    let told = story(&[(Side::A, &request), (Side::B, &response)]);
+    for line in [
+        "10.0.0.1 http.websocket_offered = hub.bsc.bacnet.org",
+        "10.0.0.2 http.websocket_protocol = hub.bsc.bacnet.org",
+    ] {
+        assert!(told.iter().any(|told| told == line), "{told:?}");
+    }
+}
+
 #[test]
 fn pages_tell_their_titles() {
     let title = |head: &str, body: &str| {
