@@ -476,7 +476,7 @@ impl Http {
             }
             (_, Some(Form::Dahua), Some(body)) => drawn(side, body, out),
             (_, _, Some(body)) => {
-                let document = onvif::read(body);
+                let document = onvif::read_answer(body);
                 self.calls.get_or_insert_default().answered(side, answer, Some(&document), out)
             }
             (_, _, None) => self.calls.as_mut().and_then(|calls| calls.answered(side, answer, None, out)),
