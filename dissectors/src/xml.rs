@@ -101,6 +101,8 @@ impl<'a> Document<'a> {
     /// Reads to the end of the message's one element.
     fn fill(&mut self, bytes: &'a [u8], reading: &mut Reading<'a>) -> Option<()> {
         let mut reader = Reader::from_reader(bytes);
+        // The reader would keep all names that are open a second time.
+        reader.config_mut().check_end_names = false;
         loop {
             match reader.read_event().ok()? {
                 Event::Start(tag) => {
@@ -121,6 +123,8 @@ impl<'a> Document<'a> {
                     }
                 }
                 Event::End(tag) => {
+                    let is_its_own = |node: &&Node<'_>| node.name == split_at_colon(tag.name().as_ref()).1;
+                    self.nodes.get(reading.open.last()?.at).filter(is_its_own)?;
                     let opened = reading.open.pop()?;
                     let tag = place_of(tag.name().as_ref(), bytes)?.checked_sub("</".len())?;
                     self.end(opened.at, bytes.get(opened.content..tag));
