@@ -4,7 +4,9 @@
 //! carries envelopes hands the bytes over; what the body's element means is for its protocol.
 
 use crate::authorization::Credentials;
-use crate::xml::{Document, Element, Space};
+use crate::xml::{Document, Element, Name, Space};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::sync::LazyLock;
 
 pub(crate) mod scope;
@@ -53,12 +55,21 @@ const SERVICES_TEXT: &str = include_str!("../data/onvif_services.tsv");
 
 /// The number of a namespace.
 pub(crate) fn space(namespace: &[u8]) -> Space {
-    let services = SERVICES.iter().map(|service| service.namespace).zip((FIRST_SERVICE..).map(Space));
-    let mut all = services.chain(NAMESPACES.iter().copied());
-    if let Some((_, space)) = all.find(|(name, _)| name.as_bytes() == namespace) {
-        return space;
+    if let Some(space) = SPACES.get(namespace) {
+        return *space;
     }
     if namespace.starts_with(b"http://www.onvif.org/ver") { ONVIF } else { Space::UNKNOWN }
+}
+
+/// Every message declares a dozen.
+static SPACES: LazyLock<HashMap<&'static [u8], Space, FixedState>> = LazyLock::new(|| {
+    let services = SERVICES.iter().map(|service| service.namespace).zip((FIRST_SERVICE..).map(Space));
+    services.chain(NAMESPACES.iter().copied()).map(|(name, space)| (name.as_bytes(), space)).collect()
+});
+
+/// The body of an envelope, which holds what it is about.
+pub(crate) fn is_body((space, name): Name<'_>) -> bool {
+    space == ENVELOPE && name == b"Body"
 }
 
 /// The service of ONVIF that a namespace is.

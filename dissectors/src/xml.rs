@@ -7,10 +7,12 @@
 
 use crate::secret::Secret;
 use arrayvec::ArrayVec;
+use memchr::memmem::Finder;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::ResolveResult;
-use quick_xml::reader::NsReader;
+use quick_xml::reader::Reader;
+use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 /// A namespace, by the number that the caller gives it; 0 is none that it knows.
@@ -47,15 +49,48 @@ struct Opened {
     content: usize,
 }
 
+/// What a prefix means within an element, and in all that stands in it (Namespaces in XML 1.0, 6).
+struct Declared<'a> {
+    /// How many elements are open around that one.
+    depth: usize,
+    prefix: &'a [u8],
+    space: Space,
+}
+
+/// How far a message is read: `known` numbers its namespaces, each once where it is declared, and `is_enough` says of an
+/// element, behind the one in which it stands, that nobody asks for what is in it and behind it.
+struct Reading<'a> {
+    known: fn(&[u8]) -> Space,
+    is_enough: fn(Name<'_>, Name<'_>) -> bool,
+    open: ArrayVec<Opened, DEPTH>,
+    declared: SmallVec<[Declared<'a>; 32]>,
+    /// How many were declared in all.
+    prefixes: usize,
+}
+
+/// An element by its namespace and its name.
+pub(crate) type Name<'n> = (Space, &'n [u8]);
+
 impl<'a> Document<'a> {
     /// Reads a message; `known` numbers the namespaces.
     pub(crate) fn read(bytes: &'a [u8], known: fn(&[u8]) -> Space) -> Self {
+        Self::read_until(bytes, known, |_, _| false)
+    }
+
+    /// Reads a message as far as anybody asks for it.
+    pub(crate) fn read_until(
+        bytes: &'a [u8],
+        known: fn(&[u8]) -> Space,
+        is_enough: fn(Name<'_>, Name<'_>) -> bool,
+    ) -> Self {
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        let mut document = Self::default();
-        let mut open = ArrayVec::<Opened, DEPTH>::new();
-        document.is_whole = document.fill(bytes, known, &mut open).is_some();
+        let nodes = Vec::with_capacity((bytes.len() / BYTES_PER_ELEMENT).min(MOST_ELEMENTS));
+        let mut document = Self { nodes, is_whole: false };
+        let (open, declared) = (ArrayVec::new(), SmallVec::new());
+        let mut reading = Reading { known, is_enough, open, declared, prefixes: 0 };
+        document.is_whole = document.fill(bytes, &mut reading).is_some();
         let end = document.nodes.len();
-        for opened in open {
+        for opened in reading.open {
             if let Some(node) = document.nodes.get_mut(opened.at) {
                 node.end = end;
             }
@@ -64,33 +99,37 @@ impl<'a> Document<'a> {
     }
 
     /// Reads to the end of the message's one element.
-    fn fill(&mut self, bytes: &'a [u8], known: fn(&[u8]) -> Space, open: &mut ArrayVec<Opened, DEPTH>) -> Option<()> {
-        let mut reader = NsReader::from_reader(bytes);
-        let mut prefixes = 0_usize;
+    fn fill(&mut self, bytes: &'a [u8], reading: &mut Reading<'a>) -> Option<()> {
+        let mut reader = Reader::from_reader(bytes);
+        // The reader would keep all names that are open a second time.
+        reader.config_mut().check_end_names = false;
         loop {
-            let (resolved, event) = reader.read_resolved_event().ok()?;
-            let space = match resolved {
-                ResolveResult::Bound(namespace) => known(namespace.as_ref()),
-                ResolveResult::Unbound | ResolveResult::Unknown(_) => Space::UNKNOWN,
-            };
-            match event {
+            match reader.read_event().ok()? {
                 Event::Start(tag) => {
-                    let at = self.push(bytes, space, &tag, &mut prefixes)?;
+                    let at = self.push(bytes, &tag, reading)?;
                     let content = usize::try_from(reader.buffer_position()).ok()?;
-                    open.try_push(Opened { at, content }).ok()?;
+                    let is_enough = self.is_enough(at, reading);
+                    reading.open.try_push(Opened { at, content }).ok()?;
+                    if is_enough {
+                        return None;
+                    }
                 }
                 Event::Empty(tag) => {
-                    let at = self.push(bytes, space, &tag, &mut prefixes)?;
+                    let at = self.push(bytes, &tag, reading)?;
                     self.end(at, Some(&[]));
-                    if open.is_empty() {
+                    reading.forget();
+                    if reading.open.is_empty() {
                         return Some(());
                     }
                 }
                 Event::End(tag) => {
-                    let opened = open.pop()?;
+                    let is_its_own = |node: &&Node<'_>| node.name == split_at_colon(tag.name().as_ref()).1;
+                    self.nodes.get(reading.open.last()?.at).filter(is_its_own)?;
+                    let opened = reading.open.pop()?;
                     let tag = place_of(tag.name().as_ref(), bytes)?.checked_sub("</".len())?;
                     self.end(opened.at, bytes.get(opened.content..tag));
-                    if open.is_empty() {
+                    reading.forget();
+                    if reading.open.is_empty() {
                         return Some(());
                     }
                 }
@@ -105,19 +144,28 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn push(&mut self, bytes: &'a [u8], space: Space, tag: &BytesStart<'_>, prefixes: &mut usize) -> Option<usize> {
+    fn push(&mut self, bytes: &'a [u8], tag: &BytesStart<'_>, reading: &mut Reading<'a>) -> Option<usize> {
         let part = |part: &[u8]| {
             let from = place_of(part, bytes)?;
             bytes.get(from..from.checked_add(part.len())?)
         };
-        let (name, attributes) = (part(tag.local_name().as_ref())?, part(tag.attributes_raw())?);
-        *prefixes = prefixes.saturating_add(memchr::memmem::find_iter(attributes, b"xmlns").count());
-        if self.nodes.len() >= MOST_ELEMENTS || *prefixes > MOST_PREFIXES {
+        let (name, attributes) = (part(tag.name().as_ref())?, part(tag.attributes_raw())?);
+        reading.declare(attributes);
+        if self.nodes.len() >= MOST_ELEMENTS || reading.prefixes > MOST_PREFIXES {
             return None;
         }
+        let (prefix, name) = split_at_colon(name);
         let at = self.nodes.len();
+        let space = reading.space(prefix);
         self.nodes.push(Node { space, name, attributes, text: None, end: at.saturating_add(1) });
         Some(at)
+    }
+
+    /// Whether nobody asks for what is in the element at a place, nor for what stands behind it.
+    fn is_enough(&self, at: usize, reading: &Reading<'a>) -> bool {
+        let name = |at: usize| self.nodes.get(at).map(|node| (node.space, node.name));
+        let outer = reading.open.last().and_then(|outer| name(outer.at));
+        outer.zip(name(at)).is_some_and(|(outer, inner)| (reading.is_enough)(outer, inner))
     }
 
     fn end(&mut self, at: usize, content: Option<&'a [u8]>) {
@@ -208,20 +256,64 @@ impl<'d, 'a> Element<'d, 'a> {
 
     /// An attribute as it is written, whatever its prefix.
     pub(crate) fn attribute(self, name: &str) -> Option<&'a [u8]> {
-        let mut rest = self.node.attributes.trim_ascii_start();
-        while let Some(equals) = memchr::memchr(b'=', rest) {
-            let (key, value) = rest.split_at_checked(equals)?;
-            let value = value.get(1..)?.trim_ascii_start();
-            let (quote, value) = value.split_first()?;
-            let (value, behind) = value.split_at_checked(memchr::memchr(*quote, value)?)?;
-            let local = key.trim_ascii().rsplit(|byte| *byte == b':').next()?;
-            if local == name.as_bytes() {
-                return Some(value);
-            }
-            rest = behind.get(1..)?.trim_ascii_start();
-        }
-        None
+        let mut all = attributes_in(self.node.attributes);
+        all.find(|(key, _)| split_at_colon(key).1 == name.as_bytes()).map(|(_, value)| value)
     }
+}
+
+impl<'a> Reading<'a> {
+    /// Takes in what the attributes of an element declare.
+    fn declare(&mut self, attributes: &'a [u8]) {
+        if attributes.is_empty() || XMLNS.find(attributes).is_none() {
+            return;
+        }
+        let depth = self.open.len();
+        for (key, namespace) in attributes_in(attributes) {
+            let prefix = match key.strip_prefix(b"xmlns") {
+                Some([]) => &[],
+                Some([b':', prefix @ ..]) => prefix,
+                _ => continue,
+            };
+            self.prefixes = self.prefixes.saturating_add(1);
+            if self.prefixes > MOST_PREFIXES {
+                return;
+            }
+            self.declared.push(Declared { depth, prefix, space: (self.known)(namespace) });
+        }
+    }
+
+    /// An element has ended: what it declared means nothing any more.
+    fn forget(&mut self) {
+        let depth = self.open.len();
+        while self.declared.last().is_some_and(|declared| declared.depth >= depth) {
+            self.declared.pop();
+        }
+    }
+
+    /// What a prefix means here.
+    fn space(&self, prefix: &[u8]) -> Space {
+        let declared = self.declared.iter().rev().find(|declared| declared.prefix == prefix);
+        declared.map_or(Space::UNKNOWN, |declared| declared.space)
+    }
+}
+
+/// The attributes of an element, each with its value as it is written.
+fn attributes_in(attributes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = attributes.trim_ascii_start();
+    std::iter::from_fn(move || {
+        let (key, value) = rest.split_at_checked(memchr::memchr(b'=', rest)?)?;
+        let (quote, value) = value.get(1..)?.trim_ascii_start().split_first()?;
+        let (value, behind) = value.split_at_checked(memchr::memchr(*quote, value)?)?;
+        rest = behind.get(1..)?.trim_ascii_start();
+        Some((key.trim_ascii(), value))
+    })
+}
+
+/// A name without its prefix, behind the prefix.
+fn split_at_colon(name: &[u8]) -> (&[u8], &[u8]) {
+    let local = name.rsplit(|byte| *byte == b':').next().unwrap_or(name);
+    let prefix = name.len().saturating_sub(local.len()).saturating_sub(1);
+    (name.get(..prefix).unwrap_or_default(), local)
 }
 
 /// Where a part of some bytes stands in them.
@@ -284,11 +376,15 @@ fn letter(entity: &[u8]) -> Option<char> {
     entities.into_iter().find(|(name, _)| *name == entity).map(|(_, letter)| letter)
 }
 
+/// What every declaration of a namespace begins with. Few elements have one.
+static XMLNS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("xmlns"));
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Messages of ONVIF nest a dozen deep.
 const DEPTH: usize = 64;
 /// The longest answers, of profiles or of events, have some thousand.
 const MOST_ELEMENTS: usize = 4096;
+/// By which room is made for them: that of each would be made anew, time and again.
+const BYTES_PER_ELEMENT: usize = 48;
 /// gSOAP declares seventy in each message; each element is compared with all of them.
 const MOST_PREFIXES: usize = 512;
 /// `&#x10FFFF;`
@@ -371,6 +467,20 @@ mod tests {
         let prefixes = prefixes.concat();
         let nested = format!("<a{prefixes}><b{prefixes}><c{prefixes}><d/>");
         assert_eq!(lines(nested.as_bytes()), ["0 a", "1 b"]);
+    }
+
+    #[test]
+    fn a_prefix_means_what_the_nearest_element_says() {
+        let text = "<p:a xmlns:p='urn:a'><p:b xmlns:p='urn:b'><p:c/></p:b><p:d/><e xmlns='urn:a'><f/><g xmlns=''/></e><h/></p:a>";
+        assert_eq!(lines(text.as_bytes()), ["0+ a", "1 b", "2 c ", "1+ d ", "1+ e", "2+ f ", "2 g ", "1 h ", "whole"]);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_not_read() {
+        let is_enough = |outer: Name<'_>, inner: Name<'_>| outer == (Space(1), b"a") && inner == (Space(1), b"c");
+        let document = Document::read_until(b"<a xmlns='urn:a'><b>x</b><c><d/></c><e/></a>", known, is_enough);
+        let names: Vec<_> = document.root().expect("an element").descendants().map(Element::name).collect();
+        assert_eq!(names, [b"b", b"c"]);
     }
 
     proptest! {

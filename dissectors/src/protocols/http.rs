@@ -6,28 +6,28 @@
 //! 101 or a tunnel's 200 is another protocol.
 
 use crate::authorization;
-use crate::challenge;
 use crate::dialect::{Fit, LONGEST_LINE};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Sides};
 use crate::head::{self, Head, Start};
 use crate::image::Image;
 use crate::login::Login;
-use crate::observation::{Category, Operation, Outcome, Place};
+use crate::observation::{Category, Operation};
 use crate::out::{Count, Mark, Out, Words};
 use crate::pending::{Command, Pending, Request, Waiting};
-use crate::protocols::onvif::{self, Answer, Carried};
+use crate::protocols::onvif::{self, Carried};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
+use answer::{RPC, Reply};
 use body::{Body, chunk_size, is_interim, is_tunnel};
 use camera::{Api, Deed};
 use gather::Gather;
-use rpc::Drawn;
 use start::{DIALECT, probe};
 use std::time::Duration;
 use title::Title;
 use upload::{Upload, Uploaded};
 use zeroize::Zeroizing;
 
+mod answer;
 mod body;
 mod camera;
 mod gather;
@@ -150,26 +150,6 @@ enum Part {
     Request(Carried),
     /// An answer.
     Response(Reply),
-}
-
-/// An answer, as far as its body needs it.
-#[derive(Debug)]
-struct Reply {
-    answer: Answer,
-    /// The API that was asked.
-    api: Option<Api>,
-    form: Option<Form>,
-    /// The login that was answered. In a box, because nearly none has any.
-    judged: Option<Box<Judged>>,
-}
-
-/// A login, and what the head of its answer makes of it: a body may say more.
-#[derive(Debug)]
-struct Judged {
-    login: Login,
-    outcome: Outcome,
-    /// Where the request stands.
-    place: Place,
 }
 
 /// What comes next.
@@ -401,10 +381,7 @@ impl Http {
         self.over(side, out);
         let asked = pair.filter(|_| !is_interim(code)).and_then(|at| self.pending.take(at));
         self.pending.give_up(out.place().time, out);
-        let ticket = asked.as_ref().map(|asked| asked.request.ticket);
-        let judged = asked.and_then(|asked| settled(asked, code, head, out));
-        let answer = Answer { ticket, code, is_challenge: challenge::is_asked(head) };
-        let reply = Reply { answer, api, form, judged };
+        let reply = Reply::of(asked, (api, form), code, head, out);
         let part = if is_interim(code) { Part::None } else { Part::Response(reply) };
         let is_told_later = matches!(look, Look::Gather(_)) && body != Body::Length(0);
         let next = self.halves.of_mut(side).begin(body, look, part);
@@ -474,27 +451,6 @@ impl Http {
     fn asked(&mut self, ticket: u32, out: &Out<'_>) -> Option<&mut Asked> {
         let at = self.pending.position(out.place().time, |asked| asked.request.ticket == ticket)?;
         self.pending.get_mut(at)
-    }
-
-    /// An answer has ended, and so much of its body was kept.
-    fn answered(&mut self, side: Side, reply: Reply, body: Option<&[u8]>, out: &mut Out<'_>) {
-        let Reply { answer, api, form, judged } = reply;
-        let of_body = match (api, form, body) {
-            (Some(api), _, Some(body)) => {
-                api.tell(side, body, out);
-                None
-            }
-            (_, Some(Form::Dahua), Some(body)) => drawn(side, body, out),
-            (_, _, Some(body)) => {
-                let document = onvif::read(body);
-                self.calls.get_or_insert_default().answered(side, answer, Some(&document), out)
-            }
-            (_, _, None) => self.calls.as_mut().and_then(|calls| calls.answered(side, answer, None, out)),
-        };
-        if let Some(Judged { login, outcome, place }) = judged.map(|judged| *judged) {
-            let decides = |_: &Outcome| answer.code != UNAUTHORIZED;
-            out.login(login, of_body.filter(decides).unwrap_or(outcome), place);
-        }
     }
 
     fn chunk(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
@@ -605,33 +561,6 @@ fn may_log_in(head: &Head<'_>) -> bool {
     ["authorization", "cookie"].iter().any(|name| head.value(name).is_some())
 }
 
-/// A request is answered with this head: tells what became of what it does, and what became of its login.
-fn settled(mut asked: Waiting<Asked>, code: u16, head: &Head<'_>, out: &mut Out<'_>) -> Option<Box<Judged>> {
-    let login = asked.request.login.take();
-    match code {
-        200..=299 => asked.answered(Outcome::Accepted, out),
-        400.. => asked.refused(Some(&onvif::status(code)), out),
-        _ => asked.answered(Outcome::Unknown, out),
-    }
-    let login = *login?;
-    let outcome = challenge::outcome(&login, code, head);
-    Some(Box::new(Judged { login, outcome, place: asked.place() }))
-}
-
-/// Dahua's answer to a login: a challenge, whose realm names the device, or what became of it.
-fn drawn(side: Side, answer: &[u8], out: &mut Out<'_>) -> Option<Outcome> {
-    if let Some(drawn) = Drawn::of(answer) {
-        out.text(side, None, &REALM, drawn.realm());
-        if let Some(session) = rpc::session(answer) {
-            out.leave(side, RPC, session, drawn);
-        }
-    }
-    rpc::outcome(answer)
-}
-
-/// What notes about Dahua's challenges are called.
-const RPC: &str = "dahua session";
-
 /// What is loaded where a device has announced that it takes something.
 fn load(category: Category) -> Command {
     Command { category, target: Words::from("announced upload"), value: None }
@@ -688,7 +617,6 @@ fn pass(reader: &mut Reader<'_>, line: &[u8]) -> Result<(), Stop> {
     reader.skip(line.len().saturating_add(1))
 }
 
-const UNAUTHORIZED: u16 = 401;
 const LONGEST_PAGE: u64 = 64 * 1024;
 
 #[cfg(test)]

@@ -9,7 +9,6 @@
 //! crossed the wire. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
 
 use crate::dissector::{Direction, Ending, Field, Side};
-use crate::head;
 use crate::image::Image;
 use crate::login::{Laxity, Login};
 use crate::observation::{Category, Operation, Outcome};
@@ -17,7 +16,7 @@ use crate::out::{Count, Mark, Out, Words};
 use crate::pending::{Command, Pending, Request};
 use crate::soap::{self, Envelope};
 use crate::time::Timestamp;
-use crate::xml::{Document, Element};
+use crate::xml::Document;
 use compact_str::CompactString;
 use operation::{Row, term};
 use std::time::Duration;
@@ -161,13 +160,12 @@ impl Calls {
                 (None, Some(call)) if envelope.is_fault() => Some(call.request.operation.clone()),
                 _ => None,
             };
-            let row = said.as_ref().and_then(|said| said.row).or(call.as_ref().and_then(|call| call.request.row));
             if let Some(operation) = operation {
+                let row = said.as_ref().and_then(|said| said.row).or(call.as_ref().and_then(|call| call.request.row));
                 out.count(count(side, Direction::Response, operation, mark, row));
             }
             if said.is_some() && code < 400 {
                 identity::tell(side, envelope.content, out);
-                announce(side, row, envelope.content, out);
             }
         }
         let mut call = call?;
@@ -245,15 +243,6 @@ impl Request for Call {
     }
 }
 
-/// A device says where it takes a firmware or a backup: the request that brings it comes in another conversation, maybe.
-fn announce(server: Side, row: Option<&Row>, answer: Element<'_, '_>, out: &mut Out<'_>) {
-    let address = identity::first(answer, "UploadUri");
-    let path = address.as_deref().and_then(head::path);
-    if let (Some(category), Some(path)) = (row.and_then(|row| row.category), path) {
-        out.leave(server, UPLOAD, path, category);
-    }
-}
-
 /// What notes about announced uploads are called. They say what is loaded.
 pub(crate) const UPLOAD: &str = "onvif upload";
 
@@ -289,6 +278,11 @@ pub(crate) fn may_hold(kind: &[u8]) -> bool {
 /// Reads a body.
 pub(crate) fn read(body: &[u8]) -> Document<'_> {
     Document::read(body, soap::space)
+}
+
+/// Reads the body of an answer, as far as it tells something: events and settings come by and by, and are long.
+pub(crate) fn read_answer(body: &[u8]) -> Document<'_> {
+    Document::read_until(body, soap::space, |outer, (_, name)| soap::is_body(outer) && !identity::tells(name))
 }
 
 const UNAUTHORIZED: u16 = 401;

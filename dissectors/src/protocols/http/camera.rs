@@ -12,8 +12,10 @@ use crate::out::Out;
 use crate::pending::Command;
 use crate::protocols::onvif;
 use crate::soap::scope;
+use crate::xml::Document;
 use compact_str::CompactString;
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::sync::LazyLock;
 
 pub(super) static API: Field =
@@ -35,17 +37,17 @@ impl Api {
     /// The one that a request's target is of.
     pub(super) fn of(target: &[u8]) -> Option<Self> {
         let (path, _) = parts(target)?;
-        let row =
-            TABLE.iter().find(|row| row.paths.split(' ').any(|known| known.as_bytes().eq_ignore_ascii_case(path)))?;
-        Some(Self(row.api))
+        let known = PATHS.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(path));
+        known.map(|(_, api)| Self(api))
     }
 
     /// Tells what an answer says.
     pub(super) fn tell(self, side: Side, body: &[u8], out: &mut Out<'_>) {
         let mut is_told = false;
+        let document = LazyCell::new(|| onvif::read(body));
         for row in TABLE.iter().filter(|row| row.api == self.0) {
             let value = match row.form {
-                "xml" => of_xml(body, row.key),
+                "xml" => of_xml(&document, row.key),
                 "json" => json(body, row.key).map(Cow::Borrowed),
                 _ => of_lines(body, row.key).map(Cow::Borrowed),
             };
@@ -77,10 +79,7 @@ impl Deed {
     /// The one that a request is, by its method, its target and the kind of its body.
     pub(super) fn of(method: &[u8], target: &[u8], head: &Head<'_>) -> Option<Self> {
         let (path, query) = parts(target)?;
-        let row = DEEDS.iter().find(|row| {
-            let is_method = row.methods.split(' ').any(|known| known.as_bytes() == method);
-            is_method && row.is_at(path) && row.is_asked_by(query)
-        })?;
+        let row = DEEDS.iter().find(|row| row.is_at(path) && row.is_by(method) && row.is_asked_by(query))?;
         let kind = head.value("content-type").unwrap_or_default();
         let is_text = onvif::may_hold(head::without_parameters(&kind)) || kind.starts_with(b"application/json");
         // At one address of Axis' a question comes as JSON, and a firmware as a file.
@@ -122,6 +121,10 @@ impl DeedRow {
         }
     }
 
+    fn is_by(&self, method: &[u8]) -> bool {
+        self.methods.split(' ').any(|known| known.as_bytes() == method)
+    }
+
     fn is_asked_by(&self, query: &[u8]) -> bool {
         let mut actions = query.split(|byte| *byte == b'&').filter_map(|pair| pair.strip_prefix(b"action="));
         self.action.is_empty() || actions.any(|action| action.eq_ignore_ascii_case(self.action.as_bytes()))
@@ -140,11 +143,8 @@ fn deed_row(line: &'static str) -> Option<DeedRow> {
 }
 
 /// The text of the first child of the root that bears a name.
-fn of_xml<'a>(body: &'a [u8], key: &str) -> Option<Cow<'a, [u8]>> {
-    let document = onvif::read(body);
-    let root = document.root()?;
-    let text = root.children().find(|child| child.name() == key.as_bytes())?.text()?;
-    Some(Cow::Owned(text.into_owned()))
+fn of_xml<'a>(document: &Document<'a>, key: &str) -> Option<Cow<'a, [u8]>> {
+    document.root()?.children().find(|child| child.name() == key.as_bytes())?.text()
 }
 
 /// `key=value`, a line each.
@@ -176,6 +176,13 @@ struct Row {
 
 static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| TEXT.lines().skip(1).filter_map(row).collect());
 const TEXT: &str = include_str!("../../../data/camera_apis.tsv");
+
+/// Each path of the table once, with its API.
+static PATHS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
+    let mut all: Vec<_> = TABLE.iter().flat_map(|row| row.paths.split(' ').map(|path| (path, row.api))).collect();
+    all.dedup();
+    all
+});
 
 fn row(line: &'static str) -> Option<Row> {
     let mut cells = line.split('\t');

@@ -158,7 +158,7 @@ fn a_login_to_dahuas_web_interface_is_a_challenge_and_an_answer() {
         );
         assert!(told.contains(&expected), "{told:?}");
     }
-    let drawn = Drawn::of(challenge.as_bytes()).expect("a challenge");
+    let drawn = rpc::Drawn::of(challenge.as_bytes()).expect("a challenge");
     let proof = rpc::login(second.as_bytes(), Some(&drawn)).expect("a login").proof;
     assert_eq!((proof.is_of(b"admin"), proof.is_of(b"admim")), (Some(true), Some(false)));
     let blind = rpc::login(second.as_bytes(), None).expect("a login").proof;

@@ -1,10 +1,13 @@
 //! What answers say of the device: who made it, its names, its users, its clock.
 
+use super::operation::term;
 use super::{
     CAPABILITIES, CLOCK, ENDPOINT, FIRMWARE, HARDWARE, HOSTNAME, MANUFACTURER, MODEL, PASSWORD_RULES, SCOPE,
-    SCOPE_HARDWARE, SCOPE_LOCATION, SCOPE_MAC, SCOPE_NAME, SCOPE_SERIAL, SERIAL, SERVICES, STREAM, USERS, network,
+    SCOPE_HARDWARE, SCOPE_LOCATION, SCOPE_MAC, SCOPE_NAME, SCOPE_SERIAL, SERIAL, SERVICES, STREAM, UPLOAD, USERS,
+    network,
 };
 use crate::dissector::{Field, Side};
+use crate::head;
 use crate::observation::Value;
 use crate::out::Out;
 use crate::soap::{self, scope};
@@ -20,26 +23,37 @@ pub(super) fn tell(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
             out.text(side, None, field, &text);
         }
     }
-    match name {
-        b"GetEndpointReference" => {
-            if let Some(reference) = first(answer, "GUID") {
-                out.text(side, None, &ENDPOINT, &scope::endpoint(&reference));
-            }
-        }
-        b"GetScopes" => scope::tell(side, &SCOPES, all(answer, "ScopeItem"), out),
-        b"GetNetworkInterfaces" => network::interfaces(side, answer, out),
-        b"GetNetworkProtocols" => network::protocols(side, answer, out),
-        b"GetServices" => services(side, answer, out),
-        b"GetCapabilities" => capabilities(side, answer, out),
-        b"GetSystemDateAndTime" => clock(side, answer, out),
-        b"GetUsers" => users(side, answer, out),
-        b"GetPasswordComplexityConfiguration"
-        | b"GetPasswordHistoryConfiguration"
-        | b"GetAuthFailureWarningConfiguration" => password_rules(side, name, answer, out),
-        b"GetStreamUri" | b"GetSnapshotUri" => streams(side, answer, out),
-        _ => {}
+    for (_, teller) in TELLERS.iter().filter(|(operation, _)| operation.as_bytes() == name) {
+        teller(side, answer, out);
     }
 }
+
+/// Whether an answer of this name tells anything, or is none: a fault, say.
+pub(super) fn tells(name: &[u8]) -> bool {
+    let Some(name) = name.strip_suffix(b"Response") else { return true };
+    let mut names = TEXTS.iter().map(|(operation, ..)| operation).chain(TELLERS.iter().map(|(operation, _)| operation));
+    names.any(|operation| operation.as_bytes() == name)
+}
+
+/// Operation, and what reads its answer.
+static TELLERS: &[(&str, Teller)] = &[
+    ("GetEndpointReference", endpoint),
+    ("GetScopes", |side, answer, out| scope::tell(side, &SCOPES, all(answer, "ScopeItem"), out)),
+    ("GetNetworkInterfaces", network::interfaces),
+    ("GetNetworkProtocols", network::protocols),
+    ("GetServices", services),
+    ("GetCapabilities", capabilities),
+    ("GetSystemDateAndTime", clock),
+    ("GetUsers", users),
+    ("GetPasswordComplexityConfiguration", password_rules),
+    ("GetPasswordHistoryConfiguration", password_rules),
+    ("GetAuthFailureWarningConfiguration", password_rules),
+    ("GetStreamUri", streams),
+    ("GetSnapshotUri", streams),
+    ("StartFirmwareUpgrade", announce),
+    ("StartSystemRestore", announce),
+];
+type Teller = fn(Side, Element<'_, '_>, &mut Out<'_>);
 
 static SCOPES: scope::Fields = scope::Fields {
     scope: &SCOPE,
@@ -78,6 +92,22 @@ pub(super) fn is(element: Element<'_, '_>, name: &str) -> bool {
     element.name() == name.as_bytes() && soap::is_onvif(element.space())
 }
 
+fn endpoint(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
+    if let Some(reference) = first(answer, "GUID") {
+        out.text(side, None, &ENDPOINT, &scope::endpoint(&reference));
+    }
+}
+
+/// A device says where it takes a firmware or a backup: the request that brings it comes in another conversation, maybe.
+fn announce(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
+    let address = first(answer, "UploadUri");
+    let path = address.as_deref().and_then(head::path);
+    let category = term(answer).and_then(|term| term.row?.category);
+    if let (Some(category), Some(path)) = (category, path) {
+        out.leave(side, UPLOAD, path, category);
+    }
+}
+
 fn services(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
     let mut told = Vec::new();
     for service in answer.children().filter(|child| is(*child, "Service")).take(MOST_SERVICES) {
@@ -114,7 +144,7 @@ fn users(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
 }
 
 /// All numbers and switches of such an answer, each with its name: none of them is secret.
-fn password_rules(side: Side, name: &[u8], answer: Element<'_, '_>, out: &mut Out<'_>) {
+fn password_rules(side: Side, answer: Element<'_, '_>, out: &mut Out<'_>) {
     let mut told = Vec::new();
     for rule in answer.descendants().filter(|rule| soap::is_onvif(rule.space())).take(MOST_RULES) {
         let Some(value) = rule.text() else { continue };
@@ -125,7 +155,7 @@ fn password_rules(side: Side, name: &[u8], answer: Element<'_, '_>, out: &mut Ou
         }
     }
     let Ok(told) = std::str::from_utf8(&told) else { return };
-    let number = u32::try_from(name.len()).unwrap_or_default();
+    let number = u32::try_from(answer.name().len()).unwrap_or_default();
     if !told.is_empty() {
         out.numbered(side, None, (&PASSWORD_RULES, number), told);
     }

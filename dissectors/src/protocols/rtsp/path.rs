@@ -3,6 +3,7 @@
 
 use crate::head;
 use compact_str::CompactString;
+use std::sync::LazyLock;
 
 /// The path of a target, with its query; nothing of one that has none. Whatever is no word of the list stands as `*`, and
 /// all that follows `user=`, `password=` and the like.
@@ -55,7 +56,6 @@ fn is_separator(byte: u8) -> bool {
 fn is_word(token: &str, before: u8) -> bool {
     let word = token.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let is_short = token.len().saturating_sub(word.len()) <= 3;
-    let is_listed = |word: &str| WORDS.lines().any(|listed| listed.eq_ignore_ascii_case(word));
     match before {
         b':' => false,
         b'.' => is_listed(token),
@@ -63,12 +63,26 @@ fn is_word(token: &str, before: u8) -> bool {
     }
 }
 
+/// Whether the list has a word, in letters of either case.
+fn is_listed(word: &str) -> bool {
+    WORDS.binary_search_by(|listed| small(listed).cmp(small(word))).is_ok()
+}
+
+fn small(word: &str) -> impl Iterator<Item = u8> {
+    word.bytes().map(|letter| letter.to_ascii_lowercase())
+}
+
 fn is_secret_key(token: &str) -> bool {
     SECRET_KEYS.split(' ').any(|key| key.eq_ignore_ascii_case(token))
 }
 
-/// The words of the paths that makers document, one a line.
-const WORDS: &str = include_str!("../../../data/rtsp_words.txt");
+/// The words of the paths that makers document, one a line, in the order by which they are found: a path of every request is
+/// looked up.
+static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut words: Vec<&str> = include_str!("../../../data/rtsp_words.txt").lines().collect();
+    words.sort_by(|one, other| small(one).cmp(small(other)));
+    words
+});
 const SECRET_KEYS: &str = "user usr username userid name login account password passwd pass pwd psw pw pin secret token \
     key auth authbasic access code session";
 const MARKS: &[u8] = b"/._-?=&:+";
