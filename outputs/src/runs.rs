@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use fingerprints::record::Provenance;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::error::OutputError;
 use crate::files::{encoded, read_json, visible, write_json};
@@ -74,7 +75,8 @@ impl Input {
 }
 
 fn hash_front(file: &mut File) -> io::Result<String> {
-    let mut sample = Vec::new();
+    // A password may stand in it.
+    let mut sample = Zeroizing::new(Vec::with_capacity(SAMPLE as usize));
     file.take(SAMPLE).read_to_end(&mut sample)?;
     Ok(sha256(&sample))
 }

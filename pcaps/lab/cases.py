@@ -827,8 +827,12 @@ def dnp3_storm(stem):
     return dnp3(stem, DNP3_BEGIN + 600, SEL, "integrity", "listen,150", "integrity", attributes=RELAY, storm=150)
 
 
-def web_pages():
-    """A folder with pages and the logins for nginx (Basic) and lighttpd (Digest)."""
+# As lighttpd calls them.
+DIGESTS = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+def web_pages(users=("admin:lab-secret-1",)):
+    """A folder with pages and the logins for nginx (Basic) and lighttpd (Digest, by MD5 or SHA-256)."""
     folder = Path(tempfile.mkdtemp(prefix="otolab-web-"))
     pages = folder / "pages"
     (pages / "setup").mkdir(parents=True)
@@ -836,9 +840,12 @@ def web_pages():
                                       "</body></html>\n")
     (pages / "setup/index.html").write_text("<html><body>Firmware revision 01.09.22 (10)</body></html>\n")
     (pages / "trend.html").write_text("<html><body>" + "<p>12.5 bar, 80 degrees</p>\n" * 150 + "</body></html>\n")
-    (folder / "htpasswd").write_text("admin:{PLAIN}lab-secret-1\n")
-    secret = hashlib.md5(b"admin:Lab camera:lab-secret-1").hexdigest()
-    (folder / "htdigest").write_text(f"admin:Lab camera:{secret}\n")
+    logins = [user.split(":") for user in users]
+    (folder / "htpasswd").write_text("".join(f"{user}:{{PLAIN}}{secret}\n" for user, secret in logins))
+    for algorithm, function in DIGESTS.items():
+        hashes = [function(f"{user}:Lab camera:{secret}".encode()).hexdigest() for user, secret in logins]
+        lines = (f"{user}:Lab camera:{digest}\n" for (user, _), digest in zip(logins, hashes))
+        (folder / f"htdigest-{algorithm}").write_text("".join(lines))
     shutil.copy(HERE / "nginx.conf", folder)
     for path in folder, *folder.rglob("*"):
         path.chmod(0o755)
@@ -893,12 +900,36 @@ def digest(stem):
     with Lab() as lab:
         camera = lab.host("camera", "ac:cc:8e:31:10:33", "10.20.0.33")
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
-        camera.start("env", f"LAB_WEB={folder}", "lighttpd", "-D", "-f", HERE / "lighttpd.conf")
+        camera.start("env", f"LAB_WEB={folder}", "LAB_DIGEST=MD5", "lighttpd", "-D", "-f", HERE / "lighttpd.conf")
         camera.wait_for(80)
         with lab.capture(path):
             curl(laptop, "http://10.20.0.33/setup/")
             curl(laptop, "--digest", "-u", "admin:lab-wrong-0", "http://10.20.0.33/setup/")
             curl(laptop, "--digest", "-u", "admin:lab-secret-1", "http://10.20.0.33/setup/")
+    shutil.rmtree(folder)
+    return [path]
+
+
+@case("http/passwords")
+def passwords(stem):
+    """Logins by Basic and by Digest of both kinds with a default, an empty, a guessable and a strong password."""
+    path = stem.with_suffix(".pcap")
+    users = "admin:12345", "service:", "gate-west:gate-west", "viewer:lab-Secret-9x"
+    folder = web_pages(users)
+    devices = {"Basic": "10.20.0.34", "MD5": "10.20.0.35", "SHA-256": "10.20.0.36"}
+    with Lab() as lab:
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        nginx(lab.host("basic", "00:30:de:40:10:34", devices["Basic"]), folder)
+        for algorithm in DIGESTS:
+            device = lab.host(algorithm.lower(), f"44:19:b6:20:10:{devices[algorithm][-2:]}", devices[algorithm])
+            device.start("env", f"LAB_WEB={folder}", f"LAB_DIGEST={algorithm}", "lighttpd", "-D", "-f",
+                         HERE / "lighttpd.conf")
+            device.wait_for(80)
+        with lab.capture(path):
+            for scheme, address in devices.items():
+                for user in "admin:lab-wrong-0", *users:
+                    way = [] if scheme == "Basic" else ["--digest"]
+                    curl(laptop, *way, "-u", user, f"http://{address}/setup/")
     shutil.rmtree(folder)
     return [path]
 

@@ -20,4 +20,5 @@ pub mod source;
 mod stream;
 mod sums;
 mod talk;
+mod wiped;
 mod words;

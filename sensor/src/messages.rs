@@ -3,6 +3,7 @@
 //! It alone keeps what is left over after the last whole message, skips and hands over bodies, rolls back what a
 //! half-told message said, and finds the footing again after a loss or after malformed bytes.
 
+use crate::wiped::Wiped;
 use dissectors::out::Tallies;
 use dissectors::{Dissector, Footing, Next, Out, Place, Protocol, Reader, Scene, Side, Stop, Told};
 
@@ -51,7 +52,7 @@ enum Standing {
 /// The front of a message whose rest has not come yet.
 #[derive(Debug, Default)]
 struct Left {
-    bytes: Vec<u8>,
+    bytes: Wiped,
     wish: Wish,
 }
 
@@ -114,7 +115,7 @@ impl Messages {
         }
         let halt = self.run(side, bytes, 0, (protocol, dissector), desk);
         if let Some(rest @ [_, ..]) = bytes.get(halt.used..) {
-            self.left = Some(Box::new(Left { bytes: rest.to_vec(), wish: halt.wish }));
+            self.left = Some(Box::new(Left { bytes: Wiped::of(rest), wish: halt.wish }));
         }
         halt.fate
     }
@@ -146,14 +147,14 @@ impl Messages {
         desk: &mut Desk<'_, T>,
     ) -> Fate {
         let Some(mut left) = self.left.take() else { return Fate::On };
-        left.bytes.extend_from_slice(bytes);
+        left.bytes.extend(bytes);
         if left.bytes.len() < left.wish.wanted as usize {
             self.left = Some(left);
             return Fate::On;
         }
         let halt = self.run(side, &left.bytes, left.wish.searched as usize, speaker, desk);
         if halt.used < left.bytes.len() {
-            left.bytes.drain(..halt.used);
+            left.bytes.drop_front(halt.used);
             left.wish = halt.wish;
             self.left = Some(left);
         }

@@ -8,6 +8,7 @@
 //! believed when its receiver acknowledges it or a second segment continues it. So a forged segment moves nothing, and a
 //! connection that took the ports of this one unseen is found.
 
+use crate::wiped::Wiped;
 use dissectors::Place;
 
 /// What a stream passes on.
@@ -27,7 +28,7 @@ pub(crate) enum Delivery<'a> {
 #[derive(Debug)]
 struct Early {
     sequence: u32,
-    bytes: Vec<u8>,
+    bytes: Wiped,
     place: Place,
 }
 
@@ -208,7 +209,7 @@ impl Stream {
     }
 
     fn keep_claim(&mut self, sequence: u32, bytes: &[u8], place: Place, deliver: &mut impl FnMut(Delivery<'_>)) {
-        let claim = Early { sequence, bytes: bytes.to_vec(), place };
+        let claim = Early { sequence, bytes: Wiped::of(bytes), place };
         if let Some(old) = self.waiting.get_or_insert_default().claim.replace(claim) {
             tell_astray(old.bytes.len(), deliver);
         }
@@ -306,7 +307,7 @@ impl Waiting {
             pieces.push(at..end);
         }
         for piece in pieces {
-            let bytes = bytes.get(piece.start as usize..piece.end as usize).unwrap_or_default().to_vec();
+            let bytes = Wiped::of(bytes.get(piece.start as usize..piece.end as usize).unwrap_or_default());
             let sequence = sequence.wrapping_add(piece.start);
             self.bytes += bytes.len() + EARLY_OVERHEAD;
             let at = self.early.partition_point(|early| ahead(early.sequence, sequence) >= 0);

@@ -4,6 +4,7 @@ use crate::counters::Counters;
 use crate::messages::{Desk, Fate, Messages};
 use crate::source::prefetch;
 use crate::talk::track::{Step, Track};
+use crate::wiped::Wiped;
 use dissectors::observation::Transport;
 use dissectors::{
     Carrier, Dissector, Ending, Part, Place, Protocol, Scene, Series, Side, Sides, Told, Verdict, protocols,
@@ -48,7 +49,7 @@ enum Stage {
 /// A piece of a flow that is not named yet.
 struct Kept {
     side: Side,
-    bytes: Vec<u8>,
+    bytes: Wiped,
     place: Place,
 }
 
@@ -57,7 +58,7 @@ struct Kept {
 struct Probing {
     kept: Vec<Kept>,
     /// The bytes of each side since the place where a message may start.
-    fronts: Sides<Vec<u8>>,
+    fronts: Sides<Wiped>,
     /// The latest message that could be another protocol's too.
     likely: Option<Likely>,
     /// What each side may be in the midst of.
@@ -431,7 +432,7 @@ impl Talk {
         let assessment = if is_first {
             assess(bytes, &self.scene, self.excluded)
         } else {
-            front.extend_from_slice(bytes);
+            front.extend(bytes);
             match assess(front, &self.scene, self.excluded) {
                 Assessment::Named(protocol, bits) => Assessment::Named(protocol, bits),
                 joined => match assess(bytes, &self.scene, self.excluded) {
@@ -466,7 +467,7 @@ impl Talk {
             }
             Assessment::More => {
                 if probing.fronts.of(side).is_empty() {
-                    probing.fronts.of_mut(side).extend_from_slice(bytes);
+                    probing.fronts.of_mut(side).extend(bytes);
                 }
                 probing.keep(side, bytes, place, &mut self.unknown);
             }
@@ -579,7 +580,7 @@ impl Probing {
             self.forget(side, unknown);
             self.tries += 1;
         } else {
-            self.kept.push(Kept { side, bytes: bytes.to_vec(), place });
+            self.kept.push(Kept { side, bytes: Wiped::of(bytes), place });
         }
     }
 
