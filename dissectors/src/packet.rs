@@ -14,6 +14,7 @@ mod frame;
 mod ip;
 mod link;
 mod llc;
+mod plain;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -227,7 +228,8 @@ pub fn decode(link_type: LinkType, frame: &[u8], wire_length: u32) -> Result<(He
 }
 
 /// [`decode`] into headers that have their place already: what is decoded once a packet is not moved once a packet.
-#[inline]
+#[expect(clippy::inline_always, reason = "what is plain is read where it is used, without a way through memory")]
+#[inline(always)]
 pub fn decode_into<'a>(
     headers: &mut Headers,
     link_type: LinkType,
@@ -235,8 +237,25 @@ pub fn decode_into<'a>(
     wire_length: u32,
 ) -> Result<&'a [u8], Unread> {
     headers.context = Context::default();
-    headers.link = None;
     (headers.tunnels, headers.deeper_tags) = (0, 0);
+    if link_type == LinkType::Ethernet
+        && wire_length <= length_of(frame)
+        && let Some(payload) = plain::payload(headers, frame)
+    {
+        return Ok(payload);
+    }
+    decode_any(headers, link_type, frame, wire_length)
+}
+
+/// The same of whatever it is.
+#[inline(never)]
+fn decode_any<'a>(
+    headers: &mut Headers,
+    link_type: LinkType,
+    frame: &'a [u8],
+    wire_length: u32,
+) -> Result<&'a [u8], Unread> {
+    headers.link = None;
     headers.forget_ip();
     let cut = wire_length.saturating_sub(length_of(frame));
     let payload = match link_type {

@@ -89,13 +89,26 @@ impl Command {
 pub(crate) struct Pending<R> {
     /// Nearly always the only one: it stands here without an allocation. Without it there are no others.
     oldest: Option<Waiting<R>>,
-    #[expect(
-        clippy::box_collection,
-        reason = "few conversations have any, and each conversation would hold its front"
-    )]
-    others: Option<Box<VecDeque<Waiting<R>>>>,
-    /// How many others there are: asked of every message, so it does not stand in their box.
+    /// In a box, because few conversations have any.
+    others: Option<Box<Others<R>>>,
+    /// How many others there are, and where the first of them stands in the ring. Not in their box: so one more is put
+    /// there, and one is asked whether there are any, without waiting for memory that is far.
     count: u8,
+    first: u8,
+}
+
+/// The requests behind the oldest: the first few in a ring, more than anybody asks at once behind them.
+struct Others<R> {
+    ring: [Option<Waiting<R>>; RING],
+    more: VecDeque<Waiting<R>>,
+}
+
+const RING: usize = 4;
+
+impl<R> Default for Others<R> {
+    fn default() -> Self {
+        Self { ring: Default::default(), more: VecDeque::new() }
+    }
 }
 
 /// A request that waits.
@@ -107,9 +120,14 @@ pub(crate) struct Waiting<R> {
     is_owed_an_answer: bool,
 }
 
+/// Where one of the ring stands, counted from the first.
+fn place(first: usize, at: usize) -> usize {
+    first.wrapping_add(at) % RING
+}
+
 impl<R> Default for Pending<R> {
     fn default() -> Self {
-        Self { oldest: None, others: None, count: 0 }
+        Self { oldest: None, others: None, count: 0, first: 0 }
     }
 }
 
@@ -135,7 +153,7 @@ impl<R: Request> Pending<R> {
     pub(crate) fn get(&self, at: usize) -> Option<&R> {
         let waiting = match at.checked_sub(1) {
             None => self.oldest.as_ref(),
-            Some(other) => self.others.as_ref()?.get(other),
+            Some(other) => self.others().nth(other),
         };
         waiting.map(|waiting| &waiting.request)
     }
@@ -144,7 +162,7 @@ impl<R: Request> Pending<R> {
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut R> {
         let waiting = match at.checked_sub(1) {
             None => self.oldest.as_mut(),
-            Some(other) => self.others.as_mut()?.get_mut(other),
+            Some(other) => self.other_mut(other),
         };
         waiting.map(|waiting| &mut waiting.request)
     }
@@ -166,27 +184,56 @@ impl<R: Request> Pending<R> {
 
     #[cold]
     fn take_other(&mut self, at: usize) -> Option<Waiting<R>> {
-        let other = self.others.as_mut()?.remove(at)?;
+        let (count, first) = (usize::from(self.count), usize::from(self.first));
+        let Others { ring, more } = self.others.as_deref_mut().filter(|_| at < count)?;
         self.count = self.count.saturating_sub(1);
-        Some(other)
+        let Some(behind) = at.checked_sub(RING) else {
+            let taken = ring.get_mut(place(first, at))?.take();
+            // Those before it move up, for nearly always there are none; a place is free behind all then.
+            for at in (0..at).rev() {
+                let moved = ring.get_mut(place(first, at))?.take();
+                *ring.get_mut(place(first, at.saturating_add(1)))? = moved;
+            }
+            *ring.get_mut(first)? = if count > RING { more.pop_front() } else { None };
+            self.first = u8::try_from(place(first, 1)).unwrap_or(0);
+            return taken;
+        };
+        more.remove(behind)
     }
 
-    /// Those behind the oldest.
+    /// One of those behind the oldest.
+    fn other_mut(&mut self, at: usize) -> Option<&mut Waiting<R>> {
+        let (count, first) = (usize::from(self.count), usize::from(self.first));
+        let Others { ring, more } = self.others.as_deref_mut().filter(|_| at < count)?;
+        match at.checked_sub(RING) {
+            None => ring.get_mut(place(first, at))?.as_mut(),
+            Some(behind) => more.get_mut(behind),
+        }
+    }
+
+    /// Those behind the oldest, in their order.
     #[inline]
     fn others(&self) -> impl Iterator<Item = &Waiting<R>> {
         let others = if self.count > 0 { self.others.as_deref() } else { None };
-        others.into_iter().flatten()
+        let first = usize::from(self.first);
+        others.into_iter().flat_map(move |Others { ring, more }| {
+            let ring = (0..RING).filter_map(move |at| ring.get(place(first, at))?.as_ref());
+            ring.chain(more)
+        })
     }
 
     /// A request was sent, in the message that `out` is for. Those whose patience has ended are given up first; when
     /// there are too many, so is the oldest.
+    #[expect(
+        clippy::inline_always,
+        reason = "else a request goes through memory, in pieces and back as a whole: that stalls"
+    )]
+    #[inline(always)]
     pub(crate) fn push(&mut self, request: R, is_owed_an_answer: bool, out: &mut Out<'_>) {
         let place = out.place();
         self.give_up(place.time, out);
-        if self.count >= R::MOST.saturating_sub(1)
-            && let Some(oldest) = self.take(0)
-        {
-            oldest.in_vain(out);
+        if self.count >= R::MOST.saturating_sub(1) {
+            self.give_up_oldest(out);
         }
         self.put(Waiting { request, place, heard: place.time, is_owed_an_answer });
     }
@@ -200,8 +247,11 @@ impl<R: Request> Pending<R> {
 
     /// The latest request is under way still.
     pub(crate) fn hear_latest(&mut self, now: Timestamp) {
-        let others = self.others.as_mut();
-        if let Some(latest) = others.and_then(|others| others.back_mut()).or(self.oldest.as_mut()) {
+        let latest = match usize::from(self.count).checked_sub(1) {
+            None => self.oldest.as_mut(),
+            Some(last) => self.other_mut(last),
+        };
+        if let Some(latest) = latest {
             latest.heard = now;
         }
     }
@@ -209,6 +259,13 @@ impl<R: Request> Pending<R> {
     /// Gives up the requests that have waited for too long.
     #[inline]
     pub(crate) fn give_up(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        if self.oldest.as_ref().is_some_and(|oldest| oldest.is_overdue(now)) {
+            self.give_up_overdue(now, out);
+        }
+    }
+
+    #[cold]
+    fn give_up_overdue(&mut self, now: Timestamp, out: &mut Out<'_>) {
         while self.oldest.as_ref().is_some_and(|oldest| oldest.is_overdue(now)) {
             self.take(0).into_iter().for_each(|overdue| overdue.in_vain(out));
         }
@@ -216,7 +273,11 @@ impl<R: Request> Pending<R> {
 
     /// Bytes of `server` were lost: nobody can say any more that it did not answer what was asked so far.
     pub(crate) fn excuse(&mut self, server: Side) {
-        let all = self.oldest.iter_mut().chain(self.others.iter_mut().flat_map(|others| others.iter_mut()));
+        let others = self.others.iter_mut().flat_map(|others| {
+            let Others { ring, more } = &mut **others;
+            ring.iter_mut().flatten().chain(more)
+        });
+        let all = self.oldest.iter_mut().chain(others);
         for waiting in all.filter(|waiting| waiting.request.count().sender != server) {
             waiting.is_owed_an_answer = false;
         }
@@ -232,12 +293,29 @@ impl<R: Request> Pending<R> {
         }
     }
 
+    #[cold]
+    fn give_up_oldest(&mut self, out: &mut Out<'_>) {
+        self.take(0).into_iter().for_each(|oldest| oldest.in_vain(out));
+    }
+
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     fn put(&mut self, waiting: Waiting<R>) {
         if self.oldest.is_none() {
             self.oldest = Some(waiting);
         } else {
-            self.others.get_or_insert_default().push_back(waiting);
-            self.count = self.count.saturating_add(1);
+            self.put_behind(waiting);
+        }
+    }
+
+    #[cold]
+    fn put_behind(&mut self, waiting: Waiting<R>) {
+        let (count, first) = (usize::from(self.count), usize::from(self.first));
+        let Others { ring, more } = &mut **self.others.get_or_insert_default();
+        self.count = self.count.saturating_add(1);
+        match ring.get_mut(place(first, count)).filter(|_| count < RING) {
+            Some(free) => *free = Some(waiting),
+            None => more.push_back(waiting),
         }
     }
 }
@@ -318,6 +396,7 @@ impl<R: Request> Waiting<R> {
         });
     }
 
+    #[inline]
     fn is_overdue(&self, now: Timestamp) -> bool {
         now >= self.heard.after(R::PATIENCE)
     }
@@ -329,6 +408,7 @@ mod tests {
     use crate::observation::{Address, Context, Host, Operation, Transport};
     use crate::out::{Mark, Scene, Tallies, Told};
     use crate::side::{Direction, Sides};
+    use proptest::prelude::*;
 
     #[derive(Clone, Copy)]
     struct Question(u32, Side);
@@ -400,6 +480,40 @@ mod tests {
             assert_eq!(numbers(&pending), left);
         }
         assert!(asked(&[]).take(0).is_none() && asked(&[(0, 1)]).take(1).is_none());
+    }
+
+    proptest! {
+        /// Whatever comes and goes, and from wherever: those that wait stay in the order in which they were heard of.
+        #[test]
+        fn those_that_wait_are_a_queue(acts in prop::collection::vec((0_u8..4, 0_usize..12), 0..80)) {
+            let (mut pending, mut queue) = (Pending::default(), Vec::new());
+            for (number, (act, place)) in (0..).zip(acts) {
+                match act {
+                    0 | 1 => {
+                        at(0, |out| pending.push(Question(number, Side::A), true, out));
+                        queue.push(number);
+                    }
+                    2 => {
+                        let taken = (place < queue.len()).then(|| queue.remove(place));
+                        prop_assert_eq!(pending.take(place).map(|waiting| waiting.request.0), taken);
+                    }
+                    _ => {
+                        pending.hear(place, Timestamp::default());
+                        if place < queue.len() {
+                            queue[place..].rotate_left(1);
+                        }
+                    }
+                }
+                if queue.len() > 64 {
+                    queue.remove(0);
+                }
+                prop_assert_eq!(&numbers(&pending), &queue);
+                let last = queue.len().checked_sub(1);
+                prop_assert_eq!(pending.latest(Timestamp::default(), |_| true), last);
+                let middle = queue.get(queue.len() / 2).copied();
+                prop_assert_eq!(pending.get_mut(queue.len() / 2).map(|question| question.0), middle);
+            }
+        }
     }
 
     #[test]

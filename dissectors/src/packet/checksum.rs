@@ -31,7 +31,8 @@ pub fn of_ipv4(header: &[u8]) -> Checksum {
 
 /// Of a TCP segment (RFC 9293, section 3.1) or a UDP datagram (RFC 768): `segment` is the transport header and its payload,
 /// [`Headers::transport_bytes`] and what follows. UDP's checksum 0 is none.
-#[inline]
+#[expect(clippy::inline_always, reason = "once a packet, in one place")]
+#[inline(always)]
 pub fn of_transport(headers: &Headers, segment: &[u8]) -> Checksum {
     let (protocol, is_none) = match headers.layer {
         Layer::Tcp(_) => (6, false),

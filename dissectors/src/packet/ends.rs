@@ -4,7 +4,7 @@ use crate::observation::{Address, Bus, Mac};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The bits of an address: an IPv6 address, or an IPv4 or MAC address or a node's number in the lowest bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bits {
     /// The upper half of an IPv6 address; 0 of all others.
     pub high: u64,
@@ -12,8 +12,8 @@ pub struct Bits {
     pub low: u64,
 }
 
-/// What kind of address both ends have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What kind of address both ends have, in the order of addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Family {
     /// IPv4.
@@ -57,7 +57,9 @@ impl Ends {
 }
 
 impl Bits {
-    fn of(address: Address) -> (Self, Family) {
+    /// The bits of an address, and of which kind it is.
+    #[inline]
+    pub(crate) fn of(address: Address) -> (Self, Family) {
         let low = |low: u64| Self { high: 0, low };
         match address {
             Address::Ip(IpAddr::V4(ip)) => (low(ip.to_bits().into()), Family::V4),
@@ -107,6 +109,18 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// Each kind for itself and byte by byte, whatever the way in which that is found out.
+        #[test]
+        fn addresses_have_an_order(ips in any::<[IpAddr; 2]>(), macs in any::<[[u8; 6]; 2]>(), nodes in any::<[u8; 2]>()) {
+            let [one, other] = ips.map(Address::Ip);
+            prop_assert_eq!(one.cmp(&other), ips[0].cmp(&ips[1]));
+            let [mac, other_mac] = macs.map(|mac| Address::Mac(Mac(mac)));
+            prop_assert_eq!(mac.cmp(&other_mac), macs[0].cmp(&macs[1]));
+            let [node, other_node] = nodes.map(|node| Address::Node(Bus::MsTp, node));
+            prop_assert_eq!(node.cmp(&other_node), nodes[0].cmp(&nodes[1]));
+            prop_assert!(one < mac && mac < node && node < Address::Node(Bus::Arcnet, 0));
+        }
+
         #[test]
         fn an_address_is_its_bits(ip in any::<IpAddr>(), mac in any::<[u8; 6]>(), node in any::<u8>()) {
             let buses = [Bus::MsTp, Bus::Arcnet].map(|bus| Address::Node(bus, node));
