@@ -42,7 +42,8 @@ const LEFT_OUT: [&str; 11] = [
 const COMMON: [&str; 4] = ["window_start", "window_end", "as_of", "revision"];
 
 /// What a reviewer reads to the end. Three controllers that are asked for everything, seven devices behind two gateways,
-/// three stations of one line that are in trouble, three cameras that are read and changed, half a minute of a whole plant, and a minute of a smaller one, take more.
+/// three stations of one line that are in trouble, three cameras that are read and changed, half a minute of a whole plant,
+/// and a minute of a smaller one, take more.
 const MOST_BYTES: usize = 21_000;
 const LONG: [&str; 9] = [
     "bacnet/foreign.snap",
