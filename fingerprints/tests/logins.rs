@@ -151,6 +151,20 @@ fn a_serial_number_that_is_told_later_explains_a_digest_within_the_hour() {
 }
 
 #[test]
+fn what_is_explained_later_is_counted_once() {
+    let mut world = World::new();
+    let serial = "DS-2CD2042WD-I20160101";
+    for camera in [CAMERA, OTHER] {
+        world.logs_in(host(RECORDER), host(camera), clear(serial), |_| {});
+    }
+    world.says(host(CAMERA), None, "onvif.serial", serial);
+    let rows = world.finish();
+    assert_eq!(rows.findings("credential.guessable").len(), 1, "it is the number of one of them");
+    assert_eq!(rows.findings("credential.guessable")[0].count, 1);
+    assert_eq!(rows.findings("credential.reused")[0].count, 2);
+}
+
+#[test]
 fn the_maker_that_is_learnt_later_names_the_row_and_makes_it_surer() {
     let found = |vendor: Option<&str>| {
         let mut world = World::new();

@@ -16,6 +16,7 @@ use crate::inventory::rows::{self, int};
 use crate::record::FindingRow;
 use dissectors::observation::{Evidence, Host, Outcome};
 use dissectors::{Exposure, Laxity, Timestamp};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A user of an asset, over all its addresses. Findings are told apart by it.
@@ -112,7 +113,7 @@ impl Ground<'_> {
     fn unchanged(&self, whose: &Whose, account: &Account) -> Option<FindingRow> {
         let kind = self.kinds.of(CREDENTIAL_UNCHANGED)?;
         let days = |matter: &Matter| matter.span.map_or(0, |(first, last)| last.since(first).as_secs() / 86_400);
-        let matter = account.passwords.values().max_by_key(|matter| days(matter))?;
+        let matter = account.passwords.values().max_by_key(|matter| (days(matter), Reverse(first_seen(matter))))?;
         if days(matter) <= kind.at_least {
             return None;
         }
@@ -134,7 +135,7 @@ impl Ground<'_> {
             uses.sort_by_key(order);
         }
         let mut sorted: Vec<_> = by_mark.into_iter().collect();
-        sorted.sort_by_key(|(_, uses)| uses.first().map(order));
+        sorted.sort_by_cached_key(|(_, uses)| uses.iter().map(order).collect::<Vec<_>>());
         let mut before: BTreeMap<&Whose, u32> = BTreeMap::new();
         let rows = sorted.into_iter().filter_map(|(mark, uses)| {
             let (first, _) = uses.first()?;
@@ -229,7 +230,7 @@ impl Ground<'_> {
 
     fn guesses(&self, kind: &Kind, whose: &Whose, all: &[(Host, &Guesses)]) -> Option<FindingRow> {
         let mut all: Vec<_> = all.iter().filter(|(_, guesses)| guesses.most >= kind.at_least).collect();
-        all.sort_by_key(|(client, guesses)| (std::cmp::Reverse(guesses.matter.count), *client));
+        all.sort_by_key(|(client, guesses)| (Reverse(guesses.matter.count), *client));
         let (first, _) = **all.first()?;
         let title = |client: Host| {
             self.assets.of(client).map_or_else(|| client.address.to_string(), |asset| asset.title().to_owned())
