@@ -60,6 +60,23 @@ pub struct Device {
     pub is_heard: bool,
     /// What it said of itself.
     pub said: Vec<Said>,
+    /// The passwords that it accepted, by their hashes under the site's key.
+    pub passwords: Vec<Password>,
+}
+
+/// A password that a device accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Password {
+    /// At which port.
+    pub port: i32,
+    /// How.
+    pub scheme: String,
+    /// Of whom.
+    pub username: Option<String>,
+    /// What it is known again by: of keys that differ none is ever equal.
+    pub hash: String,
+    /// When it was seen first.
+    pub first_seen: Timestamp,
 }
 
 /// What a device's own words say of one attribute.
@@ -117,6 +134,7 @@ impl Device {
             last_seen: row.last_seen,
             is_heard: answers || !row.macs.is_empty() || !said.is_empty() || row.parent_asset_id.is_some(),
             said,
+            passwords: Vec::new(),
         }
     }
 

@@ -401,13 +401,17 @@ impl Inventory {
     }
 
     fn login(&mut self, server: &Subject, credential: &Credential, evidence: Evidence) {
-        if server.host.address.is_host() && self.logins.see(server, credential, evidence, &self.registry) {
+        if !server.host.address.is_host() {
+            self.losses.nobody += 1;
+        } else if self.logins.see(server, credential, evidence, &self.registry) {
             self.pin(server.host, credential.client, Seen::once(evidence));
         }
     }
 
     fn lax(&mut self, server: &Subject, lax: &Lax, evidence: Evidence) {
-        if server.host.address.is_host() && self.logins.open(server, lax, evidence) {
+        if !server.host.address.is_host() {
+            self.losses.nobody += 1;
+        } else if self.logins.open(server, lax, evidence) {
             self.pin(server.host, lax.client, Seen::once(evidence));
         }
     }

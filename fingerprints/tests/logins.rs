@@ -2,9 +2,10 @@
 
 mod world;
 
-use dissectors::observation::{Credential, Outcome};
+use dissectors::observation::{Binding, Credential, Outcome};
 use dissectors::proof::{Algorithm, Digest, Protection, Wsse};
 use dissectors::{Laxity, Proof, Secret};
+use fingerprints::baseline::{Baseline, Device, Password};
 use fingerprints::record::FindingRow;
 use fingerprints::{Credentials, Dictionary, Settings, SiteKey};
 use md5::Md5;
@@ -151,6 +152,20 @@ fn a_serial_number_that_is_told_later_explains_a_digest_within_the_hour() {
 }
 
 #[test]
+fn what_is_explained_later_is_counted_once() {
+    let mut world = World::new();
+    let serial = "DS-2CD2042WD-I20160101";
+    for camera in [CAMERA, OTHER] {
+        world.logs_in(host(RECORDER), host(camera), clear(serial), |_| {});
+    }
+    world.says(host(CAMERA), None, "onvif.serial", serial);
+    let rows = world.finish();
+    assert_eq!(rows.findings("credential.guessable").len(), 1, "it is the number of one of them");
+    assert_eq!(rows.findings("credential.guessable")[0].count, 1);
+    assert_eq!(rows.findings("credential.reused")[0].count, 2);
+}
+
+#[test]
 fn the_maker_that_is_learnt_later_names_the_row_and_makes_it_surer() {
     let found = |vendor: Option<&str>| {
         let mut world = World::new();
@@ -281,6 +296,37 @@ fn a_password_that_stays_for_more_than_a_year_is_told() {
     };
     assert_eq!(after(365), None);
     assert_eq!(after(400).as_deref(), Some("400"));
+}
+
+/// A camera that accepted a password in another run so many days before, under this key.
+fn unchanged_since(days: i64, key_before: u8) -> Option<FindingRow> {
+    let login = |world: &mut World| {
+        world.binding(host(CAMERA), world::mac(2), Binding::Told);
+        world.logs_in(host(RECORDER), host(CAMERA), clear(STRONG), |_| {});
+        world.finish()
+    };
+    let before = login(&mut World::with(with_key(key_before)));
+    let passwords = before.credentials().into_iter().map(|row| Password {
+        port: row.server_port.unwrap_or_default(),
+        scheme: row.scheme.to_owned(),
+        username: row.username.clone(),
+        hash: row.secret_hmac.clone().unwrap_or_default(),
+        first_seen: row.first_seen,
+    });
+    let camera = Device { passwords: passwords.collect(), ..Device::of(before.asset(CAMERA), []) };
+    let mut world = World::with(with_key(1));
+    world.second = days * 86_400;
+    world.inventory.compare_with(Baseline { devices: vec![camera], ..Baseline::default() });
+    let rows = login(&mut world);
+    rows.findings("credential.unchanged").first().map(|row| (*row).clone())
+}
+
+#[test]
+fn a_password_that_was_the_same_in_a_baseline_is_told() {
+    let found = unchanged_since(400, 1).expect("it is a year old");
+    assert_eq!((found.details["days"].as_str(), found.count), ("400", 1));
+    assert_eq!(unchanged_since(300, 1), None);
+    assert_eq!(unchanged_since(400, 2), None, "hashes of another key never compare");
 }
 
 #[test]

@@ -92,11 +92,12 @@ impl Findings {
         let in_this_run = assets.iter().filter_map(|asset| ground.firmware_changed(asset));
         changed.extend(in_this_run.map(|row| (row.finding_id.clone(), row)));
         if let Some(baseline) = ground.baseline {
-            let (rows, since) = since::findings(ground, baseline);
+            let (rows, since) = since::findings(ground, tracks.logins, baseline);
             findings.since = Some(since);
             // What was known before the run goes before what was seen first in it.
             changed.extend(rows.into_iter().map(|row| (row.finding_id.clone(), row)));
         }
+        findings.rows.retain(|row| !changed.contains_key(&row.finding_id));
         findings.rows.extend(changed.into_values());
         findings.rows.extend(unseen.iter().filter_map(|unseen| ground.unseen(unseen)));
         for row in &mut findings.rows {

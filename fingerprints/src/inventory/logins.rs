@@ -122,15 +122,17 @@ impl Logins {
         for (place, bytes) in (0u64..).zip(passing.chunks_mut(8)) {
             bytes.copy_from_slice(&hasher.hash_one(place).to_be_bytes());
         }
+        // A recorder logs in to all cameras; who tries a list of names does not use up the room of all.
+        let of_a_client = cap / 4 * 3;
         Self {
             credentials,
             passing: SiteKey::new(&passing),
             rows: Sums::within(usize::MAX, row_bytes, Login::weight),
             refused: Sums::within(usize::MAX, row_bytes / 4, Login::weight),
-            accounts: Book::new(cap, MOST_OF_A_CLIENT),
-            guesses: Book::new(cap, MOST_OF_A_CLIENT),
-            lax: Book::new(cap, MOST_OF_A_CLIENT),
-            held: Held::within(cap, row_bytes),
+            accounts: Book::new(cap, of_a_client),
+            guesses: Book::new(cap, of_a_client),
+            lax: Book::new(cap, of_a_client),
+            held: Held::within(cap, row_bytes / 8),
             budget: Budget::of(cap),
         }
     }
@@ -273,11 +275,13 @@ impl Logins {
         self.explain(item, verdict)
     }
 
-    /// One readable password may explain what others only prove: the new one those that wait, or one of them the new one.
+    /// One readable password that was accepted may explain what others only prove: the new one those that wait, or one of
+    /// them the new one.
     fn explain(&mut self, item: Item, verdict: Verdict) -> Verdict {
         let now = item.since;
         if let Proof::Clear(secret) = &*item.proof {
-            for (place, waiting) in self.held.proofs(now) {
+            let waiting = if item.is_accepted() { self.held.proofs(now) } else { Vec::new() };
+            for (place, waiting) in waiting {
                 if self.matches(&waiting, secret.expose(), now) {
                     self.find(place, &waiting.key, verdict.clone());
                 }
@@ -338,9 +342,10 @@ impl Logins {
     fn find(&mut self, place: (Host, u64), key: &LoginKey, verdict: Verdict) {
         self.held.release(place);
         let Some(login) = self.rows.get_mut(key) else { return };
-        let seen = login.seen;
         if let Some(account) = self.accounts.known(&key.account) {
-            account.stand(key, seen, &verdict);
+            // What was readable is known again already.
+            let mark = verdict.mark.filter(|_| login.verdict.mark.is_none());
+            account.stand(key, login.seen, &Verdict { mark, ..verdict.clone() });
         }
         login.verdict = verdict;
     }
@@ -393,6 +398,3 @@ pub(super) fn names_device(attribute: Attribute) -> bool {
     use Attribute::{Hostname, Model, Name, OrderCode, Serial};
     matches!(attribute, Model | OrderCode | Serial | Name | Hostname)
 }
-
-/// With as many accounts one client may deal: who tries a list of names does not use up the room of all.
-const MOST_OF_A_CLIENT: usize = 1_024;

@@ -2,6 +2,7 @@
 
 use super::assets::Asset;
 use super::findings::{Ground, evidence_row};
+use super::logins::Logins;
 use super::rows::{self, int};
 use crate::baseline::{Baseline, Change, Device, Matches, changes};
 use crate::finding::{ASSET_CHANGED, ASSET_NEW, FIRMWARE_CHANGED};
@@ -24,7 +25,8 @@ pub struct Since {
 const MOST_EVIDENCE: usize = 8;
 
 /// The findings that a baseline gives, and how many devices they are about.
-pub(super) fn findings(ground: &Ground<'_>, baseline: &Baseline) -> (Vec<FindingRow>, Since) {
+pub(super) fn findings(ground: &Ground<'_>, logins: &Logins, baseline: &Baseline) -> (Vec<FindingRow>, Since) {
+    let accounts = ground.accounts(logins);
     let devices: Vec<Device> = ground.assets.all.iter().map(|asset| device(ground, asset)).collect();
     let matches = Matches::of(&baseline.devices, &devices);
     let (mut rows, mut since) = (Vec::new(), Since::default());
@@ -37,6 +39,7 @@ pub(super) fn findings(ground: &Ground<'_>, baseline: &Baseline) -> (Vec<Finding
             continue;
         }
         let Some(old) = matches.old_of(place).and_then(|old| baseline.devices.get(old)) else { continue };
+        rows.extend(ground.unchanged_since(logins, &accounts, place, old));
         let (firmware, others): (Vec<Change>, Vec<Change>) =
             changes(old, device).into_iter().partition(|change| change.attribute == "firmware");
         since.changed += usize::from(!firmware.is_empty() || !others.is_empty());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fingerprints::baseline::{Baseline, Device};
+use fingerprints::baseline::{Baseline, Device, Password};
 use fingerprints::record::{AssetRow, ClaimRow, Provenance};
 
 use super::{Lake, later_schema};
@@ -11,7 +11,7 @@ use crate::error::OutputError;
 use crate::rows::Rows;
 use crate::runs::{Input, Manifest, Overlap, Run, replaced, sha256};
 use crate::schema::Table;
-use crate::schema::tables::{ASSETS, CLAIMS};
+use crate::schema::tables::{ASSETS, CLAIMS, CREDENTIALS};
 
 impl Lake {
     /// The newest state of a site's assets. What runs told whose captures are all read again is left out: a run is not
@@ -35,7 +35,12 @@ impl Lake {
         let runs: BTreeSet<String> = assets.rows.iter().map(|row| text(&assets, row, "run_id")).collect();
         let claims = of_others(self.read(&CLAIMS)?, site, &ours).newest();
         let id = sha256(runs.into_iter().collect::<Vec<_>>().join(" ").as_bytes());
-        Ok(Baseline { name: self.root.to_string_lossy().into_owned(), id, devices: devices(&assets, &claims) })
+        let mut passwords = passwords(&of_others(self.read(&CREDENTIALS)?, site, &ours));
+        let mut devices = devices(&assets, &claims);
+        for device in &mut devices {
+            device.passwords = passwords.remove(&device.id).unwrap_or_default();
+        }
+        Ok(Baseline { name: self.root.to_string_lossy().into_owned(), id, devices })
     }
 
     /// The sites of which assets stand in the lake.
@@ -69,6 +74,36 @@ pub fn devices(assets: &Rows, claims: &Rows) -> Vec<Device> {
         Device::of(&asset, claims)
     };
     assets.rows.iter().map(device).collect()
+}
+
+/// The passwords that each host accepted, by its id; the rows are in the order of time.
+fn passwords(credentials: &Rows) -> BTreeMap<String, Vec<Password>> {
+    let mut by_asset: BTreeMap<String, Vec<Password>> = BTreeMap::new();
+    for row in &credentials.rows {
+        let cell = |column| cell(credentials.table, row, column);
+        let text = |column| cell(column).text().map(str::to_owned);
+        let is_of_host = cell("child_key").is_null() && cell("outcome").text() == Some("accepted");
+        let (Some(server), Some(hash)) = (text("server_asset_id").filter(|_| is_of_host), text("secret_hmac")) else {
+            continue;
+        };
+        let password = Password {
+            port: cell("server_port").int().and_then(|port| i32::try_from(port).ok()).unwrap_or_default(),
+            scheme: text("scheme").unwrap_or_default(),
+            username: text("username"),
+            hash,
+            first_seen: cell("first_seen").time().unwrap_or_default(),
+        };
+        let of_asset = by_asset.entry(server).or_default();
+        let is_same = |known: &Password| {
+            (known.port, &known.scheme, &known.username, &known.hash)
+                == (password.port, &password.scheme, &password.username, &password.hash)
+        };
+        match of_asset.iter_mut().find(|known| is_same(known)) {
+            Some(known) => known.first_seen = known.first_seen.min(password.first_seen),
+            None => of_asset.push(password),
+        }
+    }
+    by_asset
 }
 
 fn text(rows: &Rows, row: &Row, column: &str) -> String {

@@ -311,6 +311,37 @@ fn a_key_is_shown_by_its_name_and_changed_by_a_command() {
 }
 
 #[test]
+fn a_password_that_a_lake_of_long_ago_knows_is_told() {
+    let desk = Desk::new();
+    let [long_ago, lake, key] = ["long-ago.pcap", "lake", "site.key"].map(|name| desk.path(name));
+    let now = "pcaps/http/passwords.pcap";
+    fs::write(&long_ago, earlier(&fs::read(workspace().join(now)).expect("it is there"), 400)).expect("written");
+    otoscope().args(["read", &long_ago, "--out", &lake, "--site-key", &key]).assert().success();
+    let told = |arguments: &[&str]| {
+        let columns = ["findings", now, "--where", "kind = credential.unchanged", "--columns", "details", "--baseline"];
+        json(&[columns.as_slice(), &[&lake], arguments].concat())
+    };
+    // Three schemes, each with a default, a guessable and a strong password.
+    let found = told(&["--site-key", &key]);
+    assert_eq!(found.len(), 9, "{found:?}");
+    assert!(found.iter().all(|row| row["details"]["days"] == "400"), "{found:?}");
+    assert!(told(&[]).is_empty(), "without the key nothing can be compared");
+}
+
+/// A capture (pcap, microseconds, the low byte first) as if it had been made so many days before.
+fn earlier(capture: &[u8], days: u32) -> Vec<u8> {
+    let mut bytes = capture.to_vec();
+    let number = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    let mut at = 24;
+    while at < bytes.len() {
+        let seconds = number(&bytes, at) - days * 86_400;
+        bytes[at..at + 4].copy_from_slice(&seconds.to_le_bytes());
+        at += 16 + number(&bytes, at + 8) as usize;
+    }
+    bytes
+}
+
+#[test]
 fn names_of_users_are_told_as_tokens_where_that_is_asked_for() {
     let desk = Desk::new();
     let key = desk.path("site.key");

@@ -2,6 +2,7 @@
 //! asks for no login at all.
 
 use super::{Draft, Ground, evidence_row};
+use crate::baseline::{Device, Password};
 use crate::credential::{Mark, Verdict};
 use crate::finding::{
     CREDENTIAL_CLEARTEXT, CREDENTIAL_DEFAULT, CREDENTIAL_EMPTY, CREDENTIAL_EXPOSED_HASH, CREDENTIAL_GUESSABLE,
@@ -16,11 +17,12 @@ use crate::inventory::rows::{self, int};
 use crate::record::FindingRow;
 use dissectors::observation::{Evidence, Host, Outcome};
 use dissectors::{Exposure, Laxity, Timestamp};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A user of an asset, over all its addresses. Findings are told apart by it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Whose {
+pub(in crate::inventory) struct Whose {
     asset: usize,
     port: u16,
     scheme: &'static str,
@@ -29,10 +31,19 @@ struct Whose {
 }
 
 impl Whose {
+    /// Whether a password was accepted of the same user, in the same way.
+    fn is_of(&self, password: &Password) -> bool {
+        let Password { port, scheme, username, .. } = password;
+        (i32::from(self.port), self.scheme, &self.username) == (*port, scheme.as_str(), username)
+    }
+
     fn user(&self) -> String {
         self.username.as_ref().map_or_else(|| "no user name".to_owned(), |name| format!("user {name}"))
     }
 }
+
+/// Users of all assets.
+type Accounts = BTreeMap<Whose, Account>;
 
 /// What is said of one finding, by the words of its texts.
 type Details = BTreeMap<String, String>;
@@ -56,8 +67,9 @@ impl Ground<'_> {
         rows
     }
 
-    fn accounts(&self, logins: &Logins) -> BTreeMap<Whose, Account> {
-        let mut accounts: BTreeMap<Whose, Account> = BTreeMap::new();
+    /// What is known of each, over all addresses of its asset.
+    pub(in crate::inventory) fn accounts(&self, logins: &Logins) -> Accounts {
+        let mut accounts = Accounts::new();
         for (key, account) in logins.accounts.sorted() {
             let Some(asset) = self.server(&key.server) else { continue };
             let username = key.username.as_ref().map(ToString::to_string);
@@ -110,18 +122,45 @@ impl Ground<'_> {
 
     /// A password that has been the same for longer than it should be.
     fn unchanged(&self, whose: &Whose, account: &Account) -> Option<FindingRow> {
-        let kind = self.kinds.of(CREDENTIAL_UNCHANGED)?;
-        let days = |matter: &Matter| matter.span.map_or(0, |(first, last)| last.since(first).as_secs() / 86_400);
-        let matter = account.passwords.values().max_by_key(|matter| days(matter))?;
-        if days(matter) <= kind.at_least {
+        let passwords = account.passwords.values();
+        let matter = passwords.max_by_key(|matter| (days(matter), Reverse(first_seen(matter))))?;
+        self.unchanged_in(whose, matter)
+    }
+
+    fn unchanged_in(&self, whose: &Whose, matter: &Matter) -> Option<FindingRow> {
+        let days = days(matter);
+        if days <= self.kinds.of(CREDENTIAL_UNCHANGED)?.at_least {
             return None;
         }
-        let details = Details::from([("days".to_owned(), days(matter).to_string())]);
+        let details = Details::from([("days".to_owned(), days.to_string())]);
         self.of_account(CREDENTIAL_UNCHANGED, whose, matter, details)
     }
 
+    /// Passwords that an asset accepts, and accepted when the baseline was told, if that was long ago.
+    pub(in crate::inventory) fn unchanged_since(
+        &self,
+        logins: &Logins,
+        accounts: &Accounts,
+        place: usize,
+        old: &Device,
+    ) -> Vec<FindingRow> {
+        let own = accounts.iter().filter(|(whose, _)| whose.asset == place);
+        let rows = own.filter_map(|(whose, account)| {
+            let since = account.passwords.iter().filter_map(|(mark, matter)| {
+                let hash = logins.told_mark(Some(*mark))?;
+                let is_it = |password: &&Password| password.hash == hash && whose.is_of(password);
+                let mut matter = matter.clone();
+                let first = old.passwords.iter().find(is_it)?.first_seen;
+                matter.widen((first, first));
+                Some(matter)
+            });
+            self.unchanged_in(whose, &since.max_by_key(|matter| (days(matter), Reverse(first_seen(matter))))?)
+        });
+        rows.collect()
+    }
+
     /// Passwords that several devices accept, each once.
-    fn reused(&self, logins: &Logins, accounts: &BTreeMap<Whose, Account>) -> Vec<FindingRow> {
+    fn reused(&self, logins: &Logins, accounts: &Accounts) -> Vec<FindingRow> {
         let mut by_mark: BTreeMap<Mark, Vec<(&Whose, &Matter)>> = BTreeMap::new();
         for (whose, account) in accounts {
             for (mark, matter) in &account.passwords {
@@ -134,7 +173,7 @@ impl Ground<'_> {
             uses.sort_by_key(order);
         }
         let mut sorted: Vec<_> = by_mark.into_iter().collect();
-        sorted.sort_by_key(|(_, uses)| uses.first().map(order));
+        sorted.sort_by_cached_key(|(_, uses)| uses.iter().map(order).collect::<Vec<_>>());
         let mut before: BTreeMap<&Whose, u32> = BTreeMap::new();
         let rows = sorted.into_iter().filter_map(|(mark, uses)| {
             let (first, _) = uses.first()?;
@@ -229,7 +268,7 @@ impl Ground<'_> {
 
     fn guesses(&self, kind: &Kind, whose: &Whose, all: &[(Host, &Guesses)]) -> Option<FindingRow> {
         let mut all: Vec<_> = all.iter().filter(|(_, guesses)| guesses.most >= kind.at_least).collect();
-        all.sort_by_key(|(client, guesses)| (std::cmp::Reverse(guesses.matter.count), *client));
+        all.sort_by_key(|(client, guesses)| (Reverse(guesses.matter.count), *client));
         let (first, _) = **all.first()?;
         let title = |client: Host| {
             self.assets.of(client).map_or_else(|| client.address.to_string(), |asset| asset.title().to_owned())
@@ -287,6 +326,11 @@ impl Ground<'_> {
         });
         rows.collect()
     }
+}
+
+/// How many days lie between the first time and the last.
+fn days(matter: &Matter) -> u64 {
+    matter.span.map_or(0, |(first, last)| last.since(first).as_secs() / 86_400)
 }
 
 fn first_seen(matter: &Matter) -> Option<Timestamp> {

@@ -70,12 +70,12 @@ impl Held {
         all.map(|(place, item)| (*place, item.clone())).collect()
     }
 
-    /// Readable passwords, each once, the latest first.
+    /// Readable passwords that were accepted, each once, the latest first.
     pub(super) fn readable(&self, now: Timestamp) -> Vec<Arc<Proof>> {
         let mut all: Vec<(u64, &Arc<Proof>)> = self
             .items
             .iter()
-            .filter(|(_, item)| item.may_stay(now) && item.is_readable())
+            .filter(|(_, item)| item.may_stay(now) && item.is_readable() && item.is_accepted())
             .map(|((_, number), item)| (*number, &item.proof))
             .collect();
         all.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
@@ -112,8 +112,12 @@ impl Item {
 
     /// What is judged, and of which device.
     pub(super) fn whose<'w>(&'w self, device: &'w Device) -> Whose<'w> {
-        let is_accepted = self.key.outcome == Outcome::Accepted;
-        Whose { username: &self.username, protocol: self.key.account.protocol, is_accepted, device }
+        let (protocol, is_accepted) = (self.key.account.protocol, self.is_accepted());
+        Whose { username: &self.username, protocol, is_accepted, device }
+    }
+
+    pub(super) fn is_accepted(&self) -> bool {
+        self.key.outcome == Outcome::Accepted
     }
 
     fn is_readable(&self) -> bool {
