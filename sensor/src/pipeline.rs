@@ -400,7 +400,10 @@ const EPOCH_END: u32 = u32::MAX;
 const CHUNK: usize = 128;
 
 /// Packets between two steps of a look-up: memory comes sooner than they are taken, and a core asks for no more at once.
-const BLOCK: usize = 8;
+const BLOCK: usize = 4;
+
+/// A packet is looked up in so many steps, its turn being the last.
+const STEPS: usize = 5;
 
 /// With fewer flows the caches hold them all, and asking for their memory costs more than it gains.
 const FLOWS_IN_CACHE: usize = 1_000;
@@ -409,7 +412,6 @@ const FLOWS_IN_CACHE: usize = 1_000;
 #[derive(Clone, Copy, Default)]
 struct Item {
     headers: Headers,
-    key: FlowKey,
     place: Place,
     clock: Timestamp,
     ordinal: u32,
@@ -481,9 +483,9 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
         witness.advance(books.clock);
         progress(feed.done_bytes());
     }
-    let (mut notes, lanes) = worker.finish(books.clock);
-    let mut totals = books.close(&lanes);
-    totals.observations = observations + hand_over(&mut notes, witness);
+    // What one lane tells is taken before the next one tells more: at the end each tells all that it has summed.
+    let lanes = worker.finish(books.clock, &mut |notes| observations += hand_over(notes, witness));
+    let totals = Totals { observations, ..books.close(&lanes) };
     close(feed, totals, progress)
 }
 
@@ -626,8 +628,7 @@ fn fill(
             (whole, range) = told;
             bytes = &whole;
         }
-        item.key = FlowKey::of(&item.headers);
-        let lane = item.key.lane();
+        let lane = FlowKey::of(&item.headers).lane();
         item.place = place_of(&next);
         (item.clock, item.hour) = (next.clock, books.number);
         item.ordinal = u32::try_from(ordinal).expect("an epoch is short");
@@ -709,7 +710,7 @@ struct Turn<'a> {
     item: &'a Item,
     /// The place of its lane among those of the worker.
     at: usize,
-    found: Found<'a>,
+    found: Found,
 }
 
 /// A worker and its lanes.
@@ -743,7 +744,8 @@ impl Worker {
                 return;
             }
         }
-        let (notes, counts) = self.finish(clock);
+        let mut notes = Vec::new();
+        let counts = self.finish(clock, &mut |told| notes.append(told));
         // Nobody listens any more only when the witness has gone.
         let _ = closed.send(Closed { notes, clock: None, counts });
     }
@@ -759,22 +761,25 @@ impl Worker {
         notes: &mut Vec<Note>,
     ) {
         let is_large = self.flows > FLOWS_IN_CACHE;
-        // Those that are looked up now, and those of the last three rounds.
-        let mut blocks: [ArrayVec<Turn<'_>, BLOCK>; 4] = Default::default();
-        for round in 0..count.div_ceil(BLOCK) + blocks.len() - 1 {
-            let latest = &mut blocks[round % 4];
+        // Those that are looked up now, and those of the last rounds.
+        let mut blocks: [ArrayVec<Turn<'_>, BLOCK>; STEPS] = Default::default();
+        for round in 0..count.div_ceil(BLOCK) + STEPS - 1 {
+            let latest = &mut blocks[round % STEPS];
             latest.clear();
             for number in round * BLOCK..count.min((round + 1) * BLOCK) {
                 let item = item(number);
                 let at = self.seats[usize::from(item.lane)].place;
-                let found = self.lanes[at].look_up(&item.key, &item.headers);
+                let found = self.lanes[at].look_up(&item.headers);
                 latest.push(Turn { item, at, found });
             }
+            blocks[(round + 4) % STEPS].iter_mut().for_each(|turn| self.lanes[turn.at].guess(&mut turn.found));
             if is_large {
-                blocks[(round + 3) % 4].iter().for_each(|turn| self.lanes[turn.at].prefetch_conversation(&turn.found));
-                blocks[(round + 2) % 4].iter().for_each(|turn| self.lanes[turn.at].prefetch_talk(&turn.found));
+                blocks[(round + 3) % STEPS]
+                    .iter()
+                    .for_each(|turn| self.lanes[turn.at].prefetch_conversation(&turn.found));
+                blocks[(round + 2) % STEPS].iter().for_each(|turn| self.lanes[turn.at].prefetch_talk(&turn.found));
             }
-            for turn in &blocks[(round + 1) % 4] {
+            for turn in &blocks[(round + 1) % STEPS] {
                 self.take_turn(files, turn, notes);
             }
         }
@@ -800,14 +805,16 @@ impl Worker {
         self.flows = self.lanes.iter().map(Lane::flows).sum();
     }
 
-    fn finish(mut self, clock: Timestamp) -> (Vec<Note>, LaneHours) {
+    /// Ends each lane; `hear` takes what it tells.
+    fn finish(self, clock: Timestamp, hear: &mut dyn FnMut(&mut Vec<Note>)) -> LaneHours {
         let (mut notes, mut counts) = (Vec::new(), LaneHours::new());
-        for (place, lane) in self.lanes.iter_mut().enumerate() {
+        for (place, mut lane) in self.lanes.into_iter().enumerate() {
             lane.finish(clock);
-            take_notes(lane, number(place, self.workers, self.index), EPOCH_END, &mut notes);
+            take_notes(&mut lane, number(place, self.workers, self.index), EPOCH_END, &mut notes);
+            hear(&mut notes);
             add_lanes(&mut counts, &lane.counts());
         }
-        (notes, counts)
+        counts
     }
 }
 
