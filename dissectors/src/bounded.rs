@@ -6,7 +6,6 @@
 //! it passes loses one of its chances, and the first without any goes. The order of what came alone decides, so the same
 //! input evicts the same entries on every machine.
 
-use hashbrown::HashTable;
 use std::collections::VecDeque;
 
 /// A slot number, valid until the entry is removed.
@@ -30,16 +29,11 @@ fn half_of(hash: u64) -> u32 {
 /// 2 to the 64th by the golden ratio, made odd: the front of a product with it mixes well what differs in its last bits.
 pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The hash by which the index finds a half again.
-fn spread(half: u32) -> u64 {
-    u64::from(half).wrapping_mul(GOLDEN)
-}
-
-/// A hash table of at most `cap` entries.
+/// A hash table of at most `cap` entries. What a look-up touches stands first.
+#[repr(C)]
 pub struct Bounded<T> {
     entries: Vec<Option<Entry<T>>>,
-    /// Half of each entry's hash, and its slot: a look-up touches no entry but the one that it finds.
-    index: HashTable<(u32, Slot)>,
+    index: Index,
     free: Vec<Slot>,
     /// Who came last, with the hash: the slot may be another's by now.
     newcomers: VecDeque<(Slot, u32)>,
@@ -57,7 +51,7 @@ impl<T> Bounded<T> {
         let most_newcomers = most_newcomers.clamp(1, cap);
         Self {
             entries: Vec::new(),
-            index: HashTable::new(),
+            index: Index::default(),
             free: Vec::new(),
             newcomers: VecDeque::new(),
             hand: 0,
@@ -70,16 +64,19 @@ impl<T> Bounded<T> {
     /// The slot of the entry with this hash that `is` accepts.
     #[inline]
     pub fn find(&self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<Slot> {
-        let half = half_of(hash);
-        let is_it = |(other, slot): &(u32, Slot)| *other == half && self.get(*slot).is_some_and(&mut is);
-        self.index.find(spread(half), is_it).map(|(_, slot)| *slot)
+        self.index.find(half_of(hash), |slot| self.get(slot).is_some_and(&mut is))
     }
 
     /// The slot of an entry with this hash, without a look at the entry: most likely the one that is meant.
     #[inline]
     pub fn guess(&self, hash: u64) -> Option<Slot> {
-        let half = half_of(hash);
-        self.index.find(spread(half), |(other, _)| *other == half).map(|(_, slot)| *slot)
+        self.index.find(half_of(hash), |_| true)
+    }
+
+    /// The memory in which a hash is looked up, to be asked for before it is read.
+    #[inline]
+    pub fn memory_of_hash(&self, hash: u64) -> Option<&impl Sized> {
+        self.index.places.get(self.index.home(half_of(hash)))
     }
 
     /// The memory of a slot, to be asked for before it is read.
@@ -124,7 +121,7 @@ impl<T> Bounded<T> {
             Some(place) => *place = entry,
             None => self.entries.push(entry),
         }
-        self.index.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        self.index.insert(hash, slot);
         self.newcomers.push_back((slot, hash));
         (slot, evicted)
     }
@@ -140,9 +137,7 @@ impl<T> Bounded<T> {
     /// Takes an entry out.
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
-        if let Ok(found) = self.index.find_entry(spread(entry.hash), |(_, candidate)| *candidate == slot) {
-            found.remove();
-        }
+        self.index.remove(entry.hash, slot);
         self.free.push(slot);
         Some(entry.value)
     }
@@ -152,18 +147,27 @@ impl<T> Bounded<T> {
         self.entries.iter_mut().flatten().map(|entry| &mut entry.value)
     }
 
-    /// Shows each entry with its slot, in the slab's order.
-    pub fn for_each_mut(&mut self, mut see: impl FnMut(Slot, &mut T)) {
-        for (slot, entry) in self.entries.iter_mut().enumerate() {
-            if let Some(entry) = entry {
-                see(Slot::try_from(slot).unwrap_or(Slot::MAX), &mut entry.value);
+    /// Shows each entry with its slot, in the slab's order. Of each that is to come `first` hears before, and some
+    /// entries later `then`: what it points to can be asked for step by step.
+    pub fn for_each_mut(&mut self, first: impl Fn(&T), then: impl Fn(&T), mut see: impl FnMut(Slot, &mut T)) {
+        const STEP: usize = 8;
+        for at in 0..self.entries.len() {
+            let further = |distance: usize| self.entries.get(at.saturating_add(distance))?.as_ref();
+            if let Some(entry) = further(STEP.saturating_mul(2)) {
+                first(&entry.value);
+            }
+            if let Some(entry) = further(STEP) {
+                then(&entry.value);
+            }
+            if let Some(Some(entry)) = self.entries.get_mut(at) {
+                see(Slot::try_from(at).unwrap_or(Slot::MAX), &mut entry.value);
             }
         }
     }
 
     /// Takes all entries out, in the slab's order.
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
-        self.index.clear();
+        self.index = Index::default();
         self.free.clear();
         self.newcomers.clear();
         self.hand = 0;
@@ -172,12 +176,12 @@ impl<T> Bounded<T> {
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.index.count
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len() == 0
     }
 
     /// How many entries had to go because the table was full.
@@ -193,7 +197,7 @@ impl<T> Bounded<T> {
             head.filter(|(slot, hash)| self.entry(*slot).is_some_and(|it| it.hash == *hash && !it.is_proven));
         let victim = match stranger {
             Some((slot, _)) => slot,
-            None if self.index.len() >= self.cap => self.next_victim()?,
+            None if self.len() >= self.cap => self.next_victim()?,
             None => return None,
         };
         self.evicted = self.evicted.saturating_add(1);
@@ -219,9 +223,120 @@ impl<T> Bounded<T> {
     }
 }
 
+/// Half of each entry's hash, and its slot: a look-up touches no entry but the one that it finds, and of this nearly
+/// always one cache line. What finds its place taken stands in the next one that is free (linear probing).
+#[derive(Default)]
+#[repr(C)]
+struct Index {
+    /// A power of two of them, a quarter of them free at the least; none before the first entry.
+    places: Vec<(u32, Slot)>,
+    count: usize,
+}
+
+impl Index {
+    const FREE: (u32, Slot) = (0, Slot::MAX);
+    const FEWEST: usize = 8;
+
+    /// Where a half stands if nothing stands there before it.
+    #[inline]
+    fn home(&self, half: u32) -> usize {
+        let spread = u64::from(half).wrapping_mul(GOLDEN) >> 32;
+        usize::try_from(spread).unwrap_or_default() & self.last()
+    }
+
+    /// The last place; the mask of all.
+    #[inline]
+    fn last(&self) -> usize {
+        self.places.len().saturating_sub(1)
+    }
+
+    /// The places from a half's home on, up to the first that is free.
+    #[inline]
+    fn run(&self, half: u32) -> impl Iterator<Item = (usize, (u32, Slot))> {
+        let (home, last) = (self.home(half), self.last());
+        let at = (0..self.places.len()).map(move |distance| home.wrapping_add(distance) & last);
+        at.map_while(|at| Some((at, *self.places.get(at)?))).take_while(|(_, place)| *place != Self::FREE)
+    }
+
+    #[inline]
+    fn find(&self, half: u32, mut is: impl FnMut(Slot) -> bool) -> Option<Slot> {
+        self.run(half).find(|(_, (other, slot))| *other == half && is(*slot)).map(|(_, (_, slot))| slot)
+    }
+
+    fn insert(&mut self, half: u32, slot: Slot) {
+        if self.count.saturating_add(1) > self.places.len().saturating_sub(self.places.len() / 4) {
+            self.grow();
+        }
+        let at = self.run(half).last().map_or(self.home(half), |(at, _)| at.wrapping_add(1) & self.last());
+        if let Some(place) = self.places.get_mut(at) {
+            *place = (half, slot);
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let length = self.places.len().saturating_mul(2).max(Self::FEWEST);
+        let places = std::mem::replace(&mut self.places, vec![Self::FREE; length]);
+        self.count = 0;
+        for (half, slot) in places.into_iter().filter(|place| *place != Self::FREE) {
+            self.insert(half, slot);
+        }
+    }
+
+    /// Those behind it in its run that would be found no more move up.
+    fn remove(&mut self, half: u32, slot: Slot) {
+        let Some((mut hole, _)) = self.run(half).find(|(_, place)| *place == (half, slot)) else { return };
+        self.count = self.count.saturating_sub(1);
+        let last = self.last();
+        let mut at = hole;
+        loop {
+            at = at.wrapping_add(1) & last;
+            let Some(place) = self.places.get(at).copied().filter(|place| *place != Self::FREE) else { break };
+            // How far it stands from its home, and how far from the hole.
+            let from_home = at.wrapping_sub(self.home(place.0)) & last;
+            if from_home >= at.wrapping_sub(hole) & last {
+                self.places.get_mut(hole).into_iter().for_each(|free| *free = place);
+                hole = at;
+            }
+        }
+        self.places.get_mut(hole).into_iter().for_each(|free| *free = Self::FREE);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    proptest! {
+        /// Whatever comes and goes, all that are there are found, however many share a hash.
+        #[test]
+        fn an_index_finds_all_that_are_there(acts in prop::collection::vec((any::<bool>(), 0_u32..40), 0..200)) {
+            let (mut index, mut known) = (Index::default(), HashSet::new());
+            for (comes, slot) in acts {
+                // Five at a hash; some homes are the last ones, whose runs go on at the first.
+                let half = slot / 5 * 0x2000_0001;
+                match (comes, known.contains(&slot)) {
+                    (true, false) => {
+                        index.insert(half, slot);
+                        known.insert(slot);
+                    }
+                    (false, true) => {
+                        index.remove(half, slot);
+                        known.remove(&slot);
+                    }
+                    _ => {}
+                }
+                for slot in 0..40 {
+                    let found = index.find(slot / 5 * 0x2000_0001, |candidate| candidate == slot);
+                    prop_assert_eq!(found, known.contains(&slot).then_some(slot));
+                }
+                prop_assert_eq!(index.count, known.len());
+            }
+        }
+    }
 
     /// Values that are their own hashes; all but the last are proven.
     fn table_of(values: &[u64], cap: usize, most_newcomers: usize) -> Bounded<u64> {

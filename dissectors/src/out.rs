@@ -293,8 +293,24 @@ impl Counted {
     const IN_WORDS: u64 = u64::MAX;
 }
 
-/// What the lane keeps for its dissectors: what is known already, and what was told but not taken yet.
+/// What the lane keeps for its dissectors: what is known already, and what was told but not taken yet. What every message
+/// touches stands first.
+#[repr(C)]
 pub struct Told {
+    /// The frame in which the message was whole, and its time.
+    place: Place,
+    server: Option<Side>,
+    /// By how much what dissectors hold back has grown.
+    growth: i32,
+    /// What the message counts, in order.
+    counts: Vec<Counted>,
+    actions: Vec<Action>,
+    journal: Vec<Entry>,
+    ready: Vec<Observation>,
+    wordy_counts: Vec<Count>,
+    /// Where the unanswered requests among them stand; all others stand where the message does.
+    elsewhere: Vec<Place>,
+    newcomers: Vec<Known>,
     known: Bounded<Known>,
     expectations: Expectations,
     /// Seeded at random, so that nobody can make all keys collide; what is told, and in which order, does not depend on it.
@@ -305,20 +321,6 @@ pub struct Told {
     most_logins: usize,
     /// Nearly no lane has any.
     notes: Option<Box<Notes>>,
-    /// The frame in which the message was whole, and its time.
-    place: Place,
-    journal: Vec<Entry>,
-    newcomers: Vec<Known>,
-    /// What the message counts, in order.
-    counts: Vec<Counted>,
-    wordy_counts: Vec<Count>,
-    /// Where the unanswered requests among them stand; all others stand where the message does.
-    elsewhere: Vec<Place>,
-    actions: Vec<Action>,
-    server: Option<Side>,
-    /// By how much what dissectors hold back has grown.
-    growth: i32,
-    ready: Vec<Observation>,
     losses: Losses,
     /// Bytes that dissectors keep of messages that are not whole yet.
     held: usize,
@@ -363,16 +365,31 @@ impl Told {
     }
 
     /// The message is whole: what it told takes effect. What concerns the flow alone goes to `flow`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly all messages are counted, and tell no more")]
+    #[inline(always)]
     pub fn commit(&mut self, flow: &mut impl Tallies) {
+        let tells = self.server.is_some() | !self.actions.is_empty() | !self.journal.is_empty();
+        if !tells
+            && let [Counted { key, mark }] = *self.counts
+            && key != Counted::IN_WORDS
+            && mark != Mark::Unanswered
+        {
+            self.counts.clear();
+            flow.count_packed(PackedCount { key, mark }, &self.place);
+        } else if tells || !self.counts.is_empty() {
+            self.commit_all(flow);
+        }
+    }
+
+    #[inline(never)]
+    fn commit_all(&mut self, flow: &mut impl Tallies) {
         if let Some(server) = self.server.take() {
             flow.serves(server);
         }
         if self.wordy_counts.is_empty() && self.elsewhere.is_empty() {
-            for Counted { key, mark } in &self.counts {
-                flow.count_packed(PackedCount { key: *key, mark: *mark }, &self.place);
+            for Counted { key, mark } in self.counts.drain(..) {
+                flow.count_packed(PackedCount { key, mark }, &self.place);
             }
-            self.counts.clear();
         } else {
             self.commit_counts(flow);
         }
@@ -384,7 +401,6 @@ impl Told {
         }
     }
 
-    #[cold]
     fn commit_counts(&mut self, flow: &mut impl Tallies) {
         let place = &self.place;
         let (mut wordy, mut elsewhere) = (self.wordy_counts.iter(), self.elsewhere.iter());

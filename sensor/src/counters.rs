@@ -99,10 +99,21 @@ const HASHED: u128 = 1 << 127;
 /// What every repeat of an action touches.
 #[derive(Clone, Copy, Debug)]
 struct ActionTally {
-    /// What is counted, packed or hashed.
-    key: u128,
+    /// What is counted, packed or hashed, in two halves: as one number it would take up half as much again.
+    key: [u64; 2],
     count: u64,
 }
+
+fn halves(key: u128) -> [u64; 2] {
+    [(key >> 64) as u64, key as u64]
+}
+
+/// The tallies of actions: nearly always a few, which stand here together, in two cache lines.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct ActionTallies(SmallVec<[ActionTally; 4]>);
+
+const _: () = assert!(size_of::<ActionTallies>() == 128);
 
 fn is_same(one: &Action, other: &Action) -> bool {
     one.outcome == other.outcome
@@ -118,8 +129,8 @@ fn is_same(one: &Action, other: &Action) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     tallies: Vec<Tally>,
-    /// What every repeat of an action touches: nearly always a few, which stand here together.
-    action_tallies: Option<Box<SmallVec<[ActionTally; 3]>>>,
+    /// What every repeat of an action touches.
+    action_tallies: Option<Box<ActionTallies>>,
     /// What no message touches whose like was counted before.
     rest: Option<Box<Rest>>,
     /// Where a key's row stands, most likely, four bits for each of 16 kinds of keys: a search would cost a branch that
@@ -161,9 +172,9 @@ impl Counters {
         const KEPT: usize = 64;
         self.tallies.clear();
         if let Some(actions) = &mut self.action_tallies {
-            actions.clear();
+            actions.0.clear();
         }
-        if self.tallies.capacity() > KEPT || self.action_tallies.as_ref().is_some_and(|it| it.capacity() > KEPT) {
+        if self.tallies.capacity() > KEPT || self.action_tallies.as_ref().is_some_and(|it| it.0.capacity() > KEPT) {
             *self = Self { server: self.server, is_settled: self.is_settled, ..Self::default() };
         }
         self.rows = 0;
@@ -191,7 +202,7 @@ impl Counters {
     /// The control actions of this window, each with the number of its repeats.
     pub(crate) fn actions(&self) -> impl Iterator<Item = (&Action, u64)> {
         let actions = self.rest.iter().flat_map(|rest| &rest.actions);
-        let tallies = self.action_tallies.iter().flat_map(|tallies| tallies.iter());
+        let tallies = self.action_tallies.iter().flat_map(|tallies| tallies.0.iter());
         actions.zip(tallies.map(|tally| tally.count))
     }
 
@@ -205,7 +216,8 @@ impl Counters {
     }
 
     /// The row of a packed key.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once a message")]
+    #[inline(always)]
     fn row_of(&mut self, key: u64) -> Option<usize> {
         let shift = key.wrapping_mul(GOLDEN) >> 60 << 2;
         let likely = (self.likely >> shift & 0xf) as usize;
@@ -237,18 +249,23 @@ impl Counters {
         Some(self.tallies.len() - 1)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it is called in two places, of which one is all that counts")]
+    #[inline(always)]
     fn tally(&mut self, at: usize, mark: Mark, place: &Place) {
         if mark == Mark::Unanswered {
-            let row = &mut self.rest().operations[at];
-            row.unanswered += 1;
-            row.first_unanswered.get_or_insert(*place);
-            return;
+            return self.unanswered(at, place);
         }
         let tally = &mut self.tallies[at];
         tally.exceptions += u32::from(mark == Mark::Exception);
         tally.messages += 1;
         tally.last = tally.last.max(place.time);
+    }
+
+    #[cold]
+    fn unanswered(&mut self, at: usize, place: &Place) {
+        let row = &mut self.rest().operations[at];
+        row.unanswered += 1;
+        row.first_unanswered.get_or_insert(*place);
     }
 }
 
@@ -269,7 +286,8 @@ impl Tallies for Counters {
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once a message")]
+    #[inline(always)]
     fn count_packed(&mut self, count: PackedCount, place: &Place) {
         let found = self.row_of(count.key).or_else(|| self.add(count.key, &count.count(), place));
         if let Some(at) = found {
@@ -280,13 +298,14 @@ impl Tallies for Counters {
     fn act(&mut self, action: Action) {
         let key = packed_action(&action).unwrap_or_else(|| hashed_action(&action));
         let Self { action_tallies, rest, .. } = self;
-        let tallies = action_tallies.get_or_insert_default();
+        let ActionTallies(tallies) = &mut **action_tallies.get_or_insert_default();
+        let halves = halves(key);
         let is_of = |at: usize| rest.as_ref().is_some_and(|rest| is_same(&rest.actions[at], &action));
-        let mut same_key = tallies.iter_mut().enumerate().filter(|(_, tally)| tally.key == key);
+        let mut same_key = tallies.iter_mut().enumerate().filter(|(_, tally)| tally.key == halves);
         if let Some((_, known)) = same_key.find(|(at, _)| key < HASHED || is_of(*at)) {
             known.count += 1;
         } else if tallies.len() < MOST_ACTIONS {
-            tallies.push(ActionTally { key, count: 1 });
+            tallies.push(ActionTally { key: halves, count: 1 });
             self.rows += 1;
             self.rest().actions.push(action);
         } else {

@@ -271,6 +271,16 @@ impl Flow {
     /// A TCP segment from `side`; tells how many bytes more (or fewer) wait for others since.
     #[inline]
     pub(crate) fn segment(&mut self, side: Side, tcp: &TcpHeader, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
+        if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE == 0 && self.conversation.is_some() {
+            self.go_on(side, tcp, packet, lent)
+        } else {
+            self.turn(side, tcp, packet, lent)
+        }
+    }
+
+    /// A segment that opens or closes, or the first that says something.
+    #[cold]
+    fn turn(&mut self, side: Side, tcp: &TcpHeader, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
         let before = self.conversation.as_ref().map_or(0, |conversation| conversation.waiting());
         if tcp.flags.0 & TcpFlags::OPEN_OR_CLOSE != 0 {
             self.open_or_close(side, tcp, packet.place, lent);
@@ -286,15 +296,21 @@ impl Flow {
                 conversation.opened(opener, sequence);
             }
         }
+        self.go_on(side, tcp, packet, lent);
+        let after = self.conversation.as_ref().map_or(0, |conversation| conversation.waiting());
+        after.cast_signed() - before.cast_signed()
+    }
+
+    #[inline]
+    fn go_on(&mut self, side: Side, tcp: &TcpHeader, packet: &Packet<'_>, lent: &mut Lent<'_>) -> isize {
         let Some(conversation) = &mut self.conversation else { return 0 };
-        if conversation.talk.is_quiet() {
+        let waiting = if conversation.talk.is_quiet() {
             conversation.talk.hear_nothing(packet.payload);
+            0
         } else {
-            conversation.segment(side, tcp, packet.payload, packet.place, lent);
-        }
-        let waiting = conversation.waiting().cast_signed() - before.cast_signed();
-        let is_silent = conversation.talk.is_quiet() && conversation.talk.is_named();
-        self.hush(is_silent);
+            conversation.segment(side, tcp, packet.payload, &packet.place, lent)
+        };
+        self.hush();
         waiting
     }
 
@@ -309,11 +325,8 @@ impl Flow {
             talk.hear_nothing(packet.payload);
             return 0;
         }
-        let before = talk.waiting();
-        talk.piece(side, packet.payload, packet.place, lent);
-        let waiting = talk.waiting().cast_signed() - before.cast_signed();
-        let is_silent = talk.is_quiet() && talk.is_named();
-        self.hush(is_silent);
+        let waiting = talk.hear(side, packet.payload, &packet.place, lent);
+        self.hush();
         waiting
     }
 
@@ -328,9 +341,12 @@ impl Flow {
         self.marks & Self::SILENT != 0
     }
 
+    /// Falls silent, once it is quiet and named: it stays so.
     #[inline]
-    fn hush(&mut self, is_silent: bool) {
-        self.marks = self.marks & !Self::SILENT | if is_silent { Self::SILENT } else { 0 };
+    fn hush(&mut self) {
+        if self.talk().is_some_and(|talk| talk.is_quiet() && talk.is_named()) {
+            self.marks |= Self::SILENT;
+        }
     }
 
     /// Whether nothing of a packet has to be looked at: all was told, or it is video under way.

@@ -184,8 +184,8 @@ impl LaneCount {
 
 /// A packet's flow as it was found before the packet's turn.
 #[derive(Clone, Copy)]
-pub(crate) struct Found<'a> {
-    key: &'a FlowKey,
+pub(crate) struct Found {
+    key: FlowKey,
     hash: u64,
     slot: Option<Slot>,
     /// What the mirror's second showing of the packet would be known by.
@@ -204,31 +204,33 @@ struct Past {
     network_trials_forgotten: u64,
 }
 
-/// One of the lanes.
+/// One of the lanes. What every packet touches stands first, side by side: packets of all lanes take turns, and what they
+/// touch of all of them has to fit in the first cache.
+#[repr(C, align(64))]
 pub struct Lane {
-    flows: Bounded<Flow>,
+    /// From when until when nothing is due: until the hour ends or the next round is. Time may go back, too.
+    quiet: Range<Timestamp>,
     hasher: FlowHasher,
+    last_place: Place,
     duplicates: Duplicates,
+    flows: Bounded<Flow>,
     networks: Networks,
     told: Told,
-    sums: Sums,
-    caps: Caps,
     count: LaneCount,
-    counts: LaneHours,
-    past: Past,
-    bound: Bound,
     waiting_bytes: usize,
     /// Rows that the flows count in, all together.
     rows: usize,
     /// Flows in which something was said.
     conversations: usize,
+    sums: Sums,
+    caps: Caps,
+    counts: LaneHours,
+    past: Past,
+    bound: Bound,
     /// The hour that it is, and as which one it is counted; none before the first packet.
     window: Option<(Timestamp, HourNumber)>,
     last_round: Option<Timestamp>,
     next_round: Timestamp,
-    /// From when until when nothing is due: until the hour ends or the next round is. Time may go back, too.
-    quiet: Range<Timestamp>,
-    last_place: Place,
 }
 
 impl Lane {
@@ -258,23 +260,33 @@ impl Lane {
         }
     }
 
-    /// Looks a packet's flow up, some packets before it is their turn, and asks for its memory. That it is the right one
-    /// is only checked when the packet is taken.
-    #[inline]
-    pub(crate) fn look_up<'a>(&self, key: &'a FlowKey, headers: &Headers) -> Found<'a> {
-        let hash = self.hasher.hash(key);
+    /// Begins to look a packet's flow up, some packets before it is their turn: asks for the memory in which it and the
+    /// packet's duplicate would be found.
+    #[expect(clippy::inline_always, reason = "else what was found goes through memory, in pieces and back as a whole")]
+    #[inline(always)]
+    pub(crate) fn look_up(&self, headers: &Headers) -> Found {
+        let key = FlowKey::of(headers);
+        let hash = self.hasher.hash(&key);
         let fingerprint = self.duplicates.fingerprint(headers, hash, key.sender());
         prefetch::<1, _>(self.duplicates.memory_of(fingerprint));
-        let slot = self.flows.guess(hash);
-        if let Some(memory) = slot.and_then(|slot| self.flows.memory_of(slot)) {
+        if let Some(memory) = self.flows.memory_of_hash(hash) {
+            prefetch::<1, _>(memory);
+        }
+        Found { key, hash, slot: None, fingerprint }
+    }
+
+    /// Looks the flow up and asks for its memory. That it is the right one is only checked when the packet is taken.
+    #[inline]
+    pub(crate) fn guess(&self, found: &mut Found) {
+        found.slot = self.flows.guess(found.hash);
+        if let Some(memory) = found.slot.and_then(|slot| self.flows.memory_of(slot)) {
             prefetch::<2, _>(memory);
         }
-        Found { key, hash, slot, fingerprint }
     }
 
     /// Asks for the memory of a flow's conversation.
     #[inline]
-    pub(crate) fn prefetch_conversation(&self, found: &Found<'_>) {
+    pub(crate) fn prefetch_conversation(&self, found: &Found) {
         let flow = self.flow(found).filter(|flow| !flow.is_silent());
         if let Some(conversation) = flow.and_then(|flow| flow.conversation.as_deref()) {
             conversation.prefetch();
@@ -283,7 +295,7 @@ impl Lane {
 
     /// Asks for the memory of a flow's dissector and counters; its conversation should be here by now.
     #[inline]
-    pub(crate) fn prefetch_talk(&self, found: &Found<'_>) {
+    pub(crate) fn prefetch_talk(&self, found: &Found) {
         let flow = self.flow(found).filter(|flow| !flow.is_silent());
         if let Some(talk) = flow.and_then(Flow::talk) {
             talk.prefetch();
@@ -295,7 +307,7 @@ impl Lane {
         self.flows.len()
     }
 
-    fn flow(&self, found: &Found<'_>) -> Option<&Flow> {
+    fn flow(&self, found: &Found) -> Option<&Flow> {
         self.flows.get(found.slot?)
     }
 
@@ -306,7 +318,9 @@ impl Lane {
             self.keep_time(clock, hour);
         }
         self.last_place = packet.place;
-        self.count.nested_deeper += u64::from(packet.headers.deeper_tags != 0);
+        if packet.headers.deeper_tags != 0 {
+            self.count.nested_deeper += 1;
+        }
         match packet.headers.layer {
             Layer::Frame(ether_type) if !is_read(ether_type) => {
                 self.count.other_frame(ether_type, packet.frame_bytes);
@@ -321,7 +335,7 @@ impl Lane {
 
     /// Whether the mirror has shown this packet before: then it is counted, and no more.
     #[inline]
-    fn is_duplicate(&mut self, packet: &Packet<'_>, found: &Found<'_>) -> bool {
+    fn is_duplicate(&mut self, packet: &Packet<'_>, found: &Found) -> bool {
         let headers = packet.headers;
         if !duplicate::can_be_told(headers) {
             return false;
@@ -340,10 +354,10 @@ impl Lane {
 
     /// A packet was shown in two VLANs: they are one network, if it happens again.
     #[cold]
-    fn shown_in_two_vlans(&mut self, packet: &Packet<'_>, found: &Found<'_>) {
+    fn shown_in_two_vlans(&mut self, packet: &Packet<'_>, found: &Found) {
         let is_elsewhere = |flow: &Flow| {
             let key = &flow.key;
-            key.context() != found.key.context() && key.ends_as(found.key).is_some()
+            key.context() != found.key.context() && key.ends_as(&found.key).is_some()
         };
         let Some(slot) = self.flows.find(found.hash, is_elsewhere) else { return };
         let Some(home) = self.flows.get(slot).map(|flow| flow.key.context()) else { return };
@@ -372,9 +386,9 @@ impl Lane {
 
     /// The packet's flow in the network that it belongs to, where some are known or tried out to be one.
     #[cold]
-    fn in_its_network(&mut self, packet: &Packet<'_>, found: &Found<'_>) -> FlowKey {
+    fn in_its_network(&mut self, packet: &Packet<'_>, found: &Found) -> FlowKey {
         let Self { networks, flows, .. } = self;
-        let (context, proof) = networks.weigh(found.key, |home| {
+        let (context, proof) = networks.weigh(&found.key, |home| {
             let slot = flows.find(found.hash, |flow| flow.key == *home)?;
             flows.get(slot)?.fits_as_answer(packet.headers, packet.place.time)
         });
@@ -382,22 +396,22 @@ impl Lane {
         let context = self.networks.read_as(context);
         // What began before it was known stays where it is.
         let is_begun = context != found.key.context()
-            && self.flows.find(found.hash, |flow| flow.key.side_of(found.key).is_some()).is_some();
-        if is_begun { *found.key } else { found.key.within(context) }
+            && self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some()).is_some();
+        if is_begun { found.key } else { found.key.within(context) }
     }
 
     /// The flow whose other half begins with this packet, because a mirror tags the directions differently.
     #[cold]
-    fn other_half(&mut self, packet: &Packet<'_>, found: &Found<'_>) -> Option<Slot> {
+    fn other_half(&mut self, packet: &Packet<'_>, found: &Found) -> Option<Slot> {
         let is_half = |flow: &Flow| {
             let key = &flow.key;
             key.context() != found.key.context()
-                && key.ends_as(found.key) == Some(Side::B)
+                && key.ends_as(&found.key) == Some(Side::B)
                 && flow.is_answered_by(packet.headers, packet.place.time)
         };
         let slot = self.flows.find(found.hash, is_half)?;
         let key = self.flows.get(slot)?.key;
-        if !self.networks.may_be_one(&key, found.key) {
+        if !self.networks.may_be_one(&key, &found.key) {
             return None;
         }
         self.networks.try_out(key, found.key.context());
@@ -493,14 +507,13 @@ impl Lane {
     }
 
     #[inline]
-    fn flow_packet(&mut self, packet: &Packet<'_>, found: &Found<'_>) {
+    fn flow_packet(&mut self, packet: &Packet<'_>, found: &Found) {
         let headers = packet.headers;
-        let (key, moved);
+        let moved;
         let found = if self.networks.is_quiet() {
             found
         } else {
-            key = self.in_its_network(packet, found);
-            moved = Found { key: &key, ..*found };
+            moved = Found { key: self.in_its_network(packet, found), ..*found };
             &moved
         };
         let (slot, side) = match self.still(found) {
@@ -570,10 +583,10 @@ impl Lane {
 
     /// The flow that was looked up, if the packets since have not changed it; else it is looked up anew.
     #[inline]
-    fn still(&self, found: &Found<'_>) -> Option<(Slot, Side)> {
-        let side_in = |slot: Slot| Some((slot, self.flows.get(slot)?.key.side_of(found.key)?));
+    fn still(&self, found: &Found) -> Option<(Slot, Side)> {
+        let side_in = |slot: Slot| Some((slot, self.flows.get(slot)?.key.side_of(&found.key)?));
         found.slot.and_then(side_in).or_else(|| {
-            let slot = self.flows.find(found.hash, |flow| flow.key.side_of(found.key).is_some());
+            let slot = self.flows.find(found.hash, |flow| flow.key.side_of(&found.key).is_some());
             slot.and_then(side_in)
         })
     }
@@ -591,7 +604,7 @@ impl Lane {
 
     /// A new flow, in the place of an old one that ends here, if any; or the other half of one.
     #[inline]
-    fn open(&mut self, old: Option<Slot>, found: &Found<'_>, packet: &Packet<'_>) -> (Slot, Side) {
+    fn open(&mut self, old: Option<Slot>, found: &Found, packet: &Packet<'_>) -> (Slot, Side) {
         if self.networks.is_mixed_with(found.key.context())
             && old.is_none()
             && let Some(slot) = self.other_half(packet, found)
@@ -604,7 +617,7 @@ impl Lane {
         let (flow, side) = match &old {
             // A SYN-ACK confirms that the ports of a living flow are used anew: it answers the new one's client.
             Some(old) if is_answer => (old.reopened(found.key.crossed(), capture, time), Side::B),
-            _ => (Flow::new(*found.key, packet.headers.is_to_group(), capture, time), Side::A),
+            _ => (Flow::new(found.key, packet.headers.is_to_group(), capture, time), Side::A),
         };
         if let Some(old) = old {
             self.finish_flow(old, packet.place);
@@ -640,7 +653,9 @@ impl Lane {
         let place = Place { time: clock, ..self.last_place };
         let mut idle = Vec::new();
         let (told, count) = (&mut self.told, &mut self.count);
-        self.flows.for_each_mut(|slot, flow| {
+        let first = |flow: &Flow| flow.conversation.iter().for_each(|conversation| conversation.prefetch());
+        let then = |flow: &Flow| flow.talk().into_iter().for_each(Talk::prefetch_dissector);
+        self.flows.for_each_mut(first, then, |slot, flow| {
             if let Some(conversation) = &mut flow.conversation {
                 conversation.talk.tick(place, &mut Lent { told: &mut *told, panics: &mut count.panics });
             }

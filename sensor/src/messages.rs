@@ -12,7 +12,7 @@ pub(crate) struct Desk<'a, T> {
     pub(crate) told: &'a mut Told,
     pub(crate) tallies: &'a mut T,
     pub(crate) scene: &'a Scene,
-    pub(crate) place: Place,
+    pub(crate) place: &'a Place,
 }
 
 /// What becomes of the conversation.
@@ -54,6 +54,15 @@ enum Standing {
 struct Left {
     bytes: Wiped,
     wish: Wish,
+}
+
+impl Left {
+    /// With room for what is missing, where that is little: most messages come in two pieces, if not in one.
+    #[cold]
+    fn new(bytes: &[u8], wish: Wish) -> Self {
+        const LITTLE: usize = 256;
+        Self { bytes: Wiped::with_room(bytes, LITTLE.min(wish.wanted as usize)), wish }
+    }
 }
 
 /// What a message lacks.
@@ -115,9 +124,15 @@ impl Messages {
         }
         let halt = self.run(side, bytes, 0, (protocol, dissector), desk);
         if let Some(rest @ [_, ..]) = bytes.get(halt.used..) {
-            self.left = Some(Box::new(Left { bytes: Wiped::of(rest), wish: halt.wish }));
+            self.left = Some(Box::new(Left::new(rest, halt.wish)));
         }
         halt.fate
+    }
+
+    /// Whether anything was passed over before: else nothing is now.
+    #[inline]
+    pub(crate) fn skips(&self) -> bool {
+        self.skips
     }
 
     /// Passes over the next bytes, if all of them tell nothing: what goes on, and messages of [`Dissector::chaff`].
@@ -240,6 +255,8 @@ impl Messages {
     }
 
     /// Reads messages until the bytes or their sense run out. The first was searched so far already.
+    #[expect(clippy::inline_always, reason = "else where it came to goes through memory, once a segment")]
+    #[inline(always)]
     fn run<T: Tallies>(
         &mut self,
         side: Side,
@@ -265,13 +282,13 @@ impl Messages {
             }
             let mut reader = Reader::open(rest, searched);
             match self.message(side, &mut reader, dissector, desk) {
+                Ok(Next::Enough) => return at(bytes.len(), Fate::Enough),
                 Ok(next) => {
                     used += rest.len() - reader.remaining();
                     searched = 0;
-                    if next == Next::Enough {
-                        return at(bytes.len(), Fate::Enough);
+                    if next != Next::More {
+                        self.expect(next);
                     }
-                    self.expect(next);
                 }
                 Err(Stop::Short { missing }) if rest.len() + missing.max(1) <= protocol.max_message => {
                     // Both are bounded by the protocol's longest message.
@@ -305,6 +322,7 @@ impl Messages {
         if self.whole == 0 { Fate::Malformed } else { Fate::Doubtful }
     }
 
+    #[inline]
     fn message<T: Tallies>(
         &mut self,
         side: Side,
@@ -313,7 +331,7 @@ impl Messages {
         desk: &mut Desk<'_, T>,
     ) -> Result<Next, Stop> {
         let before = reader.remaining();
-        let mut out = Out::new(desk.told, desk.scene, side, desk.place);
+        let mut out = Out::new(desk.told, desk.scene, side, *desk.place);
         let result = dissector.message(side, reader, &mut out).and_then(|next| {
             // A message without a byte would be read for ever.
             if reader.remaining() < before { Ok(next) } else { Err(reader.malformed("an empty message")) }
@@ -353,7 +371,7 @@ impl Messages {
         let here = bytes.len().min(usize::try_from(self.length).unwrap_or(usize::MAX));
         self.length -= here as u64;
         if self.pending == Pending::Body && here > 0 {
-            let mut out = Out::new(desk.told, desk.scene, side, desk.place);
+            let mut out = Out::new(desk.told, desk.scene, side, *desk.place);
             dissector.body(side, bytes.get(..here).unwrap_or_default(), &mut out);
             desk.told.commit(desk.tallies);
         }

@@ -46,13 +46,15 @@ struct Trial {
 }
 
 /// What a lane knows of its networks.
+#[repr(C)]
 pub(crate) struct Networks {
+    // These two first: every packet asks whether there are any.
+    proven: Vec<Proof>,
+    trials: Vec<Trial>,
     is_fixed: bool,
     /// The first flow's context: while all others have the same, nothing needs to be asked.
     first: Option<Context>,
     is_mixed: bool,
-    proven: Vec<Proof>,
-    trials: Vec<Trial>,
     refuted: Vec<Proof>,
     shown_twice: Vec<Shown>,
     both_ways: Box<[u64; PAIRS]>,

@@ -403,7 +403,10 @@ const EPOCH_END: u32 = u32::MAX;
 const CHUNK: usize = 128;
 
 /// Packets between two steps of a look-up: memory comes sooner than they are taken, and a core asks for no more at once.
-const BLOCK: usize = 8;
+const BLOCK: usize = 4;
+
+/// A packet is looked up in so many steps, its turn being the last.
+const STEPS: usize = 5;
 
 /// With fewer flows the caches hold them all, and asking for their memory costs more than it gains.
 const FLOWS_IN_CACHE: usize = 1_000;
@@ -412,7 +415,6 @@ const FLOWS_IN_CACHE: usize = 1_000;
 #[derive(Clone, Copy, Default)]
 struct Item {
     headers: Headers,
-    key: FlowKey,
     place: Place,
     clock: Timestamp,
     ordinal: u32,
@@ -634,8 +636,7 @@ fn fill(
             (whole, range) = told;
             bytes = &whole;
         }
-        item.key = FlowKey::of(&item.headers);
-        let lane = item.key.lane();
+        let lane = FlowKey::of(&item.headers).lane();
         item.place = place_of(&next);
         (item.clock, item.hour) = (next.clock, books.number);
         item.ordinal = u32::try_from(ordinal).expect("an epoch is short");
@@ -718,7 +719,7 @@ struct Turn<'a> {
     item: &'a Item,
     /// The place of its lane among those of the worker.
     at: usize,
-    found: Found<'a>,
+    found: Found,
 }
 
 /// A worker and its lanes.
@@ -786,22 +787,25 @@ impl Worker {
         notes: &mut Vec<Note>,
     ) {
         let is_large = self.flows > FLOWS_IN_CACHE;
-        // Those that are looked up now, and those of the last three rounds.
-        let mut blocks: [ArrayVec<Turn<'_>, BLOCK>; 4] = Default::default();
-        for round in 0..count.div_ceil(BLOCK) + blocks.len() - 1 {
-            let latest = &mut blocks[round % 4];
+        // Those that are looked up now, and those of the last rounds.
+        let mut blocks: [ArrayVec<Turn<'_>, BLOCK>; STEPS] = Default::default();
+        for round in 0..count.div_ceil(BLOCK) + STEPS - 1 {
+            let latest = &mut blocks[round % STEPS];
             latest.clear();
             for number in round * BLOCK..count.min((round + 1) * BLOCK) {
                 let item = item(number);
                 let at = self.seats[usize::from(item.lane)].place;
-                let found = self.lanes[at].look_up(&item.key, &item.headers);
+                let found = self.lanes[at].look_up(&item.headers);
                 latest.push(Turn { item, at, found });
             }
+            blocks[(round + 4) % STEPS].iter_mut().for_each(|turn| self.lanes[turn.at].guess(&mut turn.found));
             if is_large {
-                blocks[(round + 3) % 4].iter().for_each(|turn| self.lanes[turn.at].prefetch_conversation(&turn.found));
-                blocks[(round + 2) % 4].iter().for_each(|turn| self.lanes[turn.at].prefetch_talk(&turn.found));
+                blocks[(round + 3) % STEPS]
+                    .iter()
+                    .for_each(|turn| self.lanes[turn.at].prefetch_conversation(&turn.found));
+                blocks[(round + 2) % STEPS].iter().for_each(|turn| self.lanes[turn.at].prefetch_talk(&turn.found));
             }
-            for turn in &blocks[(round + 1) % 4] {
+            for turn in &blocks[(round + 1) % STEPS] {
                 self.take_turn(files, turn, notes);
             }
         }

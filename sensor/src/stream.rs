@@ -112,7 +112,6 @@ impl Stream {
     }
 
     /// Takes a segment and passes on what is in order now.
-    #[inline]
     pub(crate) fn push(&mut self, sequence: u32, bytes: &[u8], place: Place, mut deliver: impl FnMut(Delivery<'_>)) {
         let next = *self.next.get_or_insert(sequence);
         if sequence == next && self.waiting.is_none() {
@@ -137,7 +136,6 @@ impl Stream {
 
     /// The receiver has acknowledged all bytes before `sequence`: holes before them stay holes, if what follows them is
     /// here already. (A mirror may show an acknowledgement shortly before the bytes that it is for.)
-    #[inline]
     pub(crate) fn acknowledge(&mut self, sequence: u32, mut deliver: impl FnMut(Delivery<'_>)) {
         if self.waiting.is_some() {
             self.give_up_acknowledged(sequence, &mut deliver);

@@ -18,7 +18,7 @@ const MOST_KEPT: usize = 1024;
 /// Starts at which no protocol shows before the flow goes quiet.
 const MOST_TRIES: u32 = 16;
 /// Malformed messages in a row of a named flow, without a whole one between them, before it goes quiet.
-const MOST_STUMBLES: u64 = 64;
+const MOST_STUMBLES: u32 = 64;
 /// A name that rests on fewer bits is taken back when what follows makes no sense: so much of it, and so many times what
 /// does.
 const CERTAIN_BITS: u32 = 64;
@@ -132,8 +132,9 @@ pub(crate) struct Talk {
     pub(crate) counters: Counters,
     messages: Sides<Messages>,
     pub(crate) scene: Scene,
-    /// Malformed messages since the last whole one.
-    stumbles: u64,
+    /// Malformed messages in a row, and how many whole ones there were at the last of them: no message that is whole has to
+    /// come by here.
+    stumbles: (u32, u64),
     /// Bytes that the capture lost, in this window.
     pub(crate) lost: u64,
     /// The first packet behind the first hole of this window.
@@ -163,7 +164,7 @@ impl Talk {
             stage: Stage::Probing(Box::default()),
             messages: Sides::default(),
             excluded: 0,
-            stumbles: 0,
+            stumbles: (0, 0),
             is_guess: false,
             expected: None,
         }
@@ -174,6 +175,12 @@ impl Talk {
         self.expected = Some(protocol);
         self.counters.server = Some(server);
         self.counters.is_settled = true;
+    }
+
+    /// Whether a side has sent what tells nothing before.
+    #[inline]
+    pub(crate) fn skips(&self, side: Side) -> bool {
+        self.messages.of(side).skips()
     }
 
     /// Passes over the next bytes of a side, if they tell nothing.
@@ -207,6 +214,13 @@ impl Talk {
         if let Stage::Speaking(_, dissector) = &self.stage {
             prefetch::<2, _>(dissector.as_ref());
             self.counters.prefetch();
+        }
+    }
+
+    /// Asks for the memory that [`Talk::tick`] will need.
+    pub(crate) fn prefetch_dissector(&self) {
+        if let Stage::Speaking(_, dissector) = &self.stage {
+            prefetch::<2, _>(dissector.as_ref());
         }
     }
 
@@ -270,7 +284,13 @@ impl Talk {
     }
 
     /// How many bytes it holds back.
+    #[inline]
     pub(crate) fn waiting(&self) -> usize {
+        if self.is_empty() { 0 } else { self.count_waiting() }
+    }
+
+    #[cold]
+    fn count_waiting(&self) -> usize {
         let probing = match &self.stage {
             Stage::Probing(probing) => probing.waiting(),
             Stage::Speaking(..) | Stage::Quiet => 0,
@@ -322,47 +342,64 @@ impl Talk {
         self.gap(side, 1);
     }
 
+    /// Whether a dissector hears it.
+    #[inline]
+    pub(crate) fn speaks(&self) -> bool {
+        matches!(self.stage, Stage::Speaking(..))
+    }
+
+    /// The next bytes of a side, or a datagram, or a frame; tells how many bytes more (or fewer) wait for others since.
+    #[inline]
+    pub(crate) fn hear(&mut self, side: Side, bytes: &[u8], place: &Place, lent: &mut Lent<'_>) -> isize {
+        let before = self.waiting();
+        self.piece(side, bytes, place, lent);
+        self.waiting().cast_signed() - before.cast_signed()
+    }
+
     /// The next bytes of a side, or a datagram, or a frame.
     #[inline]
-    pub(crate) fn piece(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
+    pub(crate) fn piece(&mut self, side: Side, bytes: &[u8], place: &Place, lent: &mut Lent<'_>) {
         match &mut self.stage {
             Stage::Speaking(..) => self.speak(side, bytes, place, lent),
-            Stage::Probing(_) => self.probe(side, bytes, place, lent),
+            Stage::Probing(_) => self.probe(side, bytes, *place, lent),
             Stage::Quiet => {}
         }
     }
 
-    fn speak(&mut self, side: Side, bytes: &[u8], place: Place, lent: &mut Lent<'_>) {
+    #[inline(never)]
+    fn speak(&mut self, side: Side, bytes: &[u8], place: &Place, lent: &mut Lent<'_>) {
         let Stage::Speaking(protocol, dissector) = &mut self.stage else { return };
         let messages = self.messages.of_mut(side);
-        let whole = messages.whole;
         let mut desk = Desk { told: lent.told, tallies: &mut self.counters, scene: &self.scene, place };
         let speaker: (&Protocol, &mut dyn Dissector) = (protocol, dissector.as_mut());
         let spoken = catch_unwind(AssertUnwindSafe(|| match desk.scene.transport {
             Transport::Tcp => messages.feed(side, bytes, speaker, &mut desk),
             _ => messages.datagram(side, bytes, speaker, &mut desk),
         }));
-        messages.held = messages.held.saturating_add_signed(lent.told.take_held());
-        if self.stumbles > 0 && messages.whole > whole {
-            self.stumbles = 0;
+        let growth = lent.told.take_held();
+        if growth != 0 {
+            messages.held = messages.held.saturating_add_signed(growth);
         }
         match spoken {
+            Ok(Fate::On) => {}
             Ok(fate) => self.settle(fate),
             Err(_) => self.panicked(lent),
         }
     }
 
+    #[cold]
     fn settle(&mut self, fate: Fate) {
         match fate {
             Fate::Doubtful if self.is_misnamed() => self.take_back(),
             Fate::On | Fate::Doubtful => {}
             Fate::Enough => self.quiet(),
             Fate::Malformed => {
-                self.stumbles += 1;
-                let nothing_is_whole = Side::BOTH.iter().all(|side| self.messages.of(*side).whole == 0);
-                if nothing_is_whole || self.is_misnamed() {
+                let whole = self.sum(|messages| messages.whole.into());
+                let before = if self.stumbles.1 == whole { self.stumbles.0 } else { 0 };
+                self.stumbles = (before.saturating_add(1), whole);
+                if whole == 0 || self.is_misnamed() {
                     self.take_back();
-                } else if self.stumbles > MOST_STUMBLES {
+                } else if self.stumbles.0 > MOST_STUMBLES {
                     self.quiet();
                 }
             }
@@ -373,11 +410,14 @@ impl Talk {
     /// message was one by chance.
     #[cold]
     fn is_misnamed(&self) -> bool {
-        let sum =
-            |count: fn(&Messages) -> u64| Side::BOTH.iter().map(|side| count(self.messages.of(*side))).sum::<u64>();
-        let sense = sum(|messages| u64::from(messages.whole));
-        let nonsense = sum(|messages| u64::from(messages.malformed) + u64::from(messages.strays));
+        let sense = self.sum(|messages| messages.whole.into());
+        let nonsense = self.sum(|messages| u64::from(messages.malformed) + u64::from(messages.strays));
         self.is_guess && self.lost == 0 && nonsense >= MUCH_NONSENSE && nonsense > sense * NONSENSE_TO_SENSE
+    }
+
+    /// What both directions have counted.
+    fn sum(&self, count: fn(&Messages) -> u64) -> u64 {
+        Side::BOTH.iter().map(|side| count(self.messages.of(*side))).sum()
     }
 
     /// The flow was named wrongly: nothing of it counts.
@@ -538,7 +578,7 @@ impl Talk {
                     self.name(protocol, side, bytes.get(next..).unwrap_or_default(), place, lent);
                 } else {
                     self.name(protocol, side, &front, place, lent);
-                    self.piece(side, bytes, place, lent);
+                    self.piece(side, bytes, &place, lent);
                 }
             }
         }
@@ -561,9 +601,9 @@ impl Talk {
             }
         }
         for kept in probing.kept {
-            self.piece(kept.side, &kept.bytes, kept.place, lent);
+            self.piece(kept.side, &kept.bytes, &kept.place, lent);
         }
-        self.piece(side, bytes, place, lent);
+        self.piece(side, bytes, &place, lent);
     }
 }
 

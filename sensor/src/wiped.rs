@@ -10,7 +10,14 @@ pub(crate) struct Wiped(Zeroizing<Vec<u8>>);
 
 impl Wiped {
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(bytes.to_vec()))
+        Self::with_room(bytes, 0)
+    }
+
+    /// With room for so many bytes in all.
+    pub(crate) fn with_room(bytes: &[u8], room: usize) -> Self {
+        let mut kept = Zeroizing::new(Vec::with_capacity(bytes.len().max(room)));
+        kept.extend_from_slice(bytes);
+        Self(kept)
     }
 
     /// Keeps more of them. A vector that grows by itself would leave a copy behind.

@@ -143,6 +143,34 @@ impl Feed {
     #[expect(clippy::inline_always, reason = "else a frame is moved through memory twice")]
     #[inline(always)]
     pub fn next_frame(&mut self) -> Option<Fed> {
+        match self.plain_frame() {
+            Some(fed) => Some(fed),
+            None => self.next_frame_slowly(),
+        }
+    }
+
+    /// The next frame, if it is simply the next one of the capture whose turn it is: nearly all are. Here its parts never
+    /// leave the registers.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    fn plain_frame(&mut self) -> Option<Fed> {
+        let (capture, open) = self.current.as_mut()?;
+        let frame = open.plain_frame()?;
+        match open.clock.advance(frame.time) {
+            Some(now) if self.until.is_none() => {
+                let time = frame.time;
+                Some(feed(*capture, open, frame, (time, now), (&mut self.walked, &mut self.clock)))
+            }
+            _ => {
+                open.file.take_back(frame);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_frame_slowly(&mut self) -> Option<Fed> {
         loop {
             let Some((capture, open)) = &mut self.current else {
                 self.turn()?;
@@ -166,15 +194,7 @@ impl Feed {
                 self.open.extend(self.current.take());
                 continue;
             }
-            open.account.take(&frame);
-            let end = open.file.position(frame.bytes.end);
-            // Behind a record that lied about its length the walk goes back.
-            self.walked += end.saturating_sub(open.done);
-            open.done = end;
-            self.clock = now;
-            let frame = Frame { time, ..frame };
-            let (number, is_numbered) = (open.account.packets, open.is_numbered);
-            return Some(Fed { capture: *capture, number, is_numbered, frame, clock: now });
+            return Some(feed(*capture, open, frame, (time, now), (&mut self.walked, &mut self.clock)));
         }
     }
 
@@ -275,21 +295,44 @@ pub fn link_words(number: u32) -> String {
 /// As many captures stay open although they are not due yet.
 const KEPT_OPEN: usize = 64;
 
+/// A frame goes on its way: it is counted, and the timeline has come so far.
+#[inline]
+fn feed(
+    capture: u32,
+    open: &mut Open,
+    frame: Frame,
+    (time, now): (Timestamp, Timestamp),
+    (walked, clock): (&mut u64, &mut Timestamp),
+) -> Fed {
+    open.account.take(&frame);
+    let end = open.file.position(frame.bytes.end);
+    // Behind a record that lied about its length the walk goes back.
+    *walked += end.saturating_sub(open.done);
+    open.done = end;
+    *clock = now;
+    let (number, is_numbered) = (open.account.packets, open.is_numbered);
+    Fed { capture, number, is_numbered, frame: Frame { time, ..frame }, clock: now }
+}
+
 impl Open {
-    /// The next frame; `None` at the end, which is noted.
-    #[expect(clippy::inline_always, reason = "else a frame is moved through memory twice")]
+    /// The next frame, if its record is a plain one.
+    #[expect(clippy::inline_always, reason = "else a frame is moved through memory")]
     #[inline(always)]
+    fn plain_frame(&mut self) -> Option<Frame> {
+        let frame = self.file.plain_frame()?;
+        // The next record's header and its frame's, and what follows some small packets further: they come while this
+        // packet is read.
+        let end = frame.bytes.end;
+        prefetch_ahead::<2, _>(&self.file.bytes, end);
+        prefetch_ahead::<2, _>(&self.file.bytes, end + PREFETCH_AHEAD);
+        Some(frame)
+    }
+
+    /// The next frame; `None` at the end, which is noted.
     fn step(&mut self) -> Option<Frame> {
         loop {
             match self.file.step() {
-                Step::Frame(frame) => {
-                    // The next record's header and its frame's, and what follows some small packets further: they come
-                    // while this packet is read.
-                    let end = frame.bytes.end;
-                    prefetch_ahead::<2, _>(&self.file.bytes, end);
-                    prefetch_ahead::<2, _>(&self.file.bytes, end + PREFETCH_AHEAD);
-                    return Some(frame);
-                }
+                Step::Frame(frame) => return Some(frame),
                 Step::Damaged(damage) => self.account.damaged(damage),
                 Step::Cut { .. } | Step::End => return None,
             }

@@ -29,7 +29,7 @@ impl Flow {
         self.frame += 1;
         let time = Timestamp::from_micros(i64::try_from(self.frame).expect("pieces are few") * 1000);
         let place = Place { time, capture: 0, frame: Some(self.frame) };
-        self.talk.piece(side, bytes, place, &mut Lent { told: &mut self.told, panics: &mut self.panics });
+        self.talk.piece(side, bytes, &place, &mut Lent { told: &mut self.told, panics: &mut self.panics });
         self
     }
 
