@@ -4,7 +4,7 @@
 //! proof, goes on to the inventory once; that of a login that was refused goes nowhere.
 
 use crate::bounded::Bounded;
-use crate::observation::{Child, Credential, Evidence, Fact, Observation, Outcome, Subject};
+use crate::observation::{Child, Credential, Evidence, Fact, Observation, Outcome, Subject, Value};
 use crate::proof::Proof;
 use crate::side::Side;
 use crate::time::Timestamp;
@@ -30,6 +30,16 @@ pub struct Login {
     pub proof: Arc<Proof>,
     /// Whether nobody but the two could read it, if this capture held no keys.
     pub encrypted: bool,
+}
+
+impl Login {
+    /// The user name as text, as the tables show it.
+    pub(crate) fn user(&self) -> Option<Box<str>> {
+        match Value::text(self.username.as_deref()?) {
+            Value::Text(text) => Some(text.as_str().into()),
+            Value::Integer(_) => None,
+        }
+    }
 }
 
 /// What should have asked for a login, or should never cross the wire.

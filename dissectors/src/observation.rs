@@ -1000,6 +1000,8 @@ pub struct Control {
     pub client: Host,
     /// The host name that the client gave itself.
     pub client_host: Option<Box<str>>,
+    /// The user that it was logged in as.
+    pub client_user: Option<Box<str>>,
     /// The server's port.
     pub server_port: u16,
     /// Which protocol.

@@ -193,6 +193,8 @@ pub struct Action {
     pub sender: Side,
     /// The host name that the client gave itself.
     pub client_host: Option<Box<str>>,
+    /// The user that it was logged in as.
+    pub client_user: Option<Box<str>>,
     /// On which child.
     pub child: Option<Child>,
     /// Which operation.

@@ -57,6 +57,11 @@ pub(crate) trait Request {
         None
     }
 
+    /// The user that who asks is logged in as.
+    fn client_user(&self) -> Option<Box<str>> {
+        None
+    }
+
     /// The login that it bears: told with the outcome of the request.
     fn login(&self) -> Option<Login> {
         None
@@ -379,11 +384,12 @@ impl<R: Request> Waiting<R> {
     fn tell(&self, command: Command, outcome: Outcome, reason: Option<Words>, out: &mut Out<'_>) {
         let Command { category, target, value } = command;
         let Count { sender, child, operation, .. } = self.request.count();
-        let client_host = self.request.client_host();
+        let (client_host, client_user) = (self.request.client_host(), self.request.client_user());
         let place = self.place;
         out.act(Action {
             sender,
             client_host,
+            client_user,
             child,
             operation,
             category,

@@ -293,14 +293,14 @@ impl Tallies for Story {
     }
 
     fn act(&mut self, action: Action) {
-        let Action { sender, client_host, child, operation, category, target, value, outcome, reason, image, place } =
-            action;
+        let Action { sender, client_host, client_user, child, operation, category, .. } = action;
+        let Action { target, value, outcome, reason, image, place, .. } = action;
         let child = child.map(|child| format!("[{child}]")).unwrap_or_default();
         let target = target.text();
         let value = value.map(|value| format!(" = {}", value.text())).unwrap_or_default();
         let image = image.map(|image| format!(" of {} bytes {:.8}", image.bytes, image.to_string()));
         let image = image.unwrap_or_default();
-        let host = client_host.map(|host| format!(" as {host}")).unwrap_or_default();
+        let host = client_host.or(client_user).map(|who| format!(" as {who}")).unwrap_or_default();
         let reason = reason.map(|reason| format!(" ({})", reason.text())).unwrap_or_default();
         let frame = place.frame.expect("frames are numbered");
         let (category, outcome) = (category.name(), outcome.name());

@@ -43,6 +43,7 @@ struct ControlKey {
     server: Subject,
     server_port: u16,
     client: Host,
+    client_user: Option<Box<str>>,
     transport: Transport,
     /// As in [`ActivityKey`].
     carrier: &'static str,
@@ -279,6 +280,7 @@ impl Sums {
             server: Subject { host: flow.key.host(server), child: action.child.clone() },
             server_port: port_of(flow, server),
             client: flow.key.host(action.sender),
+            client_user: action.client_user.clone(),
             transport: flow.key.transport(),
             carrier: protocol,
             operation: action.operation.clone(),
@@ -293,6 +295,7 @@ impl Sums {
                 window,
                 client: key.client,
                 client_host: action.client_host.clone(),
+                client_user: key.client_user.clone(),
                 server_port: key.server_port,
                 protocol: key.operation.protocol().unwrap_or(protocol),
                 operation: key.operation.clone(),

@@ -216,6 +216,8 @@ struct Asked {
     /// What it loaded.
     image: Option<Box<Image>>,
     form: Option<Form>,
+    /// Who logs in by it, if it does something.
+    user: Option<Box<str>>,
 }
 
 impl Dissector for Http {
@@ -351,10 +353,13 @@ impl Http {
             None => gathered(head).or_else(|| Upload::of_envelope(head).map(Look::Upload)),
         };
         let look = look.unwrap_or(Look::Progress);
-        let carried = Carried { ticket, bears_login: login.is_some() || may_log_in(head), image: None };
+        let user = login.as_ref().and_then(|login| login.user());
+        let bears_login = login.is_some() || may_log_in(head);
+        let carried = Carried { ticket, bears_login, user: user.clone(), image: None };
         let next = self.halves.of_mut(side).begin(body, look, Part::Request(carried));
         let (api, command) = (Api::of(target), command.map(Box::new));
-        let asked = Asked { asker: side, ticket, operation, login, api, command, image: None, form };
+        let user = command.as_ref().and(user);
+        let asked = Asked { asker: side, ticket, operation, login, api, command, image: None, form, user };
         let counted = asked.count();
         self.pending.push(asked, true, out);
         out.count(counted);
@@ -548,6 +553,10 @@ impl Request for Asked {
 
     fn image(&self) -> Option<Image> {
         self.image.as_deref().copied()
+    }
+
+    fn client_user(&self) -> Option<Box<str>> {
+        self.user.clone()
     }
 
     fn login(&self) -> Option<Login> {

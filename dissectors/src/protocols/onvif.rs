@@ -88,15 +88,19 @@ struct Call {
     /// Whether a login came with it, in the envelope or by the carrier.
     bears_login: bool,
     image: Option<Box<Image>>,
+    /// Who logs in by it or by its carrier, if it does something.
+    user: Option<Box<str>>,
 }
 
 /// A request of the carrier, as far as a call in it needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Carried {
     /// Its number.
     pub(crate) ticket: u32,
     /// Whether the carrier's own head holds what may be a login.
     pub(crate) bears_login: bool,
+    /// Who logs in there.
+    pub(crate) user: Option<Box<str>>,
     /// What came behind the envelope.
     pub(crate) image: Option<Image>,
 }
@@ -123,13 +127,16 @@ impl Calls {
         {
             out.lax(side.other(), None, Laxity::Key, what);
         }
+        let login = envelope.login().map(|login| Box::new(login.login(side.other())));
+        let user = || login.as_ref().and_then(|login| login.user()).or(carried.user);
         let call = Call {
             asker: side,
             ticket: carried.ticket,
             operation: term.operation,
             row: term.row,
+            user: command.as_ref().and_then(|_| user()),
             command,
-            login: envelope.login().map(|login| Box::new(login.login(side.other()))),
+            login,
             bears_login: carried.bears_login || envelope.is_signed(),
             image: carried.image.map(Box::new),
         };
@@ -236,6 +243,10 @@ impl Request for Call {
 
     fn image(&self) -> Option<Image> {
         self.image.as_deref().copied()
+    }
+
+    fn client_user(&self) -> Option<Box<str>> {
+        self.user.clone()
     }
 
     fn login(&self) -> Option<Login> {

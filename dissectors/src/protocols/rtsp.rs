@@ -132,6 +132,8 @@ struct Asked {
     ports: Option<Ports>,
     /// In a box, because most have none.
     login: Option<Box<Login>>,
+    /// Who logs in by it.
+    user: Option<Box<str>>,
     /// Whether a login came with it, even one that cannot be read.
     may_log_in: bool,
 }
@@ -262,6 +264,7 @@ impl Rtsp {
             ports: Ports::read(head),
             may_log_in: login.is_some() || may_log_in(head, path.as_deref()),
             path,
+            user: category.and(login.as_ref()).and_then(|login| login.user()),
             login,
         };
         if asked.may_log_in {
@@ -490,8 +493,8 @@ impl Half {
 impl Asked {
     /// A request of HTTP with a login, which opens a tunnel.
     fn tunnel(asker: Side, operation: Operation, login: Box<Login>) -> Self {
-        let login = Some(login);
-        Self { asker, operation, number: None, path: None, category: None, ports: None, login, may_log_in: true }
+        let (login, may_log_in) = (Some(login), true);
+        Self { asker, operation, number: None, path: None, category: None, ports: None, login, user: None, may_log_in }
     }
 
     /// What an answer makes of its login: what a server can do it tells everybody.
@@ -521,6 +524,10 @@ impl Request for Asked {
         let operation = self.operation.clone();
         let is_control = self.category.is_some();
         Count { is_control, ..count(self.asker, Direction::Request, operation, Mark::Plain) }
+    }
+
+    fn client_user(&self) -> Option<Box<str>> {
+        self.user.clone()
     }
 
     fn login(&self) -> Option<Login> {

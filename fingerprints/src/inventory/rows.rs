@@ -397,6 +397,7 @@ pub(super) fn operations(
             operation_name,
             category: key.category.name(),
             target: Some(key.target.to_string()).filter(|target| !target.is_empty()),
+            client_user: key.client_user.as_ref().map(ToString::to_string),
             client_host_claimed: deed.client_host.as_ref().map(ToString::to_string),
             value: deed.value.as_ref().map(ToString::to_string),
             outcome: (key.outcome != Outcome::Unknown).then(|| key.outcome.name()),
@@ -408,7 +409,6 @@ pub(super) fn operations(
             finding_id: finding(key).filter(|_| key.category.is_command()),
             capture: path_of(deed.first.capture, captures),
             frame: frame(deed.first.frame),
-            ..OperationRow::default()
         }
     };
     let mut rows: Vec<OperationRow> = sums.sorted().into_iter().map(row).collect();

@@ -278,6 +278,7 @@ impl Talk {
 pub(super) struct DeedKey {
     pub(super) window: Timestamp,
     pub(super) client: Host,
+    pub(super) client_user: Option<Box<str>>,
     pub(super) server: Host,
     pub(super) child: Option<Child>,
     pub(super) port: u16,
@@ -307,7 +308,17 @@ impl DeedKey {
     /// The row of all that found no room, whoever did what to whom, and to what end.
     pub(super) fn of_the_rest(self) -> Self {
         let target = CompactString::default();
-        Self { client: NOBODY, server: NOBODY, child: None, port: 0, operation: OTHERS, target, image: None, ..self }
+        Self {
+            client: NOBODY,
+            client_user: None,
+            server: NOBODY,
+            child: None,
+            port: 0,
+            operation: OTHERS,
+            target,
+            image: None,
+            ..self
+        }
     }
 
     /// Whether this is such a row.
@@ -320,7 +331,11 @@ impl Deed {
     /// About what a row costs, here and as it is written.
     pub(super) fn weight(key: &DeedKey, deed: &Self) -> usize {
         let words = deed.value.iter().chain(&deed.reason).map(CompactString::len).sum::<usize>();
-        let own = words + deed.client_host.as_ref().map_or(0, |host| host.len());
+        let own = words
+            + [&deed.client_host, &key.client_user]
+                .iter()
+                .map(|text| text.as_ref().map_or(0, |text| text.len()))
+                .sum::<usize>();
         let texts = 2 * (key.target.len() + own);
         size_of::<(DeedKey, Self)>() + size_of::<OperationRow>() + 240 + texts + heap(&key.operation)
     }
@@ -334,6 +349,7 @@ impl Deed {
         let key = DeedKey {
             window: control.window,
             client: control.client,
+            client_user: control.client_user.clone(),
             server: server.host,
             child: server.child.clone(),
             port: control.server_port,

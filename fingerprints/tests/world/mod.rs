@@ -202,6 +202,7 @@ impl World {
             window: evidence.time.hour(),
             client,
             client_host: None,
+            client_user: None,
             server_port: 502,
             protocol: "modbus",
             operation: Operation::Code(6),

@@ -148,6 +148,7 @@ fn planted() -> Planted {
                     window: first.time.hour(),
                     client: host(0xff_ffff),
                     client_host: Some(claimed.as_str().into()),
+                    client_user: Some(claimed.as_str().into()),
                     server_port: 502,
                     protocol: protocol.name,
                     operation: word.clone(),

@@ -285,6 +285,7 @@ impl Transfer {
         out.act(Action {
             sender: self.key.asker,
             client_host: None,
+            client_user: None,
             child: self.key.server.clone(),
             operation: Operation::Code(code.into()),
             category,

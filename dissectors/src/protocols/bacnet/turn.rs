@@ -86,6 +86,7 @@ impl Turn {
         out.act(Action {
             sender,
             client_host: None,
+            client_user: None,
             child,
             operation,
             category,

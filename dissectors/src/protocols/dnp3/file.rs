@@ -262,6 +262,7 @@ impl Opening {
         Action {
             sender: self.turn.sender,
             client_host: None,
+            client_user: None,
             child: Some(self.turn.child()),
             operation: Operation::Code(command::OPEN_FILE.into()),
             category,

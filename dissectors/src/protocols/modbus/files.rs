@@ -155,6 +155,7 @@ impl Transfer {
         out.act(Action {
             sender: client,
             client_host: None,
+            client_user: None,
             child: Some(child(unit)),
             operation: operation(function),
             category,

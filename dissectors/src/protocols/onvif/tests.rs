@@ -188,6 +188,23 @@ fn a_login_is_told_with_what_the_answer_makes_of_it() {
 }
 
 #[test]
+fn who_does_something_is_told_by_the_name_of_the_login() {
+    let body = envelope("<d:SystemReboot/>").replace("<x:Body>", &format!("<x:Header>{TOKEN}</x:Header><x:Body>"));
+    for (head, body, user) in [("", body.as_str(), "guard"), (DIGEST, &envelope("<d:SystemReboot/>"), "guard")] {
+        let (length, kind) = (body.len(), "Content-Type: application/soap+xml");
+        let mut rig = Rig::tcp(&HTTP);
+        rig.segment(
+            Side::A,
+            format!("POST /x HTTP/1.1\r\n{head}{kind}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes(),
+        );
+        rig.segment(Side::B, response("200 OK", "<d:SystemRebootResponse/>").as_bytes());
+        let told = format!("A as {user} restart by SystemReboot: device, accepted (frame 1)");
+        let lines = rig.story();
+        assert!(lines.contains(&told), "{lines:?}");
+    }
+}
+
+#[test]
 fn what_is_done_without_a_login_stands_open() {
     let lax = |what| vec![format!("10.0.0.2 is lax to 10.0.0.1: NoLogin, {what}")];
     let reboot = ("200 OK", "<d:SystemRebootResponse/>");

@@ -187,6 +187,7 @@ impl Transfer {
         out.act(Action {
             sender: self.asker,
             client_host: self.client_host,
+            client_user: None,
             child: Some(super::super::child(self.unit)),
             operation: self.operation,
             category: if self.way == Way::ToController { Category::Program } else { Category::Backup },
