@@ -220,7 +220,7 @@ impl Inventory {
             Fact::Traffic(traffic) => self.traffic(subject.host, &traffic, evidence),
             Fact::Activity(activity) => self.activity(&subject, &activity, evidence),
             Fact::Control(mut control) => {
-                self.logins.hide_user(&mut control);
+                self.logins.hide_users(&mut control);
                 self.control(&subject, &control, evidence);
             }
             Fact::Attempts(attempts) => self.attempted(subject.host, &attempts, evidence),

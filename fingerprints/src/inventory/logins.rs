@@ -162,8 +162,13 @@ impl Logins {
         Some(key.token(name).into())
     }
 
-    /// A control action on a user names him.
-    pub(super) fn hide_user(&self, control: &mut Control) {
+    /// A control action names the user who does it, and one on a user names him.
+    pub(super) fn hide_users(&self, control: &mut Control) {
+        if let Some(user) = &mut control.client_user
+            && let Some(token) = self.token(user)
+        {
+            *user = token.as_str().into();
+        }
         if control.category == Category::User
             && let Some(token) = self.token(&control.target)
         {
