@@ -82,6 +82,10 @@ pub(super) fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option
     if reader.is_empty() {
         return Ok(None);
     }
+    if let Some(length) = short(reader.rest(), number) {
+        reader.skip(1)?;
+        return reader.sub(length).map(Some);
+    }
     let mut ahead = reader.clone();
     match Item::read(&mut ahead)? {
         Item::Context(found, content) if found == number => {
@@ -90,6 +94,16 @@ pub(super) fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option
         }
         _ => Ok(None),
     }
+}
+
+/// How long the content is of context tag `number`, if it comes next and is short, as nearly all are: number, class and
+/// length share one byte, and all of it is here.
+#[inline]
+fn short(bytes: &[u8], number: u8) -> Option<usize> {
+    let (initial, rest) = bytes.split_first()?;
+    let length = initial & LENGTH_VALUE_TYPE;
+    let is_it = initial >> 4 == number && number < EXTENDED_NUMBER && initial & CONTEXT != 0;
+    (is_it && length < EXTENDED_LENGTH && rest.len() >= usize::from(length)).then_some(length.into())
 }
 
 /// The value of an application tag that must come next.
