@@ -262,24 +262,22 @@ fn rest<'a>(content: &mut Reader<'a>) -> Result<&'a [u8], Stop> {
 
 /// Clause 20.2.4: as many bytes as the number needs, up to eight.
 pub(super) fn unsigned(content: &mut Reader<'_>) -> Result<u64, Stop> {
-    widened(content, 0).map(u64::from_be_bytes)
+    widened(content, 0)
 }
 
 /// Clause 20.2.5.
 pub(super) fn signed(content: &mut Reader<'_>) -> Result<i64, Stop> {
     let is_negative = content.peek(1)?.iter().any(|byte| byte & 0x80 != 0);
-    widened(content, if is_negative { 0xff } else { 0 }).map(i64::from_be_bytes)
+    widened(content, if is_negative { u64::MAX } else { 0 }).map(u64::cast_signed)
 }
 
-fn widened(content: &mut Reader<'_>, fill: u8) -> Result<[u8; 8], Stop> {
+/// One to eight bytes behind those of `fill`.
+fn widened(content: &mut Reader<'_>, fill: u64) -> Result<u64, Stop> {
     let bytes = rest(content)?;
-    let mut wide = [fill; 8];
-    let place = wide.len().checked_sub(bytes.len()).and_then(|start| wide.get_mut(start..));
-    match place {
-        Some(place) if !bytes.is_empty() => place.copy_from_slice(bytes),
-        _ => return Err(content.malformed(WRONG_LENGTH)),
+    if !(1..=8).contains(&bytes.len()) {
+        return Err(content.malformed(WRONG_LENGTH));
     }
-    Ok(wide)
+    Ok(bytes.iter().fold(fill, |wide, byte| wide << 8 | u64::from(*byte)))
 }
 
 /// Clause 20.2.9.
