@@ -168,7 +168,7 @@ impl Report {
             self.differs(input, What::Filter, &format!("frame {frame} is selected too"));
         }
         for (frame, (filter, evidence)) in evidence {
-            assert!(filter.starts_with(&format!("frame.number == {frame} && ")), "{filter}");
+            assert!(filter.starts_with(&format!("frame.number == {frame} && ")), "{}: {filter}", input.name);
             let Some(shown) = frames.get(frame) else {
                 self.differs(input, What::Filter, &format!("nothing is selected by {filter}"));
                 continue;
