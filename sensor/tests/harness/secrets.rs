@@ -91,7 +91,10 @@ fn logins_in(bytes: &[u8]) -> BTreeSet<Vec<u8>> {
             let value = bytes[at + mark.len()..].split(|byte| ends.contains(byte)).next().unwrap_or_default();
             if mark.ends_with(b"Basic ") {
                 let pair = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, value).unwrap_or_default();
-                secrets.extend(pair.splitn(2, |byte| *byte == b':').nth(1).map(<[u8]>::to_vec));
+                let mut parts = pair.splitn(2, |byte| *byte == b':');
+                // A password that is the user's own name is told as that.
+                let (user, password) = (parts.next(), parts.next());
+                secrets.extend(password.filter(|password| user != Some(password)).map(<[u8]>::to_vec));
             }
             secrets.insert(value.to_vec());
         }
