@@ -240,13 +240,13 @@ impl<R: Request> Pending<R> {
         if self.count >= R::MOST.saturating_sub(1) {
             self.give_up_oldest(out);
         }
-        self.put(Waiting { request, place, heard: place.time, is_owed_an_answer });
+        self.put(|| Waiting { request, place, heard: place.time, is_owed_an_answer });
     }
 
     /// The exchange at a position is alive.
     pub(crate) fn hear(&mut self, at: usize, now: Timestamp) {
         if let Some(waiting) = self.take(at) {
-            self.put(Waiting { heard: now, ..waiting });
+            self.put(|| Waiting { heard: now, ..waiting });
         }
     }
 
@@ -305,11 +305,12 @@ impl<R: Request> Pending<R> {
 
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
-    fn put(&mut self, waiting: Waiting<R>) {
+    fn put(&mut self, waiting: impl FnOnce() -> Waiting<R>) {
+        // Each is made where it is going to stand.
         if self.oldest.is_none() {
-            self.oldest = Some(waiting);
+            self.oldest = Some(waiting());
         } else {
-            self.put_behind(waiting);
+            self.put_behind(waiting());
         }
     }
 

@@ -314,15 +314,7 @@ impl Conversation {
         if grounds == Grounds::Proof {
             self.learn(side.other(), out);
         }
-        let request = Asked {
-            transaction: adu.transaction,
-            unit: adu.unit,
-            function: adu.pdu.function,
-            front: adu.pdu.front(),
-            asker: side,
-            is_control: adu.pdu.is_control(),
-            control: None,
-        };
+        let request = Asked::by(side, adu, None);
         if adu.pdu.function == pdu::READ_FILE_RECORD && grounds != Grounds::Broken {
             self.rare.get_or_insert_default().files.ask(adu.transaction, adu.unit, adu.pdu.data);
         }
@@ -337,7 +329,7 @@ impl Conversation {
         let is_umas = request.function == pdu::UMAS && self.umas_request(side, adu, is_owed_an_answer, out);
         let is_owed_an_answer = is_owed_an_answer && !is_umas;
         if request.is_control && grounds != Grounds::Broken {
-            self.command(&request, &adu.pdu, is_owed_an_answer, out);
+            self.command(side, adu, is_owed_an_answer, out);
         } else {
             self.pending.push(request, is_owed_an_answer, out);
         }
@@ -346,8 +338,8 @@ impl Conversation {
     /// What changes something is told with its outcome. Apart from all other requests: what it does is made in memory, and
     /// they would have to wait for that.
     #[inline(never)]
-    fn command(&mut self, request: &Asked, pdu: &Pdu<'_>, is_owed_an_answer: bool, out: &mut Out<'_>) {
-        self.pending.push(Asked { control: Control::of(pdu), ..*request }, is_owed_an_answer, out);
+    fn command(&mut self, side: Side, adu: &Adu<'_>, is_owed_an_answer: bool, out: &mut Out<'_>) {
+        self.pending.push(Asked::by(side, adu, Control::of(&adu.pdu)), is_owed_an_answer, out);
     }
 
     #[expect(clippy::inline_always, reason = "as above")]

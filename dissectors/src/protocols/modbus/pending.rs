@@ -20,6 +20,23 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// What a side asks, and what it changes.
+    #[expect(clippy::inline_always, reason = "else it goes through memory, in pieces and back as a whole: that stalls")]
+    #[inline(always)]
+    pub(super) fn by(asker: Side, adu: &Adu<'_>, control: Option<Control>) -> Self {
+        let Adu { transaction, unit, pdu } = adu;
+        let is_control = pdu.is_control();
+        Self {
+            transaction: *transaction,
+            unit: *unit,
+            function: pdu.function,
+            front: pdu.front(),
+            asker,
+            is_control,
+            control,
+        }
+    }
+
     /// The answer repeats transaction, unit and function. Some servers refuse a function that they do not know under
     /// the code 0x80, as if it were function 0.
     pub(super) fn is_answered_by(&self, side: Side, adu: &Adu<'_>) -> bool {
