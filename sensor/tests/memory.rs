@@ -27,7 +27,9 @@ fn no_password_stays_in_memory() {
     let folder = tempfile::tempdir().expect("a folder of its own");
     let in_pieces = folder.path().join("pieces.pcap");
     write_in_pieces(&in_pieces);
-    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps/http/web.pcap");
+    let whole = folder.path().join("whole.pcap");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps/http/web.pcap"), &whole).expect("there is room");
+    settle(&whole);
     let captures = [(&whole, 2), (&in_pieces, usize::from(IN_PIECES))];
     for ((capture, logins), workers) in captures.into_iter().flat_map(|capture| [(capture, 1), (capture, 2)]) {
         let records = read(capture, workers);
@@ -69,7 +71,11 @@ fn write_in_pieces(path: &Path) {
         frame(&mut file, ([10, 0, 0, number], 80), ([10, 0, 0, 9], 40_000), 1, answer, false);
     }
     fs::write(path, &*file).expect("written");
-    // What may still grow is not mapped, but read into memory as it comes.
+    settle(path);
+}
+
+/// What may still grow is not mapped, but read into memory as it comes.
+fn settle(path: &Path) {
     let written = File::options().write(true).open(path).expect("it is there");
     written.set_modified(UNIX_EPOCH).expect("it is ours");
 }
