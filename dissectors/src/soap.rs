@@ -6,7 +6,7 @@
 use crate::authorization::Credentials;
 use crate::xml::{Document, Element, Name, Space};
 use foldhash::fast::FixedState;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::LazyLock;
 
 pub(crate) mod scope;

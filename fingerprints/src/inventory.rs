@@ -187,7 +187,7 @@ impl Inventory {
             logins: Logins::new(settings.credentials.clone(), settings.max_dealings, of_a_table / 4),
             channels: Channels::new((of_states / 2 / Channels::COST).clamp(64, settings.max_rows)),
             coverage: Coverage::new(settings.max_rows.min(of_states / STATE_ROW)),
-            aims: Aims::within((settings.max_dealings / 8).max(64), &protocols),
+            aims: Aims::within((settings.max_dealings / 8).max(64), protocols),
             sightings: Sightings::new((settings.max_dealings / 8).max(64), sightings::MOST_OF_A_CLIENT),
             troubles: Troubles::within((settings.max_dealings / 8).max(64), &kinds),
             storms: Storms::within(settings.max_dealings),
@@ -483,7 +483,7 @@ impl Inventory {
         if before < midnight {
             let assets = self.assets();
             let findings = self.findings(&assets, midnight);
-            let rows = state::rows(&assets, findings, &self.channels, &self.protocols, &self.rules, midnight);
+            let rows = state::rows(&assets, findings, &self.channels, self.protocols, &self.rules, midnight);
             drop(assets);
             self.history.tell(rows);
         }
@@ -546,7 +546,7 @@ impl Inventory {
         let operations = rows::operations(&assets, &self.operations, &captures, finding).into_iter().map(Record::from);
         let logins = logins::rows(&assets, &self.logins, &captures).into_iter().map(Record::from);
         let sums = services.chain(activity).chain(operations).chain(logins).collect();
-        let state = state::rows(&assets, findings, &self.channels, &self.protocols, &self.rules, now);
+        let state = state::rows(&assets, findings, &self.channels, self.protocols, &self.rules, now);
         drop(assets);
         self.since = since;
         self.losses.joins = refused;
@@ -560,12 +560,12 @@ impl Inventory {
     }
 
     fn assets(&self) -> Assets<'_> {
-        let conduct = Conduct::of(&self.activity, &self.operations, &self.protocols);
-        Assets::settle(&self.settings, &self.registry, &self.rules, &self.protocols, &conduct)
+        let conduct = Conduct::of(&self.activity, &self.operations, self.protocols);
+        Assets::settle(&self.settings, &self.registry, &self.rules, self.protocols, &conduct)
     }
 
     fn findings(&self, assets: &Assets<'_>, as_of: Timestamp) -> Findings {
-        let (protocols, kinds, rules) = (&self.protocols, &self.kinds, &self.rules);
+        let (protocols, kinds, rules) = (self.protocols, &self.kinds, &self.rules);
         let mut unseen = self.coverage.unseen(kinds, &self.settings.names);
         unseen.extend(self.blind.iter().filter_map(|blind| blind.unseen(kinds)));
         let (site, baseline) = (self.settings.site.as_str(), self.baseline.as_ref());

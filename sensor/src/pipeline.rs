@@ -866,7 +866,9 @@ fn gather(workers: &[Receiver<Closed>]) -> Option<Closed> {
 /// Hands over what was told, in order; tells how much that was.
 fn hand_over(notes: Vec<Note>, witness: &mut dyn Witness) -> u64 {
     let count = notes.len() as u64;
-    notes.into_iter().for_each(|note| witness.observe(note.observation));
+    for note in notes {
+        witness.observe(note.observation);
+    }
     count
 }
 

@@ -559,7 +559,7 @@ fn one_way(services: &[&ServiceRow]) -> (usize, usize) {
         let client = (&row.client_asset_id, &row.client_ip, &row.context);
         let server = (&row.server_asset_id, &row.server_ip, row.server_port, &row.transport);
         let is_two_way = row.packets_to_server > 0 && row.packets_to_client > 0;
-        let is_whole = is_two_way || row.protocol.as_deref().is_some_and(fingerprints::goes_one_way);
+        let is_whole = is_two_way || row.protocol.is_some_and(fingerprints::goes_one_way);
         *relations.entry((client, server)).or_default() |= is_whole;
     }
     (relations.values().filter(|is_whole| !**is_whole).count(), relations.len())
