@@ -51,6 +51,15 @@ pub enum Laxity {
     Key,
 }
 
+/// A key that lasts as long as the run and never leaves it, from a hasher that is seeded at random.
+pub fn passing_key(hasher: &impl std::hash::BuildHasher) -> [u8; 32] {
+    let mut key = [0; 32];
+    for (place, bytes) in (0_u64..).zip(key.chunks_mut(8)) {
+        bytes.copy_from_slice(&hasher.hash_one(place).to_be_bytes());
+    }
+    key
+}
+
 /// SHA-256's block, in bytes.
 const BLOCK: usize = 64;
 
@@ -84,11 +93,7 @@ pub(crate) enum News {
 
 impl Logins {
     pub(crate) fn new(cap: usize, hasher: &impl std::hash::BuildHasher) -> Self {
-        let mut key = [0; 32];
-        for (place, bytes) in (0_u64..).zip(key.chunks_mut(8)) {
-            bytes.copy_from_slice(&hasher.hash_one(place).to_be_bytes());
-        }
-        Self { heard: Bounded::new(cap, cap), key }
+        Self { heard: Bounded::new(cap, cap), key: passing_key(hasher) }
     }
 
     /// How many were forgotten because there were too many.

@@ -21,13 +21,13 @@ use crate::credential::{
 use crate::record::CredentialRow;
 pub(super) use account::{Account, AccountKey, Grade, GuessKey, Guesses, LaxKey};
 use compact_str::CompactString;
+use dissectors::login::passing_key;
 use dissectors::observation::{Address, Category, Context, Control, Credential, Evidence, Host, Lax, Outcome, Subject};
 use dissectors::proof::Proof;
 use dissectors::{Exposure, Mac, Place, Timestamp};
 use foldhash::fast::RandomState;
 use held::{Budget, Held, Item};
 pub(super) use rows::{default, rows};
-use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -117,16 +117,11 @@ pub(super) struct Logins {
 impl Logins {
     /// With as many accounts, and as many bytes of rows and of what is held.
     pub(super) fn new(credentials: Credentials, cap: usize, row_bytes: usize) -> Self {
-        let hasher = RandomState::default();
-        let mut passing = [0; SiteKey::LENGTH];
-        for (place, bytes) in (0u64..).zip(passing.chunks_mut(8)) {
-            bytes.copy_from_slice(&hasher.hash_one(place).to_be_bytes());
-        }
         // A recorder logs in to all cameras; who tries a list of names does not use up the room of all.
         let of_a_client = cap / 4 * 3;
         Self {
             credentials,
-            passing: SiteKey::new(&passing),
+            passing: SiteKey::new(&passing_key(&RandomState::default())),
             rows: Sums::within(usize::MAX, row_bytes, Login::weight),
             refused: Sums::within(usize::MAX, row_bytes / 4, Login::weight),
             accounts: Book::new(cap, of_a_client),

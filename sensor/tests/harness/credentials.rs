@@ -2,6 +2,8 @@
 
 use super::secrets::{assert_untold, captures_in};
 use super::support::{otoscope, pcaps, public_captures, records_of, workspace};
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use fingerprints::record::{CredentialRow, FindingRow, Record};
 use sensor::pipeline::Settings;
 use serde_json::Value;
@@ -188,19 +190,13 @@ fn until(bytes: &[u8], ends: impl Fn(u8) -> bool) -> &[u8] {
     bytes.iter().position(|byte| ends(*byte)).map_or(bytes, |end| &bytes[..end])
 }
 
+/// RFC 4648, as far as it goes: the end may be missing.
 fn unbase64(text: &[u8]) -> Vec<u8> {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
-    for letter in text {
-        let Some(value) = letters.iter().position(|known| known == letter) else { break };
-        bits = bits << 6 | u32::try_from(value).expect("six bits");
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    bytes
+    let lenient = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let whole = text.len() - usize::from(text.len() % 4 == 1);
+    GeneralPurpose::new(&STANDARD, lenient).decode(&text[..whole]).expect("only its letters stand in it")
 }
 
 /// Whether a password is also something else in the capture, which may well be told: a user's name, an ordinary word.

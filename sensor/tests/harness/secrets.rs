@@ -2,6 +2,7 @@
 //! addresses or XML write it.
 
 use super::support::{otoscope, pcaps, public_captures};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ fn logins_in(bytes: &[u8]) -> BTreeSet<Vec<u8>> {
         for at in (0..bytes.len().saturating_sub(mark.len())).filter(|at| bytes[*at..].starts_with(mark)) {
             let value = bytes[at + mark.len()..].split(|byte| ends.contains(byte)).next().unwrap_or_default();
             if mark.ends_with(b"Basic ") {
-                let pair = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, value).unwrap_or_default();
+                let pair = BASE64_STANDARD.decode(value).unwrap_or_default();
                 let mut parts = pair.splitn(2, |byte| *byte == b':');
                 // A password that is the user's own name is told as that.
                 let (user, password) = (parts.next(), parts.next());
@@ -216,10 +217,6 @@ fn in_xml(secret: &[u8]) -> Vec<u8> {
 
 /// RFC 4648, as far as it does not depend on what stands behind.
 fn base64(secret: &[u8]) -> Vec<u8> {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let groups = secret.chunks_exact(3).flat_map(|group| {
-        let bits = u32::from(group[0]) << 16 | u32::from(group[1]) << 8 | u32::from(group[2]);
-        [18, 12, 6, 0].map(|shift| letters[(bits >> shift & 0x3f) as usize])
-    });
-    groups.collect()
+    let whole = secret.len() / 3 * 3;
+    BASE64_STANDARD.encode(&secret[..whole]).into_bytes()
 }
