@@ -23,6 +23,7 @@ mod dialect;
 pub mod dissector;
 mod expected;
 mod field;
+mod handshake;
 mod head;
 mod hex;
 pub mod image;

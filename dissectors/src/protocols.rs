@@ -6,6 +6,7 @@ mod arp;
 mod bacnet;
 mod dhcp;
 mod dnp3;
+mod dtls;
 mod http;
 mod lldp;
 mod modbus;
@@ -26,6 +27,7 @@ pub static ALL: &[&Protocol] = &[
     &dnp3::DNP3,
     &modbus::MODBUS,
     &tls::TLS,
+    &dtls::DTLS,
     &ssh::SSH,
     &rtsp::RTSP,
     &http::HTTP,

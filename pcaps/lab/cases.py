@@ -1231,6 +1231,31 @@ def versions(stem):
     return [path]
 
 
+@case("dtls/versions")
+def datagram_versions(stem):
+    """DTLS 1.2 and 1.0: a hello with a cookie, a chain in fragments, a client with a certificate of its own."""
+    path = stem.with_suffix(".pcap")
+    ports = {5684: "-dtls1_2 -listen -mtu 600 -Verify 2", 4433: "-dtls1 -cipher ALL:@SECLEVEL=0"}
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        device = lab.host("device", "00:80:f4:12:34:56", "10.20.0.10")
+        client = lab.host("client", "00:14:22:aa:10:50", "10.20.0.50")
+        tls_servers(device, folder, {4431: {"certificate": "good"}})
+
+        def openssl(command, name, options, words="sleep 60"):
+            """Whoever has nothing more to read says goodbye at once."""
+            own = f"-cert {folder}/{name}.pem -cert_chain {folder}/{name}.pem"
+            return ["sh", "-c", f"({words}) | openssl {command} -quiet {own} {options} >{folder}/said 2>&1"]
+
+        for port, options in ports.items():
+            device.start(*openssl("s_server", "good", f"-accept {port} {options}"))
+            device.wait_for(port, "udp")
+        with lab.capture(path):
+            for port, options in {5684: "-dtls1_2 -mtu 600", 4433: "-dtls1 -cipher ALL:@SECLEVEL=0"}.items():
+                address = f"-connect 10.20.0.10:{port} -servername device.lab"
+                client.run(*openssl("s_client", "client", f"{address} {options}", "sleep 1; echo a line; sleep 1"), check=False)
+    return [path]
+
+
 @case("ssh/servers")
 def servers(stem):
     """Two servers, asked by one client that nobody lets in."""

@@ -1,32 +1,10 @@
 //! Records, and handshake messages that stand in them.
 
 use crate::dissector::Verdict;
+use crate::handshake::{Content, LONGEST_HANDSHAKE, LONGEST_RECORD};
 use crate::reader::{Reader, Stop};
 use smallvec::SmallVec;
 use std::borrow::Cow;
-
-/// What a record carries (RFC 8446, 5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    ChangeCipherSpec,
-    Alert,
-    Handshake,
-    Application,
-    Heartbeat,
-}
-
-impl Content {
-    fn of(code: u8) -> Option<Self> {
-        Some(match code {
-            20 => Self::ChangeCipherSpec,
-            21 => Self::Alert,
-            22 => Self::Handshake,
-            23 => Self::Application,
-            24 => Self::Heartbeat,
-            _ => return None,
-        })
-    }
-}
 
 /// The head of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +14,8 @@ pub(super) struct Record {
     pub(super) length: usize,
 }
 
-/// Protected records may be that much longer than what they protect (RFC 5246, 6.2.3).
-const LONGEST: u16 = 16_384 + 2_048;
-/// A handshake message of more bytes than this is no handshake that anybody finishes: chains have some thousand.
-const LONGEST_HANDSHAKE: usize = 64 * 1024;
-
 /// What a flow may have to wait for: the longest handshake, in records.
-pub(super) const MOST: usize = LONGEST_HANDSHAKE + 2 * LONGEST as usize;
+pub(super) const MOST: usize = LONGEST_HANDSHAKE + 2 * LONGEST_RECORD;
 
 impl Record {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Stop> {
@@ -52,11 +25,11 @@ impl Record {
         if major != 3 || minor > 4 {
             return Err(reader.malformed("no record has this version"));
         }
-        let length = reader.u16()?;
-        if length > LONGEST || (length == 0 && content != Content::Application) {
+        let length = usize::from(reader.u16()?);
+        if length > LONGEST_RECORD || (length == 0 && content != Content::Application) {
             return Err(reader.malformed("no record has this length"));
         }
-        Ok(Self { content, length: length.into() })
+        Ok(Self { content, length })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the shape of a hello says of the program that sent it: JA3 and JA3S (Althouse, Atkinson, Atkins; Salesforce,
 //! 2017), JA4 of clients (`FoxIO`, 2023; the client's form alone is under a BSD licence).
 
+use super::Over;
 use super::hello::{ClientHello, ServerHello, is_grease};
 use crate::hex::hex;
 use compact_str::{CompactString, format_compact};
@@ -22,11 +23,16 @@ pub(super) fn ja3s(hello: &ServerHello) -> CompactString {
     md5(&format!("{legacy_version},{cipher},{}", extensions.join("-")))
 }
 
-/// JA4 of a client over TCP.
-pub(super) fn ja4(hello: &ClientHello) -> CompactString {
+/// JA4 of a client.
+pub(super) fn ja4(hello: &ClientHello, over: Over) -> CompactString {
     let plain = |list: &[u16]| list.iter().copied().filter(|value| !is_grease(*value)).collect::<Vec<u16>>();
     let (ciphers, extensions) = (plain(&hello.ciphers), plain(&hello.extensions));
-    let version = plain(&hello.versions).into_iter().max().unwrap_or(hello.version);
+    let versions = plain(&hello.versions).into_iter();
+    let (carrier, version) = match over {
+        Over::Stream => ('t', versions.max()),
+        Over::Datagrams => ('d', versions.min()),
+    };
+    let version = version.unwrap_or(hello.version);
     let addressed = if extensions.contains(&0) { 'd' } else { 'i' };
     let (some, more) = (ciphers.len().min(99), extensions.len().min(99));
     let alpn = hello.alpn.first().map_or_else(|| "00".into(), |name| ends(name));
@@ -37,7 +43,7 @@ pub(super) fn ja4(hello: &ClientHello) -> CompactString {
     let kinds = hexes(kinds);
     let text = if signatures.is_empty() { kinds } else { format!("{kinds}_{signatures}") };
     let hashed = if hello.extensions.is_empty() { NOTHING.into() } else { cut(&text) };
-    format_compact!("t{}{addressed}{some:02}{more:02}{alpn}_{hashed_ciphers}_{hashed}", digits(version))
+    format_compact!("{carrier}{}{addressed}{some:02}{more:02}{alpn}_{hashed_ciphers}_{hashed}", digits(version))
 }
 
 const NOTHING: &str = "000000000000";
@@ -50,6 +56,9 @@ fn digits(version: u16) -> &'static str {
         0x0301 => "10",
         0x0300 => "s3",
         0x0002 => "s2",
+        0xfeff => "d1",
+        0xfefd => "d2",
+        0xfefc => "d3",
         _ => "00",
     }
 }
@@ -113,7 +122,7 @@ mod tests {
             signatures: vec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
             ..ClientHello::default()
         };
-        assert_eq!(ja4(&hello), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        assert_eq!(ja4(&hello, Over::Stream), "t13d1516h2_8daaf6152771_e5627efa2ab1");
     }
 
     /// The example of JA3's own description.

@@ -1,5 +1,7 @@
-//! The two hellos (RFC 8446, 4.1.2 and 4.1.3; RFC 5246, 7.4.1), and what is made of them.
+//! The two hellos (RFC 8446, 4.1.2 and 4.1.3; RFC 5246, 7.4.1; a client's cookie: RFC 6347, 4.2.1), and what is made of
+//! them.
 
+use super::Over;
 use crate::reader::{Reader, Stop};
 use compact_str::CompactString;
 
@@ -50,12 +52,16 @@ pub(super) fn is_grease(value: u16) -> bool {
 }
 
 impl ClientHello {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Stop> {
+    pub(super) fn read(body: &[u8], over: Over) -> Result<Self, Stop> {
         let mut reader = Reader::closed(body);
         let mut hello = Self { version: reader.u16()?, ..Self::default() };
         reader.skip(32)?;
         let session = reader.u8()?;
         reader.skip(session.into())?;
+        if over == Over::Datagrams {
+            let cookie = reader.u8()?;
+            reader.skip(cookie.into())?;
+        }
         let ciphers = reader.u16()?;
         hello.ciphers = numbers(&mut reader.sub(ciphers.into())?)?;
         let compressions = reader.u8()?;
