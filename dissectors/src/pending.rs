@@ -71,6 +71,11 @@ pub(crate) trait Request {
     fn login_ending(&self) -> Option<Outcome> {
         None
     }
+
+    /// Logins that it makes by setting passwords, each with how it ended if not as the request did.
+    fn sets(&self) -> Vec<(Login, Option<Outcome>)> {
+        Vec::new()
+    }
 }
 
 /// What a control request does, in the words of the operations table.
@@ -358,6 +363,9 @@ impl<R: Request> Waiting<R> {
     pub(crate) fn ended(&self, end: impl Fn(usize) -> (Outcome, Option<Words>), out: &mut Out<'_>) {
         if let Some(login) = self.request.login() {
             out.login(login, self.request.login_ending().unwrap_or_else(|| end(0).0), self.place);
+        }
+        for (login, ending) in self.request.sets() {
+            out.login(login, ending.unwrap_or_else(|| end(0).0), self.place);
         }
         for at in 0_usize.. {
             let Some(command) = self.request.command_at(at) else { return };

@@ -237,6 +237,13 @@ pub enum Answering {
     /// MD5 of the user, what the camera drew, and an MD5 of user, realm and password, both in capital letters (Dahua's web
     /// interface). The challenge is the realm, what was drawn and the user, a zero behind each of the first two.
     Dahua,
+    /// SHA-256 in hex, over and over (Hikvision's web interface): of the user, a salt and the password, or of the password
+    /// alone; of the user, a second salt and that, if there is one; of that and what was drawn; and then of itself. The
+    /// challenge is the user, the salts and what was drawn, a zero behind each of the first three.
+    Hikvision {
+        /// How often all of it is hashed, as the device says: the last of them count from what was drawn.
+        rounds: u16,
+    },
     /// Another way. Not recomputed.
     Other,
 }
@@ -269,6 +276,24 @@ impl Challenge {
                 let capitals = |parts: &[&[u8]]| Zeroizing::new(hex(&joined::<Md5>(parts)).to_ascii_uppercase());
                 let secret = capitals(&[user, realm, candidate]);
                 Some(self.response.is(&joined::<Md5>(&[user, drawn, &secret])))
+            }
+            Answering::Hikvision { rounds } => {
+                let parts = self.challenge.splitn(4, |byte| *byte == 0).collect::<Vec<_>>();
+                let [user, salt, second, drawn] = parts.try_into().ok()?;
+                let hashed = |parts: &[&[u8]]| {
+                    let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part));
+                    hex(&Zeroizing::new(hash.finalize().to_vec()))
+                };
+                let mut text = if salt.is_empty() { hashed(&[candidate]) } else { hashed(&[user, salt, candidate]) };
+                if !second.is_empty() {
+                    text = hashed(&[user, second, &text]);
+                }
+                text = hashed(&[&text, drawn]);
+                for _ in 2..rounds {
+                    text = hashed(&[&text]);
+                }
+                let answer = unhex(&text)?;
+                Some(self.response.is(&answer))
             }
             Answering::Vnc | Answering::Other => None,
         }

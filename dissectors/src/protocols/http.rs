@@ -17,7 +17,7 @@ use crate::pending::{Command, Pending, Request, Waiting};
 use crate::protocols::onvif::{self, Carried};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
-use answer::{RPC, Reply};
+use answer::{ISAPI, RPC, Reply};
 use body::{Body, chunk_size, is_interim, is_tunnel};
 use camera::{Api, Deed};
 use gather::Gather;
@@ -31,6 +31,7 @@ mod answer;
 mod body;
 mod camera;
 mod gather;
+mod isapi;
 mod rpc;
 mod start;
 mod tell;
@@ -188,6 +189,8 @@ enum Form {
     Web,
     /// As Dahua's web interface does.
     Dahua,
+    /// As Hikvision's does.
+    Hikvision,
 }
 
 impl Form {
@@ -195,6 +198,9 @@ impl Form {
     fn of(target: &[u8], head: &Head<'_>) -> Option<Self> {
         if rpc::is_login(target) {
             return Some(Self::Dahua);
+        }
+        if isapi::is_login(target) {
+            return Some(Self::Hikvision);
         }
         let kind = head.value("content-type")?;
         let is_form = head::without_parameters(&kind).eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
@@ -446,6 +452,9 @@ impl Http {
         let found = match form {
             Form::Web => authorization::form(text),
             Form::Dahua => rpc::login(text, rpc::session(text).and_then(|session| out.note(server, RPC, session))),
+            Form::Hikvision => {
+                isapi::login(text, isapi::session(text).and_then(|session| out.note(server, ISAPI, &session)))
+            }
         };
         if let (Some(found), Some(asked)) = (found, self.asked(ticket, out)) {
             asked.login.get_or_insert_with(|| Box::new(found.login(server)));

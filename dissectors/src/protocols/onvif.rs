@@ -6,7 +6,8 @@
 //! action, which devices get wrong. Which calls there are, who may make them and what they change stands in
 //! `data/onvif_operations.tsv`. Read: every call and its answer; of identity, network and users what stands in
 //! `identity.rs`; logins by WS-Security, told when they are answered, calls that need one and succeed without, and that a key
-//! crossed the wire. Skipped on purpose: video settings, events, badges and who bears them, and everything secret.
+//! crossed the wire. Skipped on purpose: video settings, events, badges and who bears them, and every secret but the passwords that a call sets, which are
+//! logins.
 
 use crate::dissector::{Direction, Ending, Field, Side};
 use crate::image::Image;
@@ -26,6 +27,7 @@ mod identity;
 mod key;
 mod network;
 mod operation;
+mod password;
 
 /// As rows write it.
 pub(crate) const ONVIF: &str = "onvif";
@@ -90,6 +92,8 @@ struct Call {
     image: Option<Box<Image>>,
     /// Who logs in by it or by its carrier, if it does something.
     user: Option<Box<str>>,
+    /// The passwords that it sets.
+    sets: Box<[password::Set]>,
 }
 
 /// A request of the carrier, as far as a call in it needs it.
@@ -128,6 +132,7 @@ impl Calls {
             out.lax(side.other(), None, Laxity::Key, what);
         }
         let login = envelope.login().map(|login| Box::new(login.login(side.other())));
+        let sets = command.as_ref().map(|_| password::of(envelope.content, side.other())).unwrap_or_default();
         let user = || login.as_ref().and_then(|login| login.user()).or(carried.user);
         let call = Call {
             asker: side,
@@ -139,6 +144,7 @@ impl Calls {
             login,
             bears_login: carried.bears_login || envelope.is_signed(),
             image: carried.image.map(Box::new),
+            sets,
         };
         out.count(call.count());
         self.pending.push(call, true, out);
@@ -251,6 +257,10 @@ impl Request for Call {
 
     fn login(&self) -> Option<Login> {
         self.login.as_deref().cloned()
+    }
+
+    fn sets(&self) -> Vec<(Login, Option<Outcome>)> {
+        self.sets.iter().map(password::Set::login).collect()
     }
 }
 

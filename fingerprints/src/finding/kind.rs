@@ -25,6 +25,10 @@ pub const STORM: &str = "communication.storm";
 pub const SCAN: &str = "scan.active";
 /// A device says itself that something is wrong with it.
 pub const TROUBLE: &str = "device.trouble";
+/// A device's clock is not that of the capture.
+pub const CLOCK_SKEWED: &str = "clock.skewed";
+/// The kinds that go by what a device says of itself.
+pub const REPORTED: [&str; 2] = [TROUBLE, CLOCK_SKEWED];
 /// An asset's firmware is another one than before.
 pub const FIRMWARE_CHANGED: &str = "firmware.changed";
 

@@ -1,5 +1,5 @@
-//! What devices say of themselves by which they report trouble: the ground of `device.trouble`. What counts as such, and
-//! from where on, stands in `data/findings.toml`.
+//! What devices say of themselves by which they report trouble: the ground of `device.trouble` and its like. What counts as
+//! such, and from where on, stands in `data/findings.toml`.
 //!
 //! What is told again is counted by full hours of packet time, as lanes tell it; a number that grows is compared with
 //! what the same service told before.
@@ -7,7 +7,7 @@
 use super::book::Book;
 use super::known::Key;
 use super::matter::Matter;
-use crate::finding::{Kinds, TROUBLE};
+use crate::finding::{Kinds, REPORTED};
 use compact_str::{CompactString, ToCompactString};
 use dissectors::Timestamp;
 use dissectors::observation::Evidence;
@@ -15,11 +15,12 @@ use regex::Regex;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// A device, the port on which it spoke, and which of the reports it is, by its place in the data.
+/// A device, the port on which it spoke, and which of its kind's reports it is, by its place in the data.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct TroubleKey {
     pub(super) device: Key,
     pub(super) port: u16,
+    pub(super) kind: &'static str,
     pub(super) report: usize,
 }
 
@@ -96,7 +97,14 @@ impl Trouble {
 /// All of them.
 pub(super) struct Troubles {
     book: Book<TroubleKey, Trouble>,
-    by_field: BTreeMap<String, Vec<(usize, Option<Regex>)>>,
+    by_field: BTreeMap<String, Vec<Sought>>,
+}
+
+/// A report of a kind, and the values that are meant.
+struct Sought {
+    kind: &'static str,
+    report: usize,
+    pattern: Option<Regex>,
 }
 
 /// As many one host may have, with the devices behind it: 247 units with a few each.
@@ -104,11 +112,14 @@ const MOST_OF_A_HOST: usize = 2_048;
 
 impl Troubles {
     pub(super) fn within(cap: usize, kinds: &Kinds) -> Self {
-        let mut by_field: BTreeMap<String, Vec<(usize, Option<Regex>)>> = BTreeMap::new();
-        for (place, report) in kinds.of(TROUBLE).into_iter().flat_map(|kind| &kind.reports).enumerate() {
-            let pattern = report.pattern.as_deref();
-            let pattern = pattern.map(|pattern| Regex::new(pattern).expect("a test reads the same file"));
-            by_field.entry(report.field.clone()).or_default().push((place, pattern));
+        let mut by_field: BTreeMap<String, Vec<Sought>> = BTreeMap::new();
+        for name in REPORTED {
+            for (place, report) in kinds.of(name).into_iter().flat_map(|kind| &kind.reports).enumerate() {
+                let pattern = report.pattern.as_deref();
+                let pattern = pattern.map(|pattern| Regex::new(pattern).expect("a test reads the same file"));
+                let sought = Sought { kind: name, report: place, pattern };
+                by_field.entry(report.field.clone()).or_default().push(sought);
+            }
         }
         Self { book: Book::new(cap, MOST_OF_A_HOST), by_field }
     }
@@ -116,8 +127,8 @@ impl Troubles {
     /// A device told a value of a field.
     pub(super) fn tell(&mut self, device: impl Fn() -> Key, port: u16, field: &str, value: &str, evidence: Evidence) {
         let Some(reports) = self.by_field.get(field) else { return };
-        for (report, pattern) in reports {
-            let key = TroubleKey { device: device(), port, report: *report };
+        for Sought { kind, report, pattern } in reports {
+            let key = TroubleKey { device: device(), port, kind, report: *report };
             let host = key.device.host;
             match pattern {
                 Some(pattern) if pattern.is_match(value) => {
@@ -154,9 +165,9 @@ impl Troubles {
     ) {
         let Some(reports) = self.by_field.get(field) else { return };
         let code = code.map(|code| code.to_compact_string());
-        for (report, pattern) in reports {
+        for Sought { kind, report, pattern } in reports {
             let Some(pattern) = pattern else { continue };
-            let key = TroubleKey { device: device.clone(), port, report: *report };
+            let key = TroubleKey { device: device.clone(), port, kind, report: *report };
             let Some(trouble) = self.book.known(&key) else { continue };
             if code.as_ref().map_or(trouble.is_latest, |code| pattern.is_match(code)) {
                 trouble.count(count, evidence);

@@ -2,7 +2,7 @@
 
 use super::camera::Api;
 use super::rpc::{self, Drawn};
-use super::{Asked, Form, Http, REALM};
+use super::{Asked, Form, Http, REALM, isapi};
 use crate::challenge;
 use crate::dissector::Side;
 use crate::head::Head;
@@ -57,6 +57,12 @@ impl Http {
                 None
             }
             (_, Some(Form::Dahua), Some(body)) => drawn(side, body, out),
+            (_, Some(Form::Hikvision), Some(body)) => {
+                if let Some((session, drawn)) = isapi::Drawn::of(body) {
+                    out.leave(side, ISAPI, &session, drawn);
+                }
+                isapi::outcome(body)
+            }
             (_, _, Some(body)) => {
                 let document = onvif::read_answer(body);
                 self.calls.get_or_insert_default().answered(side, answer, Some(&document), out)
@@ -94,7 +100,8 @@ fn drawn(side: Side, answer: &[u8], out: &mut Out<'_>) -> Option<Outcome> {
     rpc::outcome(answer)
 }
 
-/// What notes about Dahua's challenges are called.
+/// What notes about Dahua's challenges are called, and about Hikvision's.
 pub(super) const RPC: &str = "dahua session";
+pub(super) const ISAPI: &str = "hikvision session";
 
 const UNAUTHORIZED: u16 = 401;

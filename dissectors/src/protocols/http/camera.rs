@@ -98,7 +98,7 @@ impl Deed {
 }
 
 /// The path of a target, and its query.
-fn parts(target: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn parts(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let path = head::path(target)?;
     Some(head::split_once(path, b'?').unwrap_or((path, &[])))
 }

@@ -165,6 +165,33 @@ fn a_login_to_dahuas_web_interface_is_a_challenge_and_an_answer() {
     assert_eq!(blind.is_of(b"admin"), None, "without what was drawn nobody can say");
 }
 
+#[test]
+fn a_login_to_hikvisions_interface_is_told_with_its_answer() {
+    let drawn = "<SessionLoginCap xmlns='http://www.hikvision.com/ver20/XMLSchema'><sessionID>7f</sessionID>\
+        <challenge>165528821e</challenge><iterations>100</iterations><isIrreversible>true</isIrreversible>\
+        <salt>366e43db</salt></SessionLoginCap>";
+    let login = format!(
+        "<SessionLogin><userName>admin</userName><password>{}</password><sessionID>7f</sessionID></SessionLogin>",
+        "ab".repeat(32)
+    );
+    for (answer, outcome) in [("200", "accepted"), ("401", "rejected")] {
+        let mut rig = Rig::tcp(&HTTP);
+        let target = "/ISAPI/Security/sessionLogin";
+        rig.segment(Side::A, format!("GET {target}/capabilities?username=admin HTTP/1.1\r\n\r\n").as_bytes());
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n", drawn.len());
+        rig.segment(Side::B, [head.as_bytes(), drawn.as_bytes()].concat().as_slice());
+        assert!(!rig.story().concat().contains("logs in"), "nothing was sent that could be refused");
+        rig.another();
+        let answer = format!("<SessionLogin><statusValue>{answer}</statusValue></SessionLogin>");
+        exchange(&mut rig, (&format!("{target}?timeStamp=1"), "text/xml", &login), ("200 OK", &answer));
+        let told = rig.story();
+        let expected =
+            format!("10.0.0.1 logs in to 10.0.0.2 by hikvision_sha256 as admin, {outcome}, challenge (frame 3)");
+        assert!(told.contains(&expected), "{told:?}");
+    }
+}
+
 const DAHUA: &str = "A4F1D408093FBA31DA1165C6F896F407";
 
 #[test]

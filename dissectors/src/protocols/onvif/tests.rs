@@ -292,6 +292,15 @@ fn users_are_told_without_their_passwords() {
     let lines = told(create, "200 OK", "<d:CreateUsersResponse/>");
     assert!(lines.contains(&"A user by CreateUsers: guard = Operator, accepted (frame 1)".to_owned()), "{lines:?}");
     assert!(!lines.concat().contains("hunter"), "{lines:?}");
+    let set = "10.0.0.1 logs in to 10.0.0.2 by onvif_user as guard, accepted, cleartext";
+    assert!(lines.iter().any(|line| line.starts_with(set)), "{lines:?}");
+    let other = "<d:SetRemoteUser><d:RemoteUser><s:Username>vms</s:Username><s:Password>hunter2</s:Password>\
+        <s:UseDerivedPassword>false</s:UseDerivedPassword></d:RemoteUser></d:SetRemoteUser>";
+    let lines = told(other, "200 OK", "<d:SetRemoteUserResponse/>");
+    assert!(lines.iter().any(|line| line.contains("by onvif_stored as vms, unknown, cleartext")), "{lines:?}");
+    let kept = "<d:SetUser><d:User><s:Username>guard</s:Username><s:UserLevel>User</s:UserLevel></d:User></d:SetUser>";
+    let lines = told(kept, "200 OK", "<d:SetUserResponse/>");
+    assert!(!lines.concat().contains("logs in"), "{lines:?}");
     let users = "<d:GetUsersResponse><d:User><s:Username>admin</s:Username><s:Password>hunter2</s:Password><s:UserLevel>\
         Administrator</s:UserLevel></d:User><d:User><s:Username>guard</s:Username><s:UserLevel>Operator</s:UserLevel>\
         </d:User></d:GetUsersResponse>";

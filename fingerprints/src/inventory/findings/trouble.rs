@@ -1,7 +1,7 @@
-//! Findings about devices that say themselves that something is wrong with them.
+//! Findings about devices that say themselves that something is wrong with them, be it their clock alone.
 
 use super::{Ground, evidence_row};
-use crate::finding::{Report, TROUBLE};
+use crate::finding::Report;
 use crate::inventory::matter::Matter;
 use crate::inventory::rows::int;
 use crate::inventory::troubles::{Trouble, TroubleKey, Troubles};
@@ -19,22 +19,21 @@ struct Reported {
 }
 
 impl Ground<'_> {
-    /// Devices that report trouble, each once.
+    /// Devices that report trouble of some kind, each once.
     pub(super) fn troubles(&self, troubles: &Troubles) -> Vec<FindingRow> {
-        let Some(kind) = self.kinds.of(TROUBLE) else { return Vec::new() };
-        let mut by_asset: BTreeMap<usize, Reported> = BTreeMap::new();
+        let mut by_asset: BTreeMap<(&str, usize), Reported> = BTreeMap::new();
         for (key, trouble) in troubles.sorted() {
-            let (Some(place), Some(report)) = (self.assets.place(&key.device), kind.reports.get(key.report)) else {
-                continue;
-            };
+            let report = self.kinds.of(key.kind).and_then(|kind| kind.reports.get(key.report));
+            let (Some(place), Some(report)) = (self.assets.place(&key.device), report) else { continue };
             if enough(report, trouble) {
-                by_asset.entry(place).or_default().add(key, trouble);
+                by_asset.entry((key.kind, place)).or_default().add(key, trouble);
             }
         }
-        by_asset.into_iter().filter_map(|(place, reported)| self.trouble(place, &reported, &kind.reports)).collect()
+        by_asset.into_iter().filter_map(|((kind, place), reported)| self.trouble(kind, place, &reported)).collect()
     }
 
-    fn trouble(&self, place: usize, reported: &Reported, reports: &[Report]) -> Option<FindingRow> {
+    fn trouble(&self, kind: &str, place: usize, reported: &Reported) -> Option<FindingRow> {
+        let reports: &[Report] = &self.kinds.of(kind)?.reports;
         let asset = self.assets.all.get(place)?;
         let known = |report: &usize| reports.get(*report);
         let told = reported.reports.iter().filter_map(|(report, told)| Some((known(report)?, told)));
@@ -45,13 +44,15 @@ impl Ground<'_> {
             })
             .unzip();
         let what = what.join("; ");
+        let plain: Vec<&str> = reported.reports.values().flat_map(|(_, values)| values).map(String::as_str).collect();
         let protocols: Vec<&str> = reported.protocols.iter().copied().collect();
         let words = BTreeMap::from([
             ("asset", asset.title().to_owned()),
             ("what", what.clone()),
+            ("value", plain.join(", ")),
             ("protocol", protocols.join(", ")),
         ]);
-        let mut row = self.of_asset(TROUBLE, asset, words)?;
+        let mut row = self.of_asset(kind, asset, words)?;
         row.details = [("what", what), ("values", values.join("; "))].map(|(word, is)| (word.to_owned(), is)).into();
         row.count = int(reported.matter.count);
         row.protocol = protocols.first().filter(|_| protocols.len() == 1).map(|protocol| (*protocol).to_owned());
