@@ -3,7 +3,7 @@
 //! Most of the work depends on the password alone, the user and the realm: it is kept for an hour of packet time, so that
 //! the devices of one maker, whose realms are alike, share it.
 
-use super::lanes::{BLOCK, Hashes, LANES, START, add, alike, of_hex};
+use super::lanes::{BLOCK, Hashes, LANES, START, Words, add, alike, of_hex};
 use dissectors::Timestamp;
 use dissectors::proof::{Algorithm, Prepared};
 use fearless_simd::Level;
@@ -80,6 +80,9 @@ struct Front {
     whole: usize,
     /// What is left of it.
     rest: Vec<u8>,
+    /// It and a candidate, padded; and those of all lanes, word by word.
+    text: Zeroizing<Vec<u8>>,
+    blocks: Zeroizing<Vec<[Words; BLOCK]>>,
 }
 
 impl Front {
@@ -93,34 +96,43 @@ impl Front {
             }
             add(level, &mut hashes, &all);
         }
-        Self { hashes, whole: blocks.len(), rest: rest.to_vec() }
+        let (text, rest) = (Zeroizing::default(), rest.to_vec());
+        Self { hashes, whole: blocks.len(), rest, text, blocks: Zeroizing::default() }
     }
 
     /// The hashes of as many candidates as there are lanes.
-    fn hash(&self, level: Level, batch: &[impl AsRef<[u8]>], hashes: &mut Hashes) {
-        let length = |word: &[u8]| self.rest.len() + word.len();
-        let blocks = |word: &[u8]| (length(word) + END).div_ceil(BLOCK_BYTES);
+    fn hash(&mut self, level: Level, batch: &[impl AsRef<[u8]>], hashes: &mut Hashes) {
+        let before = self.rest.len();
+        let blocks = |word: &[u8]| (before + word.len() + END).div_ceil(BLOCK_BYTES);
         let most = batch.iter().map(|word| blocks(word.as_ref())).max().unwrap_or(0);
-        let mut text = Zeroizing::new(vec![0; most * BLOCK_BYTES]);
-        let mut all = Zeroizing::new(vec![[[0; LANES]; BLOCK]; most]);
-        text[..self.rest.len()].copy_from_slice(&self.rest);
+        self.make_room(most);
         for (lane, word) in batch.iter().map(AsRef::as_ref).enumerate() {
-            let own = &mut text[..blocks(word) * BLOCK_BYTES];
-            own[self.rest.len()..].fill(0);
-            own[self.rest.len()..length(word)].copy_from_slice(word);
-            end(own, length(word), self.whole + length(word));
-            for (block, bytes) in all.iter_mut().zip(own.chunks(BLOCK_BYTES)) {
+            let length = before + word.len();
+            let own = &mut self.text[..blocks(word) * BLOCK_BYTES];
+            own[before..length].copy_from_slice(word);
+            own[length..].fill(0);
+            end(own, length, self.whole + length);
+            for (block, bytes) in self.blocks.iter_mut().zip(own.chunks(BLOCK_BYTES)) {
                 block.iter_mut().zip(words(bytes)).for_each(|(words, word)| words[lane] = word);
             }
         }
         let mut state = Zeroizing::new(self.hashes);
-        for (place, block) in all.iter().enumerate() {
+        for (place, block) in self.blocks.iter().take(most).enumerate() {
             add(level, &mut state, block);
             // Longer ones go on; what becomes of this lane then is nobody's.
             let ends = |word: &[u8]| blocks(word) == place + 1;
             for lane in (0..batch.len()).filter(|lane| ends(batch[*lane].as_ref())) {
                 hashes.iter_mut().zip(&*state).for_each(|(words, state)| words[lane] = state[lane]);
             }
+        }
+    }
+
+    /// For texts of so many blocks. What grew by itself would leave copies behind.
+    fn make_room(&mut self, blocks: usize) {
+        if self.blocks.len() < blocks {
+            self.blocks = Zeroizing::new(vec![[[0; LANES]; BLOCK]; blocks]);
+            self.text = Zeroizing::new(vec![0; blocks * BLOCK_BYTES]);
+            self.text[..self.rest.len()].copy_from_slice(&self.rest);
         }
     }
 }
