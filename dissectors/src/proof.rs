@@ -2,7 +2,10 @@
 //!
 //! Only the arithmetic stands here. Which candidates are worth a try, and what a match means, stands in the crate above.
 
+mod digest;
+
 use crate::secret::Secret;
+pub use digest::{Digest, Prepared, Protection};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
@@ -108,96 +111,34 @@ impl Algorithm {
         }
     }
 
+    /// The hash of some parts with colons between them.
     fn hash(self, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
         match self {
-            Self::Md5 => joined::<Md5>(parts),
-            Self::Sha256 => joined::<Sha256>(parts),
-            Self::Sha512 => joined::<Sha512_256>(parts),
+            Self::Md5 => joined::<Md5>(parts, b":"),
+            Self::Sha256 => joined::<Sha256>(parts, b":"),
+            Self::Sha512 => joined::<Sha512_256>(parts, b":"),
+        }
+    }
+
+    /// The hash of some parts with nothing between them.
+    fn hash_of(self, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Md5 => joined::<Md5>(parts, b""),
+            Self::Sha256 => joined::<Sha256>(parts, b""),
+            Self::Sha512 => joined::<Sha512_256>(parts, b""),
         }
     }
 }
 
-/// The hash of some parts with colons between them.
-fn joined<H: Hash>(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+fn joined<H: Hash>(parts: &[&[u8]], between: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut hash = H::new();
     for (place, part) in parts.iter().enumerate() {
         if place > 0 {
-            hash.update(b":");
+            hash.update(between);
         }
         hash.update(part);
     }
     Zeroizing::new(hash.finalize().to_vec())
-}
-
-/// The quality of protection of a Digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protection {
-    /// None said: the form of RFC 2069.
-    Unsaid,
-    /// `auth`.
-    Auth,
-    /// `auth-int`, of a message without a body.
-    AuthNoBody,
-    /// `auth-int`, of a message with a body, whose hash nobody kept.
-    AuthBody,
-}
-
-/// A Digest: all that its response was made of, but for the password. Texts as they are hashed, without quotes.
-#[derive(PartialEq, Eq)]
-pub struct Digest {
-    /// The hash function.
-    pub algorithm: Algorithm,
-    /// Whether the algorithm is of the kind `-sess`.
-    pub is_session: bool,
-    /// The user name; `None` where its hash alone was sent.
-    pub username: Option<Box<[u8]>>,
-    /// The realm.
-    pub realm: Box<[u8]>,
-    /// The server's nonce.
-    pub nonce: Box<[u8]>,
-    /// The target.
-    pub uri: Box<[u8]>,
-    /// The method of the request.
-    pub method: Box<[u8]>,
-    /// The quality of protection.
-    pub qop: Protection,
-    /// How often the nonce was used, eight hex digits as they came.
-    pub count: Box<[u8]>,
-    /// The client's nonce.
-    pub cnonce: Box<[u8]>,
-    /// The response, as bytes: without it nothing can be cracked.
-    pub response: Secret,
-}
-
-impl Digest {
-    fn is_of(&self, candidate: &[u8]) -> Option<bool> {
-        let username = self.username.as_deref()?;
-        let hash = |parts: &[&[u8]]| hex(&self.algorithm.hash(parts));
-        let mut secret = hash(&[username, &self.realm, candidate]);
-        if self.is_session {
-            secret = hash(&[&secret, &self.nonce, &self.cnonce]);
-        }
-        let target = match self.qop {
-            Protection::Unsaid | Protection::Auth => hash(&[&self.method, &self.uri]),
-            Protection::AuthNoBody => hash(&[&self.method, &self.uri, &hash(&[])]),
-            Protection::AuthBody => return None,
-        };
-        let qop: &[u8] = match self.qop {
-            Protection::Unsaid => {
-                return Some(self.response.is(&self.algorithm.hash(&[&secret, &self.nonce, &target])));
-            }
-            Protection::Auth => b"auth",
-            Protection::AuthNoBody | Protection::AuthBody => b"auth-int",
-        };
-        let parts = [&secret, self.nonce.as_ref(), &self.count, &self.cnonce, qop, &target];
-        Some(self.response.is(&self.algorithm.hash(&parts)))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest({:?}, session {}, {:?}, ..)", self.algorithm, self.is_session, self.qop)
-    }
 }
 
 /// A WS-Security password digest: SHA-1 over nonce, time and password.
@@ -273,9 +214,9 @@ impl Challenge {
             Answering::Dahua => {
                 let [realm, drawn, user] =
                     self.challenge.splitn(3, |byte| *byte == 0).collect::<Vec<_>>().try_into().ok()?;
-                let capitals = |parts: &[&[u8]]| Zeroizing::new(hex(&joined::<Md5>(parts)).to_ascii_uppercase());
+                let capitals = |parts: &[&[u8]]| Zeroizing::new(hex(&joined::<Md5>(parts, b":")).to_ascii_uppercase());
                 let secret = capitals(&[user, realm, candidate]);
-                Some(self.response.is(&joined::<Md5>(&[user, drawn, &secret])))
+                Some(self.response.is(&joined::<Md5>(&[user, drawn, &secret], b":")))
             }
             Answering::Hikvision { rounds } => {
                 let parts = self.challenge.splitn(4, |byte| *byte == 0).collect::<Vec<_>>();

@@ -17,7 +17,7 @@ mod rule;
 pub mod rules;
 mod table;
 
-pub use credential::{Credentials, Dictionary, DictionaryError, SiteKey};
+pub use credential::{Credentials, Dictionary, DictionaryError, SiteKey, Trials};
 pub use inventory::{CaptureName, Inventory, Settings};
 pub use protocol::goes_one_way;
 pub use rules::Rules;

@@ -401,3 +401,23 @@ fn what_is_tried_on_one_device_has_an_end_that_is_counted() {
     let rows = world.finish();
     assert_eq!(rows.findings("credential.default").len(), 1, "another device has tries of its own");
 }
+
+#[test]
+fn a_password_that_was_found_once_is_found_at_once() {
+    let mut world = World::new();
+    for _ in 0..2_000 {
+        world.logs_in(host(RECORDER), host(CAMERA), digest("admin", "12345"), |login| login.scheme = "digest_md5");
+    }
+    // What most people choose stands at the end of all that is tried.
+    for _ in 0..2_000 {
+        world.logs_in(host(RECORDER), host(OTHER), digest("operator-7", "letmein"), |login| {
+            login.scheme = "digest_md5";
+            login.username = Some("operator-7".into());
+        });
+    }
+    let rows = world.finish();
+    assert_eq!(world.inventory.counters()["password_candidates_untried"], 0);
+    assert_eq!(BTreeSet::from_iter(strengths(&rows)), BTreeSet::from(["default", "guessable"]));
+    let count = |kind: &str| rows.findings(&format!("credential.{kind}"))[0].count;
+    assert_eq!((count("default"), count("guessable")), (2_000, 2_000));
+}

@@ -125,10 +125,10 @@ pub(super) const SERVER_PORT: u16 = 6_970;
 const FRAME_HEADER: usize = 4;
 const RTP_HEADER: usize = 12;
 const BESIDE: usize = 1_388; // with its header 1,400
-const AGENT: &str = "User-Agent: recorder/1.4";
-const SERVER: &str = "Server: camera/2.1";
+pub(super) const AGENT: &str = "User-Agent: recorder/1.4";
+pub(super) const SERVER: &str = "Server: camera/2.1";
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"camera\", nonce=\"8b0c6a4d2f9e1735\"";
 const LOGIN: &str = "Authorization: Digest username=\"viewer\", realm=\"camera\", nonce=\"8b0c6a4d2f9e1735\", \
     uri=\"rtsp://camera.example/live/ch1\", response=\"5f2c8d1e7a3b4c6d9e0f1a2b3c4d5e6f\"\r\n";
-const DESCRIPTION: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=Gate\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n\
+pub(super) const DESCRIPTION: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=Gate\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n\
     a=rtpmap:96 H264/90000\r\na=control:track1\r\n";

@@ -1,7 +1,9 @@
 //! What a password is found to be when it is held against what is common and what the device is called.
 
-use super::dictionary::{Called, Dictionary, Entry, common};
+use super::candidates::{COMMON, Candidates, spellings};
+use super::dictionary::{Called, Entry};
 use super::key::{Mark, SiteKey};
+use super::trial::Trial;
 use dissectors::Mac;
 use dissectors::proof::Proof;
 use std::collections::BTreeSet;
@@ -54,7 +56,7 @@ pub(crate) struct Verdict {
 }
 
 /// What a device is called, and so what its password may be.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Device {
     pub(crate) vendor: Option<String>,
     pub(crate) models: Vec<String>,
@@ -85,12 +87,6 @@ impl Device {
     }
 }
 
-/// A word as people type it.
-fn spellings(text: &str) -> BTreeSet<String> {
-    let cases = [text.to_owned(), text.to_lowercase(), text.to_uppercase()];
-    cases.into_iter().filter(|text| !text.is_empty()).collect()
-}
-
 /// A MAC address as it is printed on devices.
 fn of_mac(mac: Mac) -> impl Iterator<Item = String> {
     let colons = mac.to_string();
@@ -103,71 +99,70 @@ fn of_mac(mac: Mac) -> impl Iterator<Item = String> {
 pub(crate) struct Whose<'w> {
     /// Empty where there is none.
     pub(crate) username: &'w str,
-    pub(crate) protocol: &'static str,
     pub(crate) is_accepted: bool,
     pub(crate) device: &'w Device,
 }
 
-/// Candidates held against one proof, as long as there are tries left.
-pub(crate) struct Trial<'t> {
-    proof: &'t Proof,
-    left: &'t mut u64,
-    /// How many candidates were not tried.
-    pub(crate) untried: u64,
+/// What explained a password: it is looked for there first when the same user logs in to the same device again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// No password, or one of the defaults.
+    Default(usize),
+    /// What the user is called.
+    Own(usize),
+    /// What most people choose.
+    Common(usize),
 }
 
-impl<'t> Trial<'t> {
-    pub(crate) fn new(proof: &'t Proof, left: &'t mut u64) -> Self {
-        Self { proof, left, untried: 0 }
+/// Judges a password by all that is known, and says where it was found, if it will be found there again.
+pub(crate) fn judge(
+    trial: &mut Trial<'_>,
+    whose: &Whose<'_>,
+    candidates: &Candidates,
+    hint: Option<Hint>,
+    key: &SiteKey,
+) -> (Verdict, Option<Hint>) {
+    if !trial.can_be_judged() {
+        return (Verdict::default(), None);
     }
+    let hinted = hint.filter(|hint| trial.is(candidates.word(*hint).as_bytes()));
+    let found = hinted.or_else(|| trial.first(&candidates.defaults, Some((0, &candidates.id))).map(Hint::Default));
+    if let Some(found) = found {
+        return (found_at(found, whose, candidates, key), Some(found));
+    }
+    if let Some(verdict) = judge_again(trial, whose, candidates, key) {
+        return (verdict, None);
+    }
+    let own = trial.first(&candidates.own, None).map(Hint::Own);
+    match own.or_else(|| trial.first(&COMMON, Some((1, ""))).map(Hint::Common)) {
+        Some(found) => (found_at(found, whose, candidates, key), Some(found)),
+        None => (of_content(trial.proof(), key), None),
+    }
+}
 
-    /// Whether it is this one. A readable password is compared at once, and costs no try.
-    pub(crate) fn is(&mut self, candidate: &[u8]) -> bool {
-        if !matches!(self.proof, Proof::Clear(_)) {
-            if *self.left == 0 {
-                self.untried += 1;
-                return false;
-            }
-            *self.left -= 1;
+impl Candidates {
+    fn word(&self, hint: Hint) -> &str {
+        let word = match hint {
+            Hint::Default(place) => self.defaults.get(place).map(String::as_str),
+            Hint::Own(place) => self.own.get(place).map(String::as_str),
+            Hint::Common(place) => COMMON.get(place).copied(),
+        };
+        word.unwrap_or_default()
+    }
+}
+
+fn found_at(found: Hint, whose: &Whose<'_>, candidates: &Candidates, key: &SiteKey) -> Verdict {
+    let word = candidates.word(found);
+    match found {
+        Hint::Default(0) => {
+            // That nothing at all was asked for is a default only where it opened something.
+            let is_told = whose.is_accepted || !whose.username.is_empty();
+            let entry = candidates.empty.clone().filter(|_| is_told);
+            Verdict { strength: Strength::Empty, entry, ..Verdict::default() }
         }
-        self.proof.is_of(candidate) == Some(true)
-    }
-}
-
-/// Whether anything can be held against it.
-pub(crate) fn can_be_judged(proof: &Proof) -> bool {
-    proof.is_of(b"").is_some()
-}
-
-/// Judges a password by all that is known.
-pub(crate) fn judge(trial: &mut Trial<'_>, whose: &Whose<'_>, dictionary: &Dictionary, key: &SiteKey) -> Verdict {
-    if !can_be_judged(trial.proof) {
-        return Verdict::default();
-    }
-    if trial.is(b"") {
-        // That nothing at all was asked for is a default only where it opened something.
-        let is_told = whose.is_accepted || !whose.username.is_empty();
-        let is_empty = |entry: &Entry| entry.password(&Called::default()).is_some_and(|password| password.is_empty());
-        let entry = dictionary.of(whose.username, whose.protocol).find(is_empty).filter(|_| is_told);
-        return Verdict { strength: Strength::Empty, entry, ..Verdict::default() };
-    }
-    for entry in dictionary.of(whose.username, whose.protocol).filter(|entry| !entry.is_of_device()) {
-        let password = entry.password(&Called::default()).filter(|password| !password.is_empty());
-        if let Some(password) = password
-            && trial.is(password.as_bytes())
-        {
-            let mark = Some(key.mark(password.as_bytes()));
-            return Verdict { strength: Strength::Default, entry: Some(entry.clone()), guess: None, mark };
-        }
-    }
-    if let Some(verdict) = judge_again(trial, whose, dictionary, key) {
-        return verdict;
-    }
-    let own = spellings(whose.username).into_iter().map(|word| ("its user name", word));
-    let usual = common().map(|word| ("one of the passwords that most people choose", word.to_owned()));
-    match own.chain(usual).find(|(_, word)| trial.is(word.as_bytes())) {
-        Some((guess, word)) => guessed(guess, &word, key),
-        None => of_content(trial.proof, key),
+        Hint::Default(place) => is_default(candidates.entries.get(place - 1), word, key),
+        Hint::Own(_) => guessed("its user name", word, key),
+        Hint::Common(_) => guessed("one of the passwords that most people choose", word, key),
     }
 }
 
@@ -175,22 +170,26 @@ pub(crate) fn judge(trial: &mut Trial<'_>, whose: &Whose<'_>, dictionary: &Dicti
 pub(crate) fn judge_again(
     trial: &mut Trial<'_>,
     whose: &Whose<'_>,
-    dictionary: &Dictionary,
+    candidates: &Candidates,
     key: &SiteKey,
 ) -> Option<Verdict> {
-    for entry in dictionary.of(whose.username, whose.protocol).filter(Entry::is_of_device) {
-        for called in whose.device.called() {
-            if let Some(password) = entry.password(&called)
-                && trial.is(password.as_bytes())
-            {
-                let mark = Some(key.mark(password.as_bytes()));
-                let entry = Some(entry.clone());
-                return Some(Verdict { strength: Strength::Default, entry, guess: None, mark });
-            }
-        }
+    let called = whose.device.called();
+    let (defaults, words): (Vec<&Entry>, Vec<String>) = candidates
+        .of_device
+        .iter()
+        .flat_map(|entry| called.iter().filter_map(move |called| Some((entry, entry.password(called)?.into_owned()))))
+        .unzip();
+    if let Some(found) = trial.first(&words, None) {
+        return Some(is_default(defaults.get(found).copied(), &words[found], key));
     }
-    let (guess, word) = whose.device.words().into_iter().find(|(_, word)| trial.is(word.as_bytes()))?;
-    Some(guessed(guess, &word, key))
+    let (guesses, words): (Vec<&'static str>, Vec<String>) = whose.device.words().into_iter().unzip();
+    let found = trial.first(&words, None)?;
+    Some(guessed(guesses[found], &words[found], key))
+}
+
+fn is_default(entry: Option<&Entry>, word: &str, key: &SiteKey) -> Verdict {
+    let mark = Some(key.mark(word.as_bytes()));
+    Verdict { strength: Strength::Default, entry: entry.cloned(), guess: None, mark }
 }
 
 fn guessed(guess: &'static str, word: &str, key: &SiteKey) -> Verdict {
@@ -222,6 +221,8 @@ fn withstands(password: &[u8]) -> Strength {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credential::dictionary::Dictionary;
+    use crate::credential::digests::KeptHashes;
 
     const PLENTY: u64 = 1 << 20;
 
@@ -230,8 +231,10 @@ mod tests {
     }
 
     fn judged(proof: &Proof, username: &str, is_accepted: bool, device: &Device) -> Verdict {
-        let whose = Whose { username, protocol: "http", is_accepted, device };
-        judge(&mut Trial::new(proof, &mut PLENTY.clone()), &whose, &Dictionary::default(), &key())
+        let whose = Whose { username, is_accepted, device };
+        let candidates = Candidates::of(&Dictionary::default(), username, "http");
+        let (mut kept, mut left) = (KeptHashes::default(), PLENTY);
+        judge(&mut Trial::new(proof, &mut kept, &mut left), &whose, &candidates, None, &key()).0
     }
 
     fn strength(username: &str, password: &str) -> Strength {
@@ -299,10 +302,11 @@ mod tests {
         };
         let proof = Proof::Wsse(Box::new(proof));
         let device = Device::default();
-        let whose = Whose { username: "admin", protocol: "onvif", is_accepted: true, device: &device };
-        let mut left = 100;
-        let mut trial = Trial::new(&proof, &mut left);
-        let verdict = judge(&mut trial, &whose, &Dictionary::default(), &key());
+        let whose = Whose { username: "admin", is_accepted: true, device: &device };
+        let candidates = Candidates::of(&Dictionary::default(), "admin", "onvif");
+        let (mut kept, mut left) = (KeptHashes::default(), 100);
+        let mut trial = Trial::new(&proof, &mut kept, &mut left);
+        let (verdict, _) = judge(&mut trial, &whose, &candidates, None, &key());
         assert_eq!(verdict.strength, Strength::Unknown);
         let untried = trial.untried;
         assert!(untried > 1_000, "{untried}");

@@ -15,8 +15,8 @@ use super::registry::Registry;
 use super::sums::Sums;
 use crate::asset::Attribute;
 use crate::credential::{
-    Credentials, Device, Dictionary, Mark, SiteKey, Strength, Trial, Verdict, can_be_judged, judge, judge_again,
-    of_content,
+    Candidates, Credentials, Device, Hint, KeptHashes, Lists, Mark, SiteKey, Strength, Trial, Verdict, judge,
+    judge_again, of_content,
 };
 use crate::record::CredentialRow;
 pub(super) use account::{Account, AccountKey, Grade, GuessKey, Guesses, LaxKey};
@@ -28,6 +28,7 @@ use dissectors::{Exposure, Mac, Place, Timestamp};
 use foldhash::fast::RandomState;
 use held::{Budget, Held, Item};
 pub(super) use rows::{default, rows};
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -112,6 +113,10 @@ pub(super) struct Logins {
     pub(super) lax: Book<LaxKey, Matter>,
     held: Held,
     budget: Budget,
+    lists: Lists,
+    hashes: KeptHashes,
+    /// Of what was known when all was tried.
+    known: RandomState,
 }
 
 impl Logins {
@@ -129,6 +134,9 @@ impl Logins {
             lax: Book::new(cap, of_a_client),
             held: Held::within(cap, row_bytes / 8),
             budget: Budget::of(cap),
+            lists: Lists::default(),
+            known: RandomState::default(),
+            hashes: KeptHashes::default(),
         }
     }
 
@@ -199,11 +207,11 @@ impl Logins {
             }
             return is_kept;
         }
-        let verdict = match &credential.proof {
+        let (verdict, hint) = match &credential.proof {
             Some(proof) => self.judge(&key, credential, proof, evidence.time, registry),
-            None => self.rows.of(&key).map(|login| login.verdict.clone()).unwrap_or_default(),
+            None => (self.rows.of(&key).map(|login| login.verdict.clone()).unwrap_or_default(), None),
         };
-        let is_kept = self.keep(&key, seen, &verdict);
+        let is_kept = self.keep(&key, seen, &verdict, hint);
         let login = Login { seen, verdict };
         if let Some((key, login)) = self.rows.add(key, login, Login::add) {
             let login = Login { verdict: Verdict::default(), ..login };
@@ -231,13 +239,14 @@ impl Logins {
         true
     }
 
-    fn keep(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict) -> bool {
+    fn keep(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict, hint: Option<Hint>) -> bool {
         if key.outcome == Outcome::Accepted
             && let Some(guesses) = self.guesses.known(&GuessKey::of(&key.account, key.client))
         {
             guesses.let_in.get_or_insert(seen.evidence);
         }
         let Some(account) = self.accounts.of(key.account.clone(), key.client) else { return false };
+        account.hint = hint.or(account.hint);
         account.cross(key, seen, verdict);
         account.stand(key, seen, verdict);
         true
@@ -251,28 +260,41 @@ impl Logins {
         proof: &Arc<Proof>,
         now: Timestamp,
         registry: &Registry,
-    ) -> Verdict {
+    ) -> (Verdict, Option<Hint>) {
         // One account of one device has one password: what nothing explained this hour need not be tried all over again.
-        let is_tried = self.accounts.known(&key.account).is_some_and(|account| account.is_tried(key, proof));
+        let account = self.accounts.known(&key.account);
+        let is_tried = account.as_ref().is_some_and(|account| account.is_tried(key, proof));
+        let hint = account.as_ref().and_then(|account| account.hint);
         let device = device(registry, &key.account.server);
         let username = credential.username.clone().unwrap_or_default();
         let item = Item { since: now, key: key.clone(), username, proof: Arc::clone(proof) };
+        let known = self.known.hash_one((&device, self.held.read));
+        if is_tried && account.is_some_and(|account| account.is_tried_with(known)) {
+            self.held.add(item);
+            return (Verdict::default(), None);
+        }
         let whose = item.whose(&device);
-        let (verdict, untried) = self.try_on(&item, now, |trial, dictionary, key| {
+        let candidates = self.candidates(&item);
+        let ((verdict, found, can_be_judged), untried) = self.try_on(&item, now, |trial, key| {
             if is_tried {
-                return judge_again(trial, &whose, dictionary, key).unwrap_or_default();
+                return (judge_again(trial, &whose, &candidates, key).unwrap_or_default(), None, true);
             }
-            judge(trial, &whose, dictionary, key)
+            let (verdict, found) = judge(trial, &whose, &candidates, hint, key);
+            (verdict, found, trial.can_be_judged())
         });
-        if verdict.strength <= Strength::Guessable || !can_be_judged(proof) {
-            return verdict;
+        if verdict.strength <= Strength::Guessable || !can_be_judged {
+            return (verdict, found);
         }
         if untried == 0
             && let Some(account) = self.accounts.of(key.account.clone(), key.client)
         {
-            account.tried(key, proof);
+            account.tried(key, proof, known);
         }
-        self.explain(item, verdict)
+        (self.explain(item, verdict), None)
+    }
+
+    fn candidates(&mut self, item: &Item) -> Arc<Candidates> {
+        self.lists.of(&self.credentials.dictionary, &item.username, item.key.account.protocol)
     }
 
     /// One readable password that was accepted may explain what others only prove: the new one those that wait, or one of
@@ -280,28 +302,31 @@ impl Logins {
     fn explain(&mut self, item: Item, verdict: Verdict) -> Verdict {
         let now = item.since;
         if let Proof::Clear(secret) = &*item.proof {
-            let waiting = if item.is_accepted() { self.held.proofs(now) } else { Vec::new() };
+            // One that was read within the hour was held against all that wait already.
+            let mark = verdict.mark.filter(|_| item.is_accepted());
+            let waiting =
+                if mark.is_some_and(|mark| self.held.read(mark, &item)) { self.held.proofs(now) } else { Vec::new() };
             for (place, waiting) in waiting {
-                if self.matches(&waiting, secret.expose(), now) {
+                if self.try_on(&waiting, now, |trial, _| trial.is(secret.expose())).0 {
                     self.find(place, &waiting.key, verdict.clone());
                 }
             }
             self.held.add(item);
             return verdict;
         }
-        for readable in self.held.readable(now) {
-            if let Proof::Clear(secret) = &*readable
-                && self.matches(&item, secret.expose(), now)
-            {
-                return of_content(&readable, self.key());
-            }
+        let readable = self.held.readable(now);
+        let is_it = |trial: &mut Trial<'_>| {
+            let words = readable.iter().map(|proof| match &**proof {
+                Proof::Clear(secret) => secret.expose(),
+                _ => &[],
+            });
+            trial.first(&words.collect::<Vec<_>>(), None)
+        };
+        if let (Some(found), _) = self.try_on(&item, now, |trial, _| is_it(trial)) {
+            return of_content(&readable[found], self.key());
         }
         self.held.add(item);
         verdict
-    }
-
-    fn matches(&mut self, item: &Item, candidate: &[u8], now: Timestamp) -> bool {
-        self.try_on(item, now, |trial, _, _| trial.is(candidate)).0
     }
 
     /// Tries candidates on a proof, as many as are left for its device; says how many were not.
@@ -309,12 +334,13 @@ impl Logins {
         &mut self,
         item: &Item,
         now: Timestamp,
-        tries: impl FnOnce(&mut Trial<'_>, &Dictionary, &SiteKey) -> T,
+        tries: impl FnOnce(&mut Trial<'_>, &SiteKey) -> T,
     ) -> (T, u64) {
         let host = item.key.account.server.host;
         let mut left = self.budget.of_device(host, now);
-        let mut trial = Trial::new(&item.proof, &mut left);
-        let result = tries(&mut trial, &self.credentials.dictionary, self.key());
+        let key = self.credentials.site_key.as_ref().unwrap_or(&self.passing);
+        let mut trial = Trial::new(&item.proof, &mut self.hashes, &mut left);
+        let result = tries(&mut trial, key);
         let untried = trial.untried;
         self.budget.spend(host, left, untried);
         (result, untried)
@@ -325,8 +351,8 @@ impl Logins {
         for (place, item) in self.held.of(host, now) {
             let device = device(registry, &item.key.account.server);
             let whose = item.whose(&device);
-            let (found, _) =
-                self.try_on(&item, now, |trial, dictionary, key| judge_again(trial, &whose, dictionary, key));
+            let candidates = self.candidates(&item);
+            let (found, _) = self.try_on(&item, now, |trial, key| judge_again(trial, &whose, &candidates, key));
             if let Some(verdict) = found {
                 self.find(place, &item.key, verdict);
             }
@@ -353,6 +379,7 @@ impl Logins {
     /// Packet time has come so far: what was held for its hour is wiped.
     pub(super) fn advance(&mut self, now: Timestamp) {
         self.held.forget_before(now);
+        self.hashes.advance(now);
     }
 
     /// What the rows cost.
@@ -370,6 +397,7 @@ impl Logins {
         self.rows.clear();
         self.refused.clear();
         self.held.clear();
+        self.hashes.clear();
     }
 }
 

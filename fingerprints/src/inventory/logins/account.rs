@@ -1,7 +1,7 @@
 //! What findings about logins stand on: accounts of devices, guesses at them, and what needs no login.
 
 use super::LoginKey;
-use crate::credential::{Mark, Strength, Verdict};
+use crate::credential::{Hint, Mark, Strength, Verdict};
 use crate::inventory::known::{Key, Seen};
 use crate::inventory::matter::Matter;
 use compact_str::CompactString;
@@ -48,8 +48,18 @@ pub(in crate::inventory) struct Account {
     pub(in crate::inventory) poor: BTreeMap<Grade, (Verdict, Matter)>,
     /// Accepted passwords, by what they are known again by.
     pub(in crate::inventory) passwords: BTreeMap<Mark, Matter>,
-    /// In which hour, realm and outcome all was tried in vain.
-    in_vain: Option<(Timestamp, Option<CompactString>, Outcome)>,
+    in_vain: Option<Vain>,
+    /// Where its password was found last.
+    pub(super) hint: Option<Hint>,
+}
+
+/// An accepted login on which all was tried in vain.
+#[derive(Clone, Debug)]
+struct Vain {
+    window: Timestamp,
+    realm: Option<CompactString>,
+    /// What was known of the device, and read of other logins, as a hash.
+    known: u64,
 }
 
 impl Account {
@@ -82,14 +92,19 @@ impl Account {
 
     /// Whether all was tried on its password in this hour, in vain.
     pub(super) fn is_tried(&self, key: &LoginKey, proof: &Proof) -> bool {
-        key.outcome == Outcome::Accepted
-            && !matches!(proof, Proof::Clear(_))
-            && self.in_vain.as_ref() == Some(&(key.window, key.realm.clone(), key.outcome))
+        let is_it = |vain: &Vain| (vain.window, &vain.realm) == (key.window, &key.realm);
+        let is_readable = matches!(proof, Proof::Clear(_));
+        key.outcome == Outcome::Accepted && !is_readable && self.in_vain.as_ref().is_some_and(is_it)
     }
 
-    pub(super) fn tried(&mut self, key: &LoginKey, proof: &Proof) {
-        if !matches!(proof, Proof::Clear(_)) {
-            self.in_vain = Some((key.window, key.realm.clone(), key.outcome));
+    /// Whether nothing is known that was not known then.
+    pub(super) fn is_tried_with(&self, known: u64) -> bool {
+        self.in_vain.as_ref().is_some_and(|vain| vain.known == known)
+    }
+
+    pub(super) fn tried(&mut self, key: &LoginKey, proof: &Proof, known: u64) {
+        if !matches!(proof, Proof::Clear(_)) && key.outcome == Outcome::Accepted {
+            self.in_vain = Some(Vain { window: key.window, realm: key.realm.clone(), known });
         }
     }
 

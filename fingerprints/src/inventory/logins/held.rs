@@ -1,7 +1,7 @@
 //! What proves a password, while it waits for what may explain it; and how much is tried on one device.
 
 use super::LoginKey;
-use crate::credential::{Device, Whose};
+use crate::credential::{Device, Mark, Whose};
 use compact_str::CompactString;
 use dissectors::Timestamp;
 use dissectors::observation::{Host, Outcome};
@@ -27,14 +27,17 @@ pub(super) struct Held {
     bytes: usize,
     most_bytes: usize,
     swept: Timestamp,
+    readable: Readable,
+    /// How many readable passwords were news.
+    pub(super) read: u64,
     /// How many found no place.
     pub(super) refused: u64,
 }
 
 impl Held {
     pub(super) fn within(cap: usize, most_bytes: usize) -> Self {
-        let items = BTreeMap::new();
-        Self { items, next: 0, cap, bytes: 0, most_bytes, swept: Timestamp::default(), refused: 0 }
+        let (items, readable) = (BTreeMap::new(), Readable::default());
+        Self { items, next: 0, cap, bytes: 0, most_bytes, swept: Timestamp::default(), readable, read: 0, refused: 0 }
     }
 
     pub(super) fn add(&mut self, item: Item) {
@@ -70,22 +73,16 @@ impl Held {
         all.map(|(place, item)| (*place, item.clone())).collect()
     }
 
+    /// A readable password was accepted: whether that is news.
+    pub(super) fn read(&mut self, mark: Mark, item: &Item) -> bool {
+        let is_news = self.readable.add(mark, item);
+        self.read += u64::from(is_news);
+        is_news
+    }
+
     /// Readable passwords that were accepted, each once, the latest first.
     pub(super) fn readable(&self, now: Timestamp) -> Vec<Arc<Proof>> {
-        let mut all: Vec<(u64, &Arc<Proof>)> = self
-            .items
-            .iter()
-            .filter(|(_, item)| item.may_stay(now) && item.is_readable() && item.is_accepted())
-            .map(|((_, number), item)| (*number, &item.proof))
-            .collect();
-        all.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-        let mut once: Vec<Arc<Proof>> = Vec::new();
-        for (_, proof) in all {
-            if once.len() < MOST_READABLE && !once.contains(proof) {
-                once.push(Arc::clone(proof));
-            }
-        }
-        once
+        self.readable.all(now)
     }
 
     /// Wipes what has been held for its hour: looked at once a minute of packet time.
@@ -95,25 +92,54 @@ impl Held {
         }
         self.swept = now;
         self.items.retain(|_, item| item.may_stay(now));
+        self.readable.0.retain(|(_, since, _)| may_stay(*since, now));
         self.bytes = self.items.values().map(|item| bytes(&item.proof)).sum();
     }
 
     pub(super) fn clear(&mut self) {
         self.items.clear();
+        self.readable.0.clear();
         self.bytes = 0;
     }
 }
 
+/// Readable passwords that were accepted, with what they are known again by, the latest last.
+#[derive(Default)]
+struct Readable(Vec<(Mark, Timestamp, Arc<Proof>)>);
+
+impl Readable {
+    /// As many are held against a proof.
+    const MOST: usize = 64;
+
+    fn add(&mut self, mark: Mark, item: &Item) -> bool {
+        let known = self.0.iter().position(|(known, ..)| *known == mark);
+        let is_news = known.is_none_or(|place| !may_stay(self.0.remove(place).1, item.since));
+        if self.0.len() >= Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push((mark, item.since, Arc::clone(&item.proof)));
+        is_news
+    }
+
+    fn all(&self, now: Timestamp) -> Vec<Arc<Proof>> {
+        let all = self.0.iter().rev().filter(|(_, since, _)| may_stay(*since, now));
+        all.map(|(.., proof)| Arc::clone(proof)).collect()
+    }
+}
+
+/// A little less than an hour, so that it is wiped within one.
+fn may_stay(since: Timestamp, now: Timestamp) -> bool {
+    now.since(since).as_secs() < 59 * 60
+}
+
 impl Item {
-    /// A little less than an hour, so that it is wiped within one.
     fn may_stay(&self, now: Timestamp) -> bool {
-        now.since(self.since).as_secs() < 59 * 60
+        may_stay(self.since, now)
     }
 
     /// What is judged, and of which device.
     pub(super) fn whose<'w>(&'w self, device: &'w Device) -> Whose<'w> {
-        let (protocol, is_accepted) = (self.key.account.protocol, self.is_accepted());
-        Whose { username: &self.username, protocol, is_accepted, device }
+        Whose { username: &self.username, is_accepted: self.is_accepted(), device }
     }
 
     pub(super) fn is_accepted(&self) -> bool {
@@ -124,9 +150,6 @@ impl Item {
         matches!(*self.proof, Proof::Clear(_))
     }
 }
-
-/// As many readable passwords are held against a proof.
-const MOST_READABLE: usize = 64;
 
 /// What a proof costs.
 fn bytes(proof: &Proof) -> usize {
