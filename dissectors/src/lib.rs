@@ -15,6 +15,7 @@
 )]
 
 mod authorization;
+mod ber;
 pub mod bounded;
 pub mod certificate;
 mod challenge;
@@ -26,6 +27,7 @@ mod field;
 mod head;
 mod hex;
 pub mod image;
+mod line;
 pub mod login;
 #[cfg(test)]
 mod mauled;
@@ -43,10 +45,12 @@ mod recorded;
 #[cfg(test)]
 mod rig;
 mod rtcp;
+mod sasl;
 pub mod secret;
 mod side;
 mod soap;
 pub mod time;
+mod upgrade;
 mod xml;
 
 pub use certificate::Certificate;

@@ -3,6 +3,8 @@
 //! Only the arithmetic stands here. Which candidates are worth a try, and what a match means, stands in the crate above.
 
 use crate::secret::Secret;
+use des::Des;
+use des::cipher::BlockCipherEncrypt;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
@@ -232,7 +234,8 @@ pub enum Answering {
     CramMd5,
     /// MD5 of the challenge and then the password (RFC 1939, 7).
     Apop,
-    /// DES of the challenge under the password's first eight characters (RFC 6143, 7.2.2). Not recomputed.
+    /// DES of the challenge, both halves, under the password's first eight characters (RFC 6143, 7.2.2), whose bits stand
+    /// the other way round in each.
     Vnc,
     /// MD5 of the user, what the camera drew, and an MD5 of user, realm and password, both in capital letters (Dahua's web
     /// interface). The challenge is the realm, what was drawn and the user, a zero behind each of the first two.
@@ -270,7 +273,17 @@ impl Challenge {
                 let secret = capitals(&[user, realm, candidate]);
                 Some(self.response.is(&joined::<Md5>(&[user, drawn, &secret])))
             }
-            Answering::Vnc | Answering::Other => None,
+            Answering::Vnc => {
+                let mut key = Zeroizing::new([0; 8]);
+                key.iter_mut().zip(candidate).for_each(|(bits, letter)| *bits = letter.reverse_bits());
+                let cipher = Des::new_from_slice(&*key).ok()?;
+                let mut answer = Zeroizing::new(self.challenge.to_vec());
+                for half in answer.chunks_exact_mut(8) {
+                    cipher.encrypt_block(half.try_into().ok()?);
+                }
+                Some(self.response.is(&answer))
+            }
+            Answering::Other => None,
         }
     }
 }
