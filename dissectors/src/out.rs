@@ -612,6 +612,22 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// All that this message has counted so far is of a protocol that the conversation's own one carries.
+    #[cold]
+    pub(crate) fn counts_are_within(&mut self, protocol: &'static str) {
+        let counts = std::mem::take(&mut self.told.counts);
+        let mut wordy = std::mem::take(&mut self.told.wordy_counts).into_iter();
+        for Counted { key, mark } in counts {
+            let count = if key == Counted::IN_WORDS { wordy.next() } else { Some(PackedCount { key, mark }.count()) };
+            let Some(count) = count else { return };
+            let operation = match count.operation {
+                Operation::Verb(verb) => Operation::VerbWithin(protocol, verb),
+                other => Operation::word_within(protocol, other.to_compact_string().as_bytes()),
+            };
+            self.count(Count { operation, ..count });
+        }
+    }
+
     /// A request, counted before at `place`, found no answer.
     #[cold]
     pub fn unanswered(&mut self, count: Count, place: Place) {

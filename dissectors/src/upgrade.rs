@@ -12,14 +12,18 @@ pub(crate) struct Upgrade(Box<dyn Dissector>);
 /// The longest message that may pend in a conversation that may become TLS.
 pub(crate) const MOST: usize = 110 * 1024;
 
+const TLS: &str = "tls";
+
 impl Upgrade {
     /// The next byte of either side is TLS.
     pub(crate) fn new() -> Option<Self> {
-        protocols::named("tls").map(|tls| Self((tls.open)()))
+        protocols::named(TLS).map(|tls| Self((tls.open)()))
     }
 
     pub(crate) fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        self.0.message(side, reader, out)
+        let next = self.0.message(side, reader, out)?;
+        out.counts_are_within(TLS);
+        Ok(next)
     }
 
     /// The protocol in the midst of which it began cannot find where a record starts.

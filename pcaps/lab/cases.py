@@ -1387,7 +1387,7 @@ SNMP_AGENT = """
 agentaddress udp:161
 rwcommunity private
 rocommunity public
-rocommunity door-7
+rocommunity switch-3
 rocommunity lab-Secret-9x
 sysDescr Lab managed switch LS-8, firmware 2.4.1
 sysObjectID 1.3.6.1.4.1.8691.7.6
@@ -1415,7 +1415,7 @@ def snmp_communities(stem):
         ask = lambda version, community, tool, *words: laptop.run(
             tool, "-v", version, "-c", community, "-t", "1", "-r", "0", *words, check=False, capture_output=True)
         with lab.capture(path):
-            for version, community in ("1", "public"), ("2c", "public"), ("2c", "door-7"), ("2c", "lab-Secret-9x"), ("2c", "lab-wrong-0"):
+            for version, community in ("1", "public"), ("2c", "public"), ("2c", "switch-3"), ("2c", "lab-Secret-9x"), ("2c", "lab-wrong-0"):
                 ask(version, community, "snmpget", "10.20.0.41", *system)
             ask("2c", "public", "snmpbulkget", "10.20.0.41", "1.3.6.1.2.1.2.2.1.2")
             ask("2c", "public", "snmpget", "10.20.0.41", "1.3.6.1.4.1.1.1.0")
@@ -1591,7 +1591,7 @@ def tftp_files(stem):
 
 @case("rlogin/console")
 def rlogin_console(stem):
-    """Somebody logs in by rlogin, whom the server does not trust."""
+    """Somebody comes by rlogin, whom the server does not know and turns away."""
     path = stem.with_suffix(".pcap")
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
         server = lab.host("server", "00:90:e8:20:10:55", "10.20.0.55")

@@ -56,7 +56,7 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
     match line::front(front) {
         Front::Line(line) if line.starts_with(b"+OK ") && line::mentions(line, b"pop") => Verdict::Bits(56),
         Front::Line(line) if is_reply(line) => part(Direction::Response),
-        Front::Line(line) if is_command(line::word(line).0) => part(Direction::Request),
+        Front::Line(line) if is_own(line) => part(Direction::Request),
         Front::Part(text) => {
             let begins = |word: &[u8]| word.get(..text.len().min(word.len())).is_some_and(|word| text.starts_with(word));
             let is_near = COMMANDS.iter().any(|word| begins(word.as_bytes())) || begins(b"+OK") || begins(b"-ERR");
@@ -68,6 +68,13 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
 
 fn is_reply(line: &[u8]) -> bool {
     [&b"+OK"[..], b"-ERR"].contains(&line::word(line).0)
+}
+
+/// Whether a command is one that stores of other things, which answer with the same words, do not have.
+fn is_own(line: &[u8]) -> bool {
+    let (word, argument) = line::word(line);
+    let is_one_of = |words: &[&str], word: &[u8]| words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
+    is_one_of(&OWN, word) || word.eq_ignore_ascii_case(b"AUTH") && is_one_of(&MECHANISMS, line::word(argument).0)
 }
 
 fn is_command(word: &[u8]) -> bool {
@@ -199,6 +206,8 @@ fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, o
 const COMMANDS: [&str; 16] = [
     "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "QUIT", "STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "TOP", "UIDL", "UTF8",
 ];
+const OWN: [&str; 7] = ["USER", "PASS", "APOP", "STLS", "CAPA", "RETR", "UIDL"];
+const MECHANISMS: [&str; 7] = ["PLAIN", "LOGIN", "CRAM-MD5", "NTLM", "GSSAPI", "XOAUTH2", "SCRAM-SHA-256"];
 const LONGEST_LINE: usize = 4096;
 
 #[cfg(test)]
@@ -254,7 +263,8 @@ mod tests {
         assert!(matches!(rig.probe(b"+OK\r\n"), Verdict::Part(_)));
         assert!(matches!(rig.probe(b"USER ann\r\n"), Verdict::Part(_)));
         assert_eq!((rig.probe(b"+O"), rig.probe(b"CAPA\r")), (Verdict::More, Verdict::More));
-        for other in ["+PONG\r\n", "220 ftp\r\n", "GET / HTTP/1.1\r\n", "+OKAY\r\n"] {
+        assert!(matches!(rig.probe(b"AUTH PLAIN\r\n"), Verdict::Part(_)));
+        for other in ["+PONG\r\n", "AUTH secret\r\n", "PING\r\n", "220 ftp\r\n", "GET / HTTP/1.1\r\n", "+OKAY\r\n"] {
             assert_eq!(rig.probe(other.as_bytes()), Verdict::NotMine, "{other}");
         }
     }
