@@ -87,16 +87,24 @@ mod tests {
 
     #[test]
     fn lengths_stand_in_one_byte_or_behind_their_number() {
-        let content = |bytes: &[u8]| element(&mut Reader::closed(bytes)).map(|(tag, content)| (tag, content.remaining()));
+        let content =
+            |bytes: &[u8]| element(&mut Reader::closed(bytes)).map(|(tag, content)| (tag, content.remaining()));
         assert_eq!(content(&[4, 2, 1, 2]), Ok((4, 2)));
         assert_eq!(content(&[4, 0x82, 0, 1, 9]), Ok((4, 1)));
-        assert!(content(&[4, 0x80, 0, 0]).is_err() && content(&[4, 2, 1]).is_err() && content(&[4, 0x85, 0, 0, 0, 0, 0]).is_err());
+        assert!(
+            content(&[4, 0x80, 0, 0]).is_err()
+                && content(&[4, 2, 1]).is_err()
+                && content(&[4, 0x85, 0, 0, 0, 0, 0]).is_err()
+        );
         assert!(matches!(element(&mut Reader::open(&[4, 2, 1], 0)), Err(Stop::Short { missing: 1 })));
     }
 
     #[test]
     fn integers_have_a_sign() {
-        assert_eq!((number(&[0xff]), number(&[0, 0xff]), number(&[0x80, 0]), number(&[])), (Some(-1), Some(255), Some(-32768), None));
+        assert_eq!(
+            (number(&[0xff]), number(&[0, 0xff]), number(&[0x80, 0]), number(&[])),
+            (Some(-1), Some(255), Some(-32768), None)
+        );
         assert_eq!(number(&[1; 9]), None);
     }
 

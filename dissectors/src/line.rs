@@ -29,7 +29,8 @@ pub(crate) fn front(bytes: &[u8]) -> Front<'_> {
     let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
     let text = if end.is_some() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
     let is_last = |at: usize| at.saturating_add(1) == text.len();
-    let is_text = |(at, byte): (usize, &u8)| *byte >= b' ' || *byte == b'\t' || end.is_none() && is_last(at) && *byte == b'\r';
+    let is_text =
+        |(at, byte): (usize, &u8)| *byte >= b' ' || *byte == b'\t' || end.is_none() && is_last(at) && *byte == b'\r';
     match (text.iter().enumerate().all(is_text) && text.len() <= LONGEST_FRONT, end) {
         (false, _) => Front::Other,
         (true, Some(_)) => Front::Line(text),
@@ -51,9 +52,9 @@ pub(crate) fn reply(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     if !matches!(digits, [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9']) {
         return None;
     }
-    let code = digits.iter().fold(0_u16, |code, digit| {
-        code.wrapping_mul(10).wrapping_add(u16::from(digit.wrapping_sub(b'0')))
-    });
+    let code = digits
+        .iter()
+        .fold(0_u16, |code, digit| code.wrapping_mul(10).wrapping_add(u16::from(digit.wrapping_sub(b'0'))));
     match rest {
         [] => Some((code, false, rest)),
         [b' ', text @ ..] => Some((code, false, text)),

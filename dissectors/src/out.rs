@@ -748,6 +748,21 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// Text that the device on a side has shown in an earlier message, at `shown`: it is known now what it was.
+    #[cold]
+    pub(crate) fn text_shown(&mut self, side: Side, field: &'static Field, text: &[u8], shown: Place) {
+        let text = text.trim_ascii();
+        if text.is_empty() {
+            return;
+        }
+        let subject = self.subject(side.into(), None);
+        let value_hash = self.told.hasher.hash_one(text.get(..Value::LONGEST).unwrap_or(text));
+        self.once_at(shown, subject, About::Attribute(field.name), Some(field), value_hash, || Fact::Attribute {
+            field,
+            value: Value::text(text),
+        });
+    }
+
     /// A number that a device, or its child, says of itself.
     pub fn number(&mut self, whom: impl Into<Whom>, child: Option<&Child>, field: &'static Field, number: i64) {
         self.attribute(whom, child, field, &number.to_be_bytes(), || Value::Integer(number));

@@ -440,6 +440,22 @@ mod tests {
         }
     }
 
+    /// By Python's cryptography and by openssl: `des-ecb` under the letters with their bits turned round. Only eight count.
+    #[test]
+    fn screens_take_the_first_eight_letters() {
+        let proof = |response: &str| {
+            let response = Secret::new(&unhex(response.as_bytes()).expect("hex"));
+            let challenge = Challenge { answering: Answering::Vnc, challenge: (*b"0123456789abcdef").into(), response };
+            Proof::Challenge(Box::new(challenge))
+        };
+        let eight = proof("6d55e470e902f7543356ff7d467a1d97");
+        assert_eq!(
+            (eight.is_of(b"panel-7x"), eight.is_of(b"panel-7xyz"), eight.is_of(b"panel-7")),
+            (Some(true), Some(true), Some(false))
+        );
+        only_of(&proof("4c942c3269c64ffdbd8f3ea87862a4d2"), b"panel-7");
+    }
+
     #[test]
     fn a_proof_is_never_printed() {
         let digest = digest(Algorithm::Md5, Protection::Auth, "8ca523f5e9506fed4657c9700eebdbec");

@@ -335,11 +335,14 @@ fn what_stands_open_is_told_once_for_a_device_and_port() {
     world.is_lax(host(RECORDER), host(CAMERA), Laxity::NoLogin, "live video");
     world.is_lax(host(OTHER), host(CAMERA), Laxity::NoLogin, "restart");
     world.is_lax(host(RECORDER), host(CAMERA), Laxity::Key, "media key");
+    world.is_lax(host(RECORDER), host(CAMERA), Laxity::Clear, "console");
     let rows = world.finish();
     let [open] = rows.findings("credential.none_required")[..] else { panic!("one") };
     assert_eq!((open.details["what"].as_str(), open.count, open.port), ("live video, restart", 2, Some(554)));
     let [key] = rows.findings("credential.key_exposed")[..] else { panic!("one") };
     assert_eq!((key.details["what"].as_str(), key.severity.as_str()), ("media key", "critical"));
+    let [clear] = rows.findings("protocol.cleartext_management")[..] else { panic!("one") };
+    assert_eq!((clear.details["what"].as_str(), clear.severity.as_str()), ("console", "medium"));
 }
 
 #[test]

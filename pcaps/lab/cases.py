@@ -1392,7 +1392,6 @@ rocommunity lab-Secret-9x
 sysDescr Lab managed switch LS-8, firmware 2.4.1
 sysObjectID 1.3.6.1.4.1.8691.7.6
 sysLocation hall 3
-sysContact shift@lab.example
 sysName switch-3
 createUser operator SHA lab-Secret-9x AES lab-Secret-8y
 createUser viewer MD5 lab-Secret-9x
@@ -1520,9 +1519,8 @@ def obfuscated(password):
     return encryptor.update(password.encode().ljust(8, b"\0"))
 
 
-@case("mail/logins")
-def mail_logins(stem):
-    """Logins by SMTP, POP3 and IMAP in every form that the servers take; each once more within TLS."""
+def mail(stem, *protocols):
+    """Each user logs in by each way that the servers take, then once more within TLS."""
     path = stem.with_suffix(".pcap")
     users = REFUSED, USERS[0], USERS[2], USERS[3]
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
@@ -1541,8 +1539,23 @@ def mail_logins(stem):
         for host, port in (post, 110), (post, 143), (report, 25):
             host.wait_for(port)
         with lab.capture(path):
-            pump.python("mail_client.py", "10.20.0.50", "10.20.0.51", *users)
+            pump.python("mail_client.py", "10.20.0.50", "10.20.0.51", ",".join(protocols), *users)
     return [path]
+
+
+@case("smtp/logins")
+def smtp_logins(stem):
+    return mail(stem, "smtp")
+
+
+@case("pop3/logins")
+def pop3_logins(stem):
+    return mail(stem, "pop3")
+
+
+@case("imap/logins")
+def imap_logins(stem):
+    return mail(stem, "imap")
 
 
 @case("ldap/binds")

@@ -1,5 +1,5 @@
-"""Devices that report by mail, and people who read it: `ADDRESS SMTP_ADDRESS USER:PASSWORD...`. Each user logs in in every way
-that the servers offer; then one starts TLS first."""
+"""Devices that report by mail, and people who read it: `ADDRESS SMTP_ADDRESS PROTOCOL USER:PASSWORD...`. Each user logs in in
+every way that the server of the protocol offers; then one starts TLS first."""
 
 import imaplib
 import poplib
@@ -7,7 +7,7 @@ import smtplib
 import ssl
 import sys
 
-address, smtp_address, *users = sys.argv[1:]
+address, smtp_address, protocol, *users = sys.argv[1:]
 context = ssl.create_default_context()
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -56,12 +56,10 @@ def imap(name, password, way, protected=False):
     quietly(server.logout)
 
 
+TALKS = {"smtp": (smtp, "PLAIN", "LOGIN"), "pop3": (pop3, "USER", "APOP"), "imap": (imap, "LOGIN", "PLAIN", "CRAM-MD5")}
+talk, *ways = TALKS[protocol]
 for user in users:
     name, _, password = user.partition(":")
-    for mechanism in "PLAIN", "LOGIN":
-        smtp(name, password, mechanism)
-    pop3(name, password, "USER")
-    for way in "LOGIN", "PLAIN", "CRAM-MD5":
-        imap(name, password, way)
-for talk, way in (smtp, "PLAIN"), (pop3, "USER"), (imap, "LOGIN"):
-    talk(name, password, way, protected=True)
+    for way in ways:
+        talk(name, password, way)
+talk(name, password, ways[0], protected=True)

@@ -61,6 +61,8 @@ struct Asked {
     verb: Verb,
     operation: Operation,
     password: Option<Arc<Proof>>,
+    /// What the reply makes of it.
+    ending: Option<Outcome>,
     user: Option<Box<[u8]>>,
     is_logged_in: bool,
     command: Option<Command>,
@@ -95,8 +97,9 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
             let begins = |known: &&str| known.len() >= text.len() && known.as_bytes().starts_with(text);
             let is_reply = line::reply(text).is_some_and(|(code, ..)| REPLIES.contains(&code))
                 || text.len() < 4 && text.iter().all(u8::is_ascii_digit);
-            let is_command = OWN.iter().any(|known| known.eq_ignore_ascii_case(&String::from_utf8_lossy(line::word(text).0)))
-                || OWN.iter().any(begins);
+            let is_command =
+                OWN.iter().any(|known| known.eq_ignore_ascii_case(&String::from_utf8_lossy(line::word(text).0)))
+                    || OWN.iter().any(begins);
             if is_reply || is_command { Verdict::More } else { Verdict::NotMine }
         }
         Front::Other => Verdict::NotMine,
@@ -168,11 +171,11 @@ impl Ftp {
             verb,
             operation: Operation::word(&word),
             password: (word == b"PASS").then(|| Arc::new(Proof::clear(argument))),
+            ending: None,
             user: self.user.clone(),
             is_logged_in: self.is_logged_in,
-            command: category(&word).map(|category| {
-                Command::in_words(category, CompactString::from_utf8_lossy(argument), None)
-            }),
+            command: category(&word)
+                .map(|category| Command::in_words(category, CompactString::from_utf8_lossy(argument), None)),
         };
         self.server = Some(side.other());
         out.server(side.other());
@@ -222,7 +225,8 @@ impl Ftp {
             // It goes on: another reply will come (RFC 959, 4.2.1).
             Some(at) if code < 200 => self.pending.hear(at, now),
             Some(at) => {
-                if let Some(waiting) = self.pending.take(at) {
+                if let Some(mut waiting) = self.pending.take(at) {
+                    waiting.request.ending = Some(login_outcome(code));
                     self.settle(server, &waiting.request, reply, out);
                     waiting.answered(outcome(code), out);
                 }
@@ -298,6 +302,20 @@ impl Request for Asked {
         let server = self.sender.other();
         Some(Login { server, child: None, scheme: "ftp", username, realm: None, proof, encrypted: false })
     }
+
+    fn login_ending(&self) -> Option<Outcome> {
+        self.ending
+    }
+}
+
+/// What a reply makes of a login.
+fn login_outcome(code: u16) -> Outcome {
+    match code {
+        230 | 232 => Outcome::Accepted,
+        430 | 530 => Outcome::Rejected,
+        // An account is wanted (332); too many are there, or the server goes down (421); it was not asked (503).
+        _ => Outcome::Unknown,
+    }
 }
 
 /// What a command does to the files of the server.
@@ -309,20 +327,15 @@ fn category(word: &[u8]) -> Option<Category> {
     }
 }
 
-/// What a reply makes of a login, or of a command.
+/// What a reply makes of a command.
 fn outcome(code: u16) -> Outcome {
-    match code {
-        // The name may be good and the account is wanted (332); too many are there, or the server goes down (421).
-        331 | 332 | 421 => Outcome::Unknown,
-        200..=399 => Outcome::Accepted,
-        _ => Outcome::Rejected,
-    }
+    if code < 400 { Outcome::Accepted } else { Outcome::Rejected }
 }
 
 /// Commands that neither mail nor news has (RFC 959, 2228, 2389, 2428, 3659).
 const OWN: [&str; 26] = [
-    "USER", "PASS", "ACCT", "CWD", "CDUP", "PORT", "PASV", "EPRT", "EPSV", "TYPE", "STRU", "RETR", "STOR", "APPE", "DELE",
-    "RMD", "MKD", "PWD", "NLST", "SYST", "FEAT", "OPTS", "PBSZ", "PROT", "MLSD", "SIZE",
+    "USER", "PASS", "ACCT", "CWD", "CDUP", "PORT", "PASV", "EPRT", "EPSV", "TYPE", "STRU", "RETR", "STOR", "APPE",
+    "DELE", "RMD", "MKD", "PWD", "NLST", "SYST", "FEAT", "OPTS", "PBSZ", "PROT", "MLSD", "SIZE",
 ];
 /// Replies that news does not have, or that neither mail has.
 const REPLIES: [u16; 18] = [120, 125, 150, 220, 226, 227, 229, 230, 232, 234, 250, 257, 331, 332, 350, 425, 530, 550];
@@ -352,7 +365,7 @@ mod tests {
     #[test]
     fn a_login_is_told_with_what_the_server_makes_of_it() {
         for (reply, outcome) in
-            [("230 In.", "accepted"), ("530 Out.", "rejected"), ("332 Account?", "unknown"), ("421 Bye.", "unknown")]
+            [("230 In.", "accepted"), ("530 Out.", "rejected"), ("332 Account?", "unknown"), ("503 Who?", "unknown")]
         {
             let reply = format!("{reply}\r\n");
             let talk = [&NAME[..], &[(Side::A, "PASS secret\r\n"), (Side::B, &reply)]].concat();
@@ -431,7 +444,9 @@ mod tests {
         for more in ["2", "220 re", "US", "USER a", "PASV\r"] {
             assert_eq!(rig.probe(more.as_bytes()), Verdict::More, "{more}");
         }
-        for other in ["220 mail ESMTP\r\n", "+OK\r\n", "GET / HTTP/1.1\r\n", "200 news\r\n", "EHLO x\r\n", "\0\x01\0\0", "USERS"] {
+        for other in
+            ["220 mail ESMTP\r\n", "+OK\r\n", "GET / HTTP/1.1\r\n", "200 news\r\n", "EHLO x\r\n", "\0\x01\0\0", "USERS"]
+        {
             assert_eq!(rig.probe(other.as_bytes()), Verdict::NotMine, "{other}");
         }
     }

@@ -25,7 +25,8 @@ pub(crate) static IMAP: Protocol = Protocol {
     open: || Box::<Imap>::default(),
 };
 
-static BANNER: Field = Field::new("imap.banner", "the greeting of the server, without its capabilities (RFC 9051, 7.1)");
+static BANNER: Field =
+    Field::new("imap.banner", "the greeting of the server, without its capabilities (RFC 9051, 7.1)");
 
 #[derive(Default)]
 struct Imap {
@@ -42,7 +43,8 @@ enum Asked {
     #[default]
     Other,
     Login(Login, Place),
-    Exchange(Exchange),
+    /// A login of several lines, and where it began.
+    Exchange(Exchange, Place),
     Protect,
 }
 
@@ -96,9 +98,10 @@ impl Dissector for Imap {
             out.server(server);
             return Ok(self.reply(server, line, out));
         }
-        if let Asked::Exchange(exchange) = &mut self.asked {
+        if let Asked::Exchange(exchange, place) = &mut self.asked {
+            let place = *place;
             if let Some(credentials) = exchange.answered(line) {
-                self.asked = Asked::Login(credentials.login(server), out.place());
+                self.asked = Asked::Login(credentials.login(server), place);
             }
             return Ok(Next::More);
         }
@@ -118,7 +121,7 @@ impl Dissector for Imap {
                 let mut exchange = Exchange::new(mechanism);
                 match (!initial.is_empty()).then(|| exchange.answered(initial)).flatten() {
                     Some(credentials) => Asked::Login(credentials.login(server), out.place()),
-                    None => Asked::Exchange(exchange),
+                    None => Asked::Exchange(exchange, out.place()),
                 }
             }
             "STARTTLS" => Asked::Protect,
@@ -150,7 +153,7 @@ impl Imap {
         let (tag, rest) = line::word(line);
         let (word, text) = line::word(rest);
         if tag == b"+" {
-            if let Asked::Exchange(exchange) = &mut self.asked {
+            if let Asked::Exchange(exchange, _) = &mut self.asked {
                 exchange.challenged(rest);
             }
             return Next::More;
@@ -182,7 +185,7 @@ impl Imap {
                     return Next::Enough;
                 }
             }
-            (Asked::Exchange(_), Outcome::Accepted) => return Next::Enough,
+            (Asked::Exchange(..), Outcome::Accepted) => return Next::Enough,
             (Asked::Protect, Outcome::Accepted) => self.upgrade = Upgrade::new(),
             _ => {}
         }
@@ -259,21 +262,34 @@ mod tests {
         let talk = |login: &'static str, reply: &'static str| [greeting, (Side::A, login), (Side::B, reply)];
         for (talk, login) in [
             (talk("a1 LOGIN ann secret\r\n", "a1 OK In.\r\n"), "imap as ann, accepted, cleartext"),
-            (talk("a1 login \"ann\" \"se\\\"cret\"\r\n", "* BYE\r\na1 NO Out.\r\n"), "imap as ann, rejected, cleartext"),
+            (
+                talk("a1 login \"ann\" \"se\\\"cret\"\r\n", "* BYE\r\na1 NO Out.\r\n"),
+                "imap as ann, rejected, cleartext",
+            ),
             (talk("a1 LOGIN {3+}\r\nann {6+}\r\nsecret\r\n", "a1 OK In.\r\n"), "imap as ann, accepted, cleartext"),
-            (talk("a1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n", "a1 BAD What?\r\n"), "sasl_plain as ann, unknown, cleartext"),
+            (
+                talk("a1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n", "a1 BAD What?\r\n"),
+                "sasl_plain as ann, unknown, cleartext",
+            ),
         ] {
             let told = told(&talk);
             assert!(told.contains(&format!("10.0.0.1 logs in to 10.0.0.2 by {login} (frame 2)")), "{told:?}");
             assert_eq!(told.first().map(String::as_str), Some("10.0.0.2 imap.banner = Dovecot ready."));
-            assert_eq!(told.last().map(String::as_str) == Some("B has told enough"), login.contains("accepted"), "{told:?}");
+            assert_eq!(
+                told.last().map(String::as_str) == Some("B has told enough"),
+                login.contains("accepted"),
+                "{told:?}"
+            );
         }
     }
 
     #[test]
     fn an_answer_to_another_question_is_none() {
         let talk = [(Side::B, "* OK IMAP\r\n"), (Side::A, "a2 LOGIN ann secret\r\n"), (Side::B, "a1 OK early\r\n")];
-        assert!(told(&talk).contains(&"10.0.0.1 logs in to 10.0.0.2 by imap as ann, unknown, cleartext (frame 2)".to_owned()));
+        assert!(
+            told(&talk)
+                .contains(&"10.0.0.1 logs in to 10.0.0.2 by imap as ann, unknown, cleartext (frame 2)".to_owned())
+        );
     }
 
     #[test]

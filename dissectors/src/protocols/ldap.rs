@@ -223,8 +223,27 @@ const EXTENDED: u8 = 0x77;
 const EXTENDED_ANSWER: u8 = 0x78;
 /// Every operation (RFC 4511, 4).
 const OPERATIONS: [u8; 21] = [
-    BIND, BOUND, 0x42, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x4a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x50, 0x73, EXTENDED,
-    EXTENDED_ANSWER, 0x79,
+    BIND,
+    BOUND,
+    0x42,
+    0x63,
+    0x64,
+    0x65,
+    0x66,
+    0x67,
+    0x68,
+    0x69,
+    0x4a,
+    0x6b,
+    0x6c,
+    0x6d,
+    0x6e,
+    0x6f,
+    0x50,
+    0x73,
+    EXTENDED,
+    EXTENDED_ANSWER,
+    0x79,
 ];
 const ANSWERS: [u8; 11] = [BOUND, 0x64, 0x65, 0x67, 0x69, 0x6b, 0x6d, 0x6f, 0x73, EXTENDED_ANSWER, 0x79];
 const SIMPLE: u8 = 0x80;
@@ -265,7 +284,8 @@ mod tests {
     fn a_simple_bind_is_a_login() {
         for (name, who) in [("cn=ann,dc=lab", "ann in dc=lab"), ("LAB\\ann", "LAB\\ann"), ("ann@lab", "ann@lab")] {
             for (code, outcome) in [(0, "accepted"), (49, "rejected"), (53, "unknown")] {
-                let login = format!("10.0.0.1 logs in to 10.0.0.2 by ldap_simple as {who}, {outcome}, cleartext (frame 1)");
+                let login =
+                    format!("10.0.0.1 logs in to 10.0.0.2 by ldap_simple as {who}, {outcome}, cleartext (frame 1)");
                 assert_eq!(told(name, "secret", code), [login]);
             }
         }
@@ -299,7 +319,12 @@ mod tests {
         assert_eq!(rig.probe(&bind("cn=ann", "x")), Verdict::Bits(40));
         assert_eq!(rig.probe(&hex("30 0c 02 01 01 60 07 02 01 03")), Verdict::Bits(40));
         assert_eq!(rig.probe(&hex("30 0c 02 01")), Verdict::More);
-        for other in ["30 0c 02 01 01 a0 07 02 01 00", "30 0c 02 01 01 60 08 02 01 03", "31 0c 02 01 01 60 07", "30 80 02 01 01 60 07"] {
+        for other in [
+            "30 0c 02 01 01 a0 07 02 01 00",
+            "30 0c 02 01 01 60 08 02 01 03",
+            "31 0c 02 01 01 60 07",
+            "30 80 02 01 01 60 07",
+        ] {
             assert_eq!(rig.probe(&hex(other)), Verdict::NotMine, "{other}");
         }
     }

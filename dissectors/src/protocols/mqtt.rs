@@ -23,7 +23,8 @@ pub(crate) static MQTT: Protocol = Protocol {
 };
 
 static CLIENT: Field = Field::new("mqtt.client_id", "how a client calls itself (MQTT 5.0, 3.1.3.1)");
-static VERSION: Field = Field::new("mqtt.version", "level of the protocol that a client speaks: 3 is 3.1, 4 is 3.1.1 (3.1.2.2)");
+static VERSION: Field =
+    Field::new("mqtt.version", "level of the protocol that a client speaks: 3 is 3.1, 4 is 3.1.1 (3.1.2.2)");
 static WILL: Field =
     Field::new("mqtt.will", "whether a client leaves word for when it is gone: `present` (MQTT 5.0, 3.1.2.5)");
 
@@ -222,7 +223,8 @@ mod tests {
         let name = if level == 3 { "MQIsdp" } else { "MQTT" };
         let properties: &[u8] = if level == 5 { &[0] } else { &[] };
         let strings = ["topic", "gone", "ann", "secret"].map(string_of).concat();
-        let head = [&string_of(name), &[level, 0xc6, 0, 60][..], properties, &string_of("gateway-4"), properties].concat();
+        let head =
+            [&string_of(name), &[level, 0xc6, 0, 60][..], properties, &string_of("gateway-4"), properties].concat();
         packet(CONNECT, &[head, strings].concat())
     }
 
@@ -250,10 +252,14 @@ mod tests {
         ] {
             let told = told(level, code);
             let login = format!("10.0.0.1 logs in to 10.0.0.2 by mqtt as ann, {outcome}, cleartext (frame 1)");
-            for line in [login, "10.0.0.1 mqtt.client_id = gateway-4".into(), format!("10.0.0.1 mqtt.version = {level}")] {
+            for line in
+                [login, "10.0.0.1 mqtt.client_id = gateway-4".into(), format!("10.0.0.1 mqtt.version = {level}")]
+            {
                 assert!(told.contains(&line), "{line}: {told:?}");
             }
-            assert!(told.contains(&"10.0.0.1 mqtt.will = present".to_owned()) && told.contains(&"A request 3".to_owned()));
+            assert!(
+                told.contains(&"10.0.0.1 mqtt.will = present".to_owned()) && told.contains(&"A request 3".to_owned())
+            );
         }
     }
 
@@ -275,7 +281,11 @@ mod tests {
                 assert_eq!(rig.probe(&whole[..length]), Verdict::More, "{length}");
             }
         }
-        for other in [&[0x20, 2, 0, 0][..], &[0x10, 4, 0, 4, b'M', b'Q', b'T', b'X'], &[0x10, 9, 0, 4, b'M', b'Q', b'T', b'T', 9]] {
+        for other in [
+            &[0x20, 2, 0, 0][..],
+            &[0x10, 4, 0, 4, b'M', b'Q', b'T', b'X'],
+            &[0x10, 9, 0, 4, b'M', b'Q', b'T', b'T', 9],
+        ] {
             assert_eq!(rig.probe(other), Verdict::NotMine);
         }
     }

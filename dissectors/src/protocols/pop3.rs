@@ -44,7 +44,8 @@ enum Asked {
     #[default]
     Other,
     Login(Option<(Login, Place)>),
-    Exchange(Exchange),
+    /// A login of several lines, and where it began.
+    Exchange(Exchange, Place),
     Protect,
 }
 
@@ -58,7 +59,8 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
         Front::Line(line) if is_reply(line) => part(Direction::Response),
         Front::Line(line) if is_own(line) => part(Direction::Request),
         Front::Part(text) => {
-            let begins = |word: &[u8]| word.get(..text.len().min(word.len())).is_some_and(|word| text.starts_with(word));
+            let begins =
+                |word: &[u8]| word.get(..text.len().min(word.len())).is_some_and(|word| text.starts_with(word));
             let is_near = COMMANDS.iter().any(|word| begins(word.as_bytes())) || begins(b"+OK") || begins(b"-ERR");
             if is_near { Verdict::More } else { Verdict::NotMine }
         }
@@ -118,9 +120,10 @@ impl Dissector for Pop3 {
 
 impl Pop3 {
     fn command(&mut self, side: Side, line: &[u8], out: &mut Out<'_>) {
-        if let Asked::Exchange(exchange) = &mut self.asked {
+        if let Asked::Exchange(exchange, place) = &mut self.asked {
+            let place = *place;
             if let Some(credentials) = exchange.answered(line) {
-                self.asked = Asked::Login(Some((credentials.login(side.other()), out.place())));
+                self.asked = Asked::Login(Some((credentials.login(side.other()), place)));
             }
             return;
         }
@@ -152,7 +155,7 @@ impl Pop3 {
                 let mut exchange = Exchange::new(mechanism);
                 match (!initial.is_empty()).then(|| exchange.answered(initial)).flatten() {
                     Some(credentials) => login(Some(credentials)),
-                    None => Asked::Exchange(exchange),
+                    None => Asked::Exchange(exchange, out.place()),
                 }
             }
             b"STLS" => Asked::Protect,
@@ -166,7 +169,7 @@ impl Pop3 {
             b"+OK" => Outcome::Accepted,
             b"-ERR" => Outcome::Rejected,
             b"+" => {
-                if let Asked::Exchange(exchange) = &mut self.asked {
+                if let Asked::Exchange(exchange, _) = &mut self.asked {
                     exchange.challenged(text);
                 }
                 return Next::More;
@@ -190,7 +193,7 @@ impl Pop3 {
                     return Next::Enough;
                 }
             }
-            (Asked::Exchange(_), Outcome::Accepted) => return Next::Enough,
+            (Asked::Exchange(..), Outcome::Accepted) => return Next::Enough,
             (Asked::Protect, Outcome::Accepted) => self.upgrade = Upgrade::new(),
             _ => {}
         }
@@ -204,7 +207,8 @@ fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, o
 
 /// RFC 1939, 9; RFC 2449; RFC 2595; RFC 5034.
 const COMMANDS: [&str; 16] = [
-    "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "QUIT", "STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "TOP", "UIDL", "UTF8",
+    "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "QUIT", "STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "TOP",
+    "UIDL", "UTF8",
 ];
 const OWN: [&str; 7] = ["USER", "PASS", "APOP", "STLS", "CAPA", "RETR", "UIDL"];
 const MECHANISMS: [&str; 7] = ["PLAIN", "LOGIN", "CRAM-MD5", "NTLM", "GSSAPI", "XOAUTH2", "SCRAM-SHA-256"];
@@ -230,19 +234,41 @@ mod tests {
         let greeting = (Side::B, "+OK ready <1896.697170952@dbc.mtview.ca.us>\r\n");
         let ok = (Side::B, "+OK\r\n");
         for (talk, login) in [
-            (&[(Side::A, "USER ann\r\n"), ok, (Side::A, "PASS secret\r\n"), ok][..], "pop3 as ann, accepted, cleartext (frame 4)"),
-            (&[(Side::A, "USER ann\r\n"), ok, (Side::A, "PASS a b\r\n"), (Side::B, "-ERR no\r\n")], "pop3 as ann, rejected, cleartext (frame 4)"),
-            (&[(Side::A, "APOP ann c4c9334bac560ecc979e58001b3e22fb\r\n"), ok], "apop as ann, accepted, challenge (frame 2)"),
+            (
+                &[(Side::A, "USER ann\r\n"), ok, (Side::A, "PASS secret\r\n"), ok][..],
+                "pop3 as ann, accepted, cleartext (frame 4)",
+            ),
+            (
+                &[(Side::A, "USER ann\r\n"), ok, (Side::A, "PASS a b\r\n"), (Side::B, "-ERR no\r\n")],
+                "pop3 as ann, rejected, cleartext (frame 4)",
+            ),
+            (
+                &[(Side::A, "APOP ann c4c9334bac560ecc979e58001b3e22fb\r\n"), ok],
+                "apop as ann, accepted, challenge (frame 2)",
+            ),
             (&[(Side::A, "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"), ok], "sasl_plain as ann, accepted, cleartext (frame 2)"),
             (
-                &[(Side::A, "AUTH LOGIN\r\n"), (Side::B, "+ VXNlcg==\r\n"), (Side::A, "YW5u\r\n"), (Side::B, "+ UA==\r\n"), (Side::A, "c2VjcmV0\r\n")],
-                "sasl_login as ann, unknown, cleartext (frame 6)",
+                &[
+                    (Side::A, "AUTH LOGIN\r\n"),
+                    (Side::B, "+ VXNlcg==\r\n"),
+                    (Side::A, "YW5u\r\n"),
+                    (Side::B, "+ UA==\r\n"),
+                    (Side::A, "c2VjcmV0\r\n"),
+                ],
+                "sasl_login as ann, unknown, cleartext (frame 2)",
             ),
         ] {
             let told = told(&[&[greeting][..], talk].concat());
             assert!(told.contains(&format!("10.0.0.1 logs in to 10.0.0.2 by {login}")), "{told:?}");
-            assert_eq!(told.first().map(String::as_str), Some("10.0.0.2 pop3.banner = ready <1896.697170952@dbc.mtview.ca.us>"));
-            assert_eq!(told.last().map(String::as_str) == Some("B has told enough"), login.contains("accepted"), "{told:?}");
+            assert_eq!(
+                told.first().map(String::as_str),
+                Some("10.0.0.2 pop3.banner = ready <1896.697170952@dbc.mtview.ca.us>")
+            );
+            assert_eq!(
+                told.last().map(String::as_str) == Some("B has told enough"),
+                login.contains("accepted"),
+                "{told:?}"
+            );
         }
     }
 

@@ -22,7 +22,8 @@ pub(crate) static RLOGIN: Protocol = Protocol {
 };
 
 static CLIENT_USER: Field = Field::new("rlogin.client_user", "whom a client says that it runs for (RFC 1282, 2)");
-static TERMINAL: Field = Field::new("rlogin.terminal", "the type and speed of the terminal that somebody has (RFC 1282, 2)");
+static TERMINAL: Field =
+    Field::new("rlogin.terminal", "the type and speed of the terminal that somebody has (RFC 1282, 2)");
 
 #[derive(Default)]
 struct Rlogin {
@@ -148,7 +149,13 @@ mod tests {
     fn a_flow_is_named_by_how_it_opens() {
         let rig = Rig::tcp(&RLOGIN);
         assert_eq!(rig.probe(b"\0ann\0operator\0xterm/38400\0"), Verdict::Bits(48));
-        for other in [&b"\0ann\0operator\0xterm/38400"[..], b"\0ann\0operator\0xterm\0", b"\0\0\0vt/96\0", b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x01", b"ann\0b\0c/96\0"] {
+        for other in [
+            &b"\0ann\0operator\0xterm/38400"[..],
+            b"\0ann\0operator\0xterm\0",
+            b"\0\0\0vt/96\0",
+            b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x01",
+            b"ann\0b\0c/96\0",
+        ] {
             assert_eq!(rig.probe(other), Verdict::NotMine);
         }
     }

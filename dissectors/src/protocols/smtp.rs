@@ -40,7 +40,8 @@ enum Asked {
     #[default]
     Other,
     Login(Login, Place),
-    Exchange(Exchange),
+    /// A login of several lines, and where it began.
+    Exchange(Exchange, Place),
     Protect,
     Mail,
 }
@@ -53,7 +54,9 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
     match line::front(front) {
         Front::Line(text) => match line::reply(text) {
             Some((220, _, text)) if line::mentions(text, b"smtp") => Verdict::Bits(64),
-            Some((220 | 221 | 235 | 250 | 334 | 354 | 421 | 454 | 501..=504 | 530 | 535 | 550, ..)) => part(Direction::Response),
+            Some((220 | 221 | 235 | 250 | 334 | 354 | 421 | 454 | 501..=504 | 530 | 535 | 550, ..)) => {
+                part(Direction::Response)
+            }
             Some(_) => Verdict::NotMine,
             None => match line::word(text) {
                 // Four letters, a blank, a name, the end of the line.
@@ -67,7 +70,9 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
         Front::Part(text) => {
             let begins = |word: &str| {
                 let length = text.len().min(word.len());
-                text.get(..length).zip(word.as_bytes().get(..length)).is_some_and(|(text, word)| text.eq_ignore_ascii_case(word))
+                text.get(..length)
+                    .zip(word.as_bytes().get(..length))
+                    .is_some_and(|(text, word)| text.eq_ignore_ascii_case(word))
             };
             let is_near = COMMANDS.iter().chain(&["EHLO ", "HELO ", "LHLO "]).any(|word| begins(word));
             if is_near || line::reply(text).is_some() { Verdict::More } else { Verdict::NotMine }
@@ -120,13 +125,14 @@ impl Dissector for Smtp {
 
 impl Smtp {
     fn is_in_exchange(&self) -> bool {
-        matches!(self.asked, Asked::Exchange(_))
+        matches!(self.asked, Asked::Exchange(..))
     }
 
     fn command(&mut self, side: Side, line: &[u8], out: &mut Out<'_>) {
-        if let Asked::Exchange(exchange) = &mut self.asked {
+        if let Asked::Exchange(exchange, place) = &mut self.asked {
+            let place = *place;
             if let Some(credentials) = exchange.answered(line) {
-                self.asked = Asked::Login(credentials.login(side.other()), out.place());
+                self.asked = Asked::Login(credentials.login(side.other()), place);
             }
             return;
         }
@@ -139,7 +145,7 @@ impl Smtp {
                 let mut exchange = Exchange::new(mechanism);
                 match (!initial.is_empty()).then(|| exchange.answered(initial)).flatten() {
                     Some(credentials) => Asked::Login(credentials.login(side.other()), out.place()),
-                    None => Asked::Exchange(exchange),
+                    None => Asked::Exchange(exchange, out.place()),
                 }
             }
             b"STARTTLS" => Asked::Protect,
@@ -158,9 +164,9 @@ impl Smtp {
             out.text(server, None, &BANNER, text);
         }
         match (std::mem::take(&mut self.asked), code) {
-            (Asked::Exchange(mut exchange), 334) => {
+            (Asked::Exchange(mut exchange, place), 334) => {
                 exchange.challenged(text);
-                self.asked = Asked::Exchange(exchange);
+                self.asked = Asked::Exchange(exchange, place);
             }
             (Asked::Login(login, place), code) => {
                 let outcome = match code {
@@ -210,25 +216,42 @@ mod tests {
     #[test]
     fn each_way_of_logging_in_is_told() {
         for (talk, login) in [
-            (&[(Side::A, "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"), (Side::B, "235 In.\r\n")][..], "sasl_plain as ann, accepted, cleartext (frame 4)"),
             (
-                &[(Side::A, "AUTH PLAIN\r\n"), (Side::B, "334 \r\n"), (Side::A, "AGFubgBzZWNyZXQ=\r\n"), (Side::B, "535 Out.\r\n")],
-                "sasl_plain as ann, rejected, cleartext (frame 6)",
+                &[(Side::A, "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"), (Side::B, "235 In.\r\n")][..],
+                "sasl_plain as ann, accepted, cleartext (frame 4)",
             ),
             (
-                &[(Side::A, "AUTH LOGIN YW5u\r\n"), (Side::B, "334 UA==\r\n"), (Side::A, "c2VjcmV0\r\n"), (Side::B, "454 Later.\r\n")],
-                "sasl_login as ann, unknown, cleartext (frame 6)",
+                &[
+                    (Side::A, "AUTH PLAIN\r\n"),
+                    (Side::B, "334 \r\n"),
+                    (Side::A, "AGFubgBzZWNyZXQ=\r\n"),
+                    (Side::B, "535 Out.\r\n"),
+                ],
+                "sasl_plain as ann, rejected, cleartext (frame 4)",
+            ),
+            (
+                &[
+                    (Side::A, "AUTH LOGIN YW5u\r\n"),
+                    (Side::B, "334 UA==\r\n"),
+                    (Side::A, "c2VjcmV0\r\n"),
+                    (Side::B, "454 Later.\r\n"),
+                ],
+                "sasl_login as ann, unknown, cleartext (frame 4)",
             ),
         ] {
             let told = told(&[&HELLO[..], talk].concat());
             assert!(told.contains(&format!("10.0.0.1 logs in to 10.0.0.2 by {login}")), "{told:?}");
-            assert_eq!(told[..2], ["10.0.0.2 smtp.banner = mail.lab ESMTP Postfix", "10.0.0.1 smtp.client_name = pump-7.lab"]);
+            assert_eq!(
+                told[..2],
+                ["10.0.0.2 smtp.banner = mail.lab ESMTP Postfix", "10.0.0.1 smtp.client_name = pump-7.lab"]
+            );
         }
     }
 
     #[test]
     fn no_mail_is_read() {
-        let talk = [(Side::A, "MAIL FROM:<a@b>\r\n"), (Side::B, "250 ok\r\n"), (Side::A, "DATA\r\n"), (Side::B, "354 go\r\n")];
+        let talk =
+            [(Side::A, "MAIL FROM:<a@b>\r\n"), (Side::B, "250 ok\r\n"), (Side::A, "DATA\r\n"), (Side::B, "354 go\r\n")];
         assert_eq!(told(&[&HELLO[..], &talk].concat()).last().map(String::as_str), Some("B has told enough"));
     }
 

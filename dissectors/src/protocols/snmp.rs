@@ -24,9 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod message;
-mod value;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub(crate) static SNMP: Protocol = Protocol {
     name: "snmp",
@@ -156,7 +156,8 @@ impl Snmp {
             is_control: false,
         });
         engine(side, message, out);
-        if let Some(pdu) = pdu.filter(|_| !is_report) {
+        // What refuses repeats what it was sent (RFC 3416, 4.2.5).
+        if let Some(pdu) = pdu.filter(|_| !is_refusal) {
             value::tell(side, pdu, out);
         }
         if message.version == message::FIRST {

@@ -8,7 +8,7 @@
 use crate::console::{Attempt, Console};
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Verdict};
 use crate::login::{Laxity, Login};
-use crate::observation::{Operation, Outcome, Transport};
+use crate::observation::{Operation, Outcome, Place, Transport};
 use crate::out::{Count, Mark, Out};
 use crate::proof::Proof;
 use crate::reader::{Reader, Stop};
@@ -34,6 +34,9 @@ struct Telnet {
     console: Console,
     shown: Shown,
     is_used: bool,
+    is_behind_return: bool,
+    /// Where the console ended a line last that is kept.
+    last_line: Place,
 }
 
 /// What is kept of what the console shows.
@@ -41,6 +44,8 @@ struct Telnet {
 struct Shown {
     what: Kept,
     text: Vec<u8>,
+    /// Whether what came last ended a line of it.
+    ended: bool,
     /// Within a sequence that moves the cursor, or behind its first letter.
     escape: Escape,
 }
@@ -136,9 +141,11 @@ impl Telnet {
         let operation = match command {
             WILL..=DONT => {
                 let option = reader.u8()?;
-                let is_servers = match (command, option) {
-                    (WILL, ECHO) | (DO, TERMINAL_TYPE..=ENVIRONMENT) => Some(true),
-                    (DO, ECHO) | (WILL, TERMINAL_TYPE..=ENVIRONMENT) => Some(false),
+                let is_servers = match command {
+                    WILL if option == ECHO => Some(true),
+                    DO if option == ECHO => Some(false),
+                    DO if OF_CLIENTS.contains(&option) => Some(true),
+                    WILL if OF_CLIENTS.contains(&option) => Some(false),
                     _ => None,
                 };
                 if let Some(is_servers) = is_servers {
@@ -165,10 +172,13 @@ impl Telnet {
 
     fn show(&mut self, server: Side, data: &[u8], out: &mut Out<'_>) {
         self.shown.add(data);
+        if self.shown.has_line() {
+            self.last_line = out.place();
+        }
         if self.console.shown(data) && self.shown.what == Kept::Banner {
             let text = self.shown.take();
             let before = text.iter().rposition(|byte| *byte == b'\n').and_then(|at| text.get(..at));
-            tell(server, &BANNER, before.unwrap_or_default(), out);
+            tell(server, &BANNER, before.unwrap_or_default(), out.place(), out);
         }
     }
 
@@ -182,7 +192,9 @@ impl Telnet {
             if self.shown.what == Kept::Banner {
                 self.shown.keep(Kept::Nothing);
             }
-            if matches!(line.last(), Some(b'\r')) || line == b"\n" && data.len() == 1 || line.len() > 1 && line.ends_with(b"\n") {
+            // A line feed behind a return ends no other line.
+            let is_behind_return = std::mem::replace(&mut self.is_behind_return, line.ends_with(b"\r"));
+            if line.ends_with(b"\r") || line.ends_with(b"\n") && !(line.len() == 1 && is_behind_return) {
                 count(client, server, Operation::Verb("line"), out);
                 if !std::mem::replace(&mut self.is_used, true) {
                     out.lax(server, None, Laxity::Clear, "console");
@@ -201,7 +213,7 @@ impl Telnet {
         let holds = |secret: &[u8]| !secret.is_empty() && lines.windows(secret.len()).any(|part| part == secret);
         let is_echoed = matches!(&*attempt.proof, Proof::Clear(secret) if holds(secret.expose()));
         if attempt.outcome == Outcome::Accepted && !is_echoed {
-            tell(server, &WELCOME, lines, out);
+            tell(server, &WELCOME, lines, self.last_line, out);
         }
     }
 
@@ -212,9 +224,9 @@ impl Telnet {
     }
 }
 
-fn tell(server: Side, field: &'static Field, lines: &[u8], out: &mut Out<'_>) {
+fn tell(server: Side, field: &'static Field, lines: &[u8], shown: Place, out: &mut Out<'_>) {
     let lines = lines.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-    out.text(server, None, field, &lines.collect::<Vec<_>>().join(&b' '));
+    out.text_shown(server, field, &lines.collect::<Vec<_>>().join(&b' '), shown);
 }
 
 fn count(side: Side, server: Side, operation: Operation, out: &mut Out<'_>) {
@@ -224,6 +236,7 @@ fn count(side: Side, server: Side, operation: Operation, out: &mut Out<'_>) {
 
 impl Shown {
     fn add(&mut self, data: &[u8]) {
+        self.ended = false;
         for byte in data {
             let escape = match (self.escape, *byte) {
                 (_, ESCAPE) => Escape::Begun,
@@ -237,10 +250,18 @@ impl Shown {
             }
             match self.what {
                 Kept::Echo if *byte == b'\n' => self.what = Kept::Welcome,
-                Kept::Banner | Kept::Welcome if self.text.len() < LONGEST_TEXT => self.text.push(*byte),
+                Kept::Banner | Kept::Welcome if self.text.len() < LONGEST_TEXT => {
+                    self.text.push(*byte);
+                    self.ended |= *byte == b'\n';
+                }
                 _ => {}
             }
         }
+    }
+
+    /// Whether what came last ended a line that is kept.
+    fn has_line(&self) -> bool {
+        self.ended && self.what == Kept::Welcome
     }
 
     /// What was kept; nothing more is.
@@ -262,9 +283,10 @@ const WILL: u8 = 251;
 const DO: u8 = 253;
 const DONT: u8 = 254;
 const ECHO: u8 = 1;
-/// Terminal type, its size and speed, flow control and so on to its environment: a client's all of them.
 const TERMINAL_TYPE: u8 = 24;
-const ENVIRONMENT: u8 = 39;
+/// What clients alone have, and servers ask for: the terminal's type, size, speed and flow control, its display, the
+/// environment (RFC 1091, 1073, 1079, 1372, 1096, 1572). Others, as encryption, either side may begin.
+const OF_CLIENTS: [u8; 6] = [TERMINAL_TYPE, 31, 32, 33, 35, 39];
 const IS: u8 = 0;
 const ESCAPE: u8 = 0x1b;
 const LONGEST_FRONT: usize = 512;
@@ -312,7 +334,8 @@ mod tests {
 
     #[test]
     fn key_by_key_and_line_by_line_are_one() {
-        let lines = told(&[&ASKED[..], &[(Side::A, b"secret\r\0"), (Side::B, b"\r\nLogin incorrect\r\nlogin: ")]].concat());
+        let lines =
+            told(&[&ASKED[..], &[(Side::A, b"secret\r\0"), (Side::B, b"\r\nLogin incorrect\r\nlogin: ")]].concat());
         let keys: Vec<(Side, &[u8])> = b"secret\r\0".chunks(1).map(|key| (Side::A, key)).collect();
         let keys = told(&[&ASKED[..], &keys, &[(Side::B, b"\r\nLogin inc"), (Side::B, b"orrect\r\nlogin: ")]].concat());
         let login = "10.0.0.1 logs in to 10.0.0.2 by telnet as ann, rejected, cleartext";

@@ -80,7 +80,13 @@ impl Dissector for Tftp {
                 out.count(asked.count());
                 let client_port = out.port(side);
                 out.leave(server, TOPIC, &client_port.to_be_bytes(), asked);
-                out.expect(Expected { protocol: TFTP.name, transport: Transport::Udp, server, client_port, server_port: None });
+                out.expect(Expected {
+                    protocol: TFTP.name,
+                    transport: Transport::Udp,
+                    server,
+                    client_port,
+                    server_port: None,
+                });
             }
             Ok(kind @ (DATA | ACKNOWLEDGE | ERROR | OPTIONS)) => {
                 let is_refusal = kind == ERROR;
@@ -108,11 +114,11 @@ impl Dissector for Tftp {
 }
 
 impl Tftp {
-    fn answered(&self, asker: Side, is_refusal: bool, out: &mut Out<'_>) {
-        let (server, key) = (asker.other(), out.port(asker).to_be_bytes());
+    fn answered(&self, client: Side, is_refusal: bool, out: &mut Out<'_>) {
+        let (server, key) = (client.other(), out.port(client).to_be_bytes());
         let Some(asked) = out.take_note::<Asked>(server, TOPIC, &key) else { return };
         out.server(server);
-        let waiting = Waiting::from_elsewhere(Asked { sender: asker, ..asked }, out);
+        let waiting = Waiting::from_elsewhere(Asked { sender: client, ..asked }, out);
         waiting.answered(if is_refusal { Outcome::Rejected } else { Outcome::Accepted }, out);
         if !is_refusal {
             out.lax(server, None, Laxity::Clear, "files");
@@ -187,7 +193,8 @@ mod tests {
         let (data, acknowledged) = (rig.probe(b"\0\x03\0\x07text"), rig.probe(b"\0\x04\0\x07"));
         let (Verdict::Part(data), Verdict::Part(acknowledged)) = (data, acknowledged) else { panic!("parts") };
         assert!(data.completes(acknowledged) && !data.completes(data));
-        for other in [&b"\0\x01a\0octets\0"[..], b"\0\x01\0octet\0", b"\0\x04\0\x07x", b"\0\x07", b"\x01\x01a\0octet\0"] {
+        for other in [&b"\0\x01a\0octets\0"[..], b"\0\x01\0octet\0", b"\0\x04\0\x07x", b"\0\x07", b"\x01\x01a\0octet\0"]
+        {
             assert_eq!(rig.probe(other), Verdict::NotMine);
         }
     }

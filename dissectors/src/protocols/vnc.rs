@@ -1,7 +1,8 @@
 //! VNC tells how a screen is shared: in which version, by which kinds of login it offers, under which name, and who logs in.
 //!
 //! RFC 6143, 7.1 (handshake), 7.2 (security types), 7.3 (initialisation); versions 3.3, 3.7 and 3.8. Of the challenge of VNC
-//! Authentication (7.2.2) the answer is kept as a proof. Skipped on purpose: other logins (TLS, VeNCrypt, Tight, RA2, those of
+//! Authentication (7.2.2) the answer is kept as a proof. VeNCrypt (its own specification, version 0.2) gives a user and a
+//! password readable, or goes on in TLS, which is read as such. Skipped on purpose: other logins (Tight, RA2, those of
 //! makers), of which the kind is told, and all that is shown and typed.
 
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Protocol, Side, Verdict};
@@ -11,6 +12,7 @@ use crate::out::{Count, Mark, Out};
 use crate::proof::{Answering, Challenge, Proof};
 use crate::reader::{Reader, Stop};
 use crate::secret::Secret;
+use crate::upgrade::{self, Upgrade};
 use compact_str::{CompactString, ToCompactString};
 use std::sync::Arc;
 
@@ -18,9 +20,9 @@ pub(crate) static VNC: Protocol = Protocol {
     name: "vnc",
     spec: "RFC 6143",
     carriers: &[Carrier::Tcp(&[5900, 5901, 5902, 5903, 5800])],
-    fields: &[&VERSION, &SECURITY, &DESKTOP],
+    fields: &[&VERSION, &SECURITY, &VENCRYPT, &DESKTOP],
     probe,
-    max_message: LONGEST,
+    max_message: upgrade::MOST,
     relates: true,
     open: || Box::<Vnc>::default(),
 };
@@ -28,6 +30,8 @@ pub(crate) static VNC: Protocol = Protocol {
 static VERSION: Field = Field::new("vnc.version", "the version that the server offers, `3.8` (RFC 6143, 7.1.1)");
 static SECURITY: Field =
     Field::new("vnc.security_types", "the kinds of login that the server offers, by their numbers (RFC 6143, 7.1.2)");
+static VENCRYPT: Field =
+    Field::new("vnc.vencrypt_types", "the kinds of login that it offers within VeNCrypt, by their numbers");
 static DESKTOP: Field = Field::new("vnc.desktop", "the name of the screen (RFC 6143, 7.3.2)");
 
 #[derive(Default)]
@@ -39,7 +43,8 @@ struct Vnc {
     client_next: Client,
     chosen: u8,
     challenge: Option<[u8; 16]>,
-    given: Option<(Secret, Place)>,
+    given: Option<(Login, Place)>,
+    upgrade: Option<Upgrade>,
 }
 
 /// What the server says next.
@@ -51,6 +56,11 @@ enum Server {
     Challenge,
     Result,
     Screen,
+    /// Of VeNCrypt: its version, that it agrees on the client's, its kinds, that it begins TLS.
+    Vencrypt,
+    Agreement,
+    Kinds,
+    Consent,
 }
 
 /// What the client says next.
@@ -61,6 +71,10 @@ enum Client {
     Choice,
     Answer,
     Share,
+    /// Of VeNCrypt: its version, its choice, a user with a password.
+    Vencrypt,
+    Kind,
+    Plain,
 }
 
 fn probe(front: &[u8], transport: Transport) -> Verdict {
@@ -78,6 +92,9 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
 
 impl Dissector for Vnc {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        if let Some(upgrade) = &mut self.upgrade {
+            return upgrade.message(side, reader, out);
+        }
         let server = *self.server.get_or_insert(side);
         out.server(server);
         if side == server { self.from_server(side, reader, out) } else { self.from_client(side, reader, out) }
@@ -88,9 +105,10 @@ impl Dissector for Vnc {
         Footing::Lost
     }
 
-    fn finish(&mut self, _ending: Ending, out: &mut Out<'_>) {
-        if let Some(server) = self.server {
-            self.log_in(server, Outcome::Unknown, out);
+    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.log_in(Outcome::Unknown, out);
+        if let Some(upgrade) = &mut self.upgrade {
+            upgrade.finish(ending, out);
         }
     }
 }
@@ -115,7 +133,7 @@ impl Vnc {
                 let is_refused = reader.u32()? != 0;
                 let mark = if is_refused { Mark::Exception } else { Mark::Plain };
                 count(side, Direction::Response, "result", mark, out);
-                self.log_in(side, if is_refused { Outcome::Rejected } else { Outcome::Accepted }, out);
+                self.log_in(if is_refused { Outcome::Rejected } else { Outcome::Accepted }, out);
                 if is_refused {
                     return Ok(Next::Enough);
                 }
@@ -127,11 +145,44 @@ impl Vnc {
                 let length = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
                 let name = reader.take(length)?;
                 // Without a result a login ends here (7.1.3: before 3.8).
-                self.log_in(side, Outcome::Accepted, out);
+                self.log_in(Outcome::Accepted, out);
                 self.let_in(side, out);
                 out.text(side, None, &DESKTOP, name);
                 count(side, Direction::Response, "screen", Mark::Plain, out);
                 return Ok(Next::Enough);
+            }
+            Server::Vencrypt => {
+                let _version = reader.u16()?;
+                self.server_next = Server::Agreement;
+                count(side, Direction::Response, "vencrypt", Mark::Plain, out);
+            }
+            Server::Agreement => {
+                let is_refused = reader.u8()? != 0;
+                self.server_next = Server::Kinds;
+                count(
+                    side,
+                    Direction::Response,
+                    "agreement",
+                    if is_refused { Mark::Exception } else { Mark::Plain },
+                    out,
+                );
+                return Ok(if is_refused { Next::Enough } else { Next::More });
+            }
+            Server::Kinds => {
+                let number = reader.u8()?;
+                let kinds = reader.take(usize::from(number).saturating_mul(4))?;
+                let kinds = kinds.as_chunks::<4>().0.iter().map(|kind| u32::from_be_bytes(*kind).to_compact_string());
+                out.text(side, None, &VENCRYPT, kinds.collect::<Vec<_>>().join(",").as_bytes());
+                (self.server_next, self.client_next) = (Server::Consent, Client::Kind);
+                count(side, Direction::Response, "kinds", Mark::Plain, out);
+            }
+            Server::Consent => {
+                let is_agreed = reader.u8()? == 1;
+                count(side, Direction::Response, "consent", if is_agreed { Mark::Plain } else { Mark::Exception }, out);
+                if !is_agreed {
+                    return Ok(Next::Enough);
+                }
+                self.upgrade = Upgrade::new();
             }
         }
         Ok(Next::More)
@@ -166,6 +217,7 @@ impl Vnc {
             NONE if has_result => (Server::Result, Client::Share),
             NONE => (Server::Screen, Client::Share),
             PASSWORD => (Server::Challenge, Client::Answer),
+            VENCRYPT_KIND => (Server::Vencrypt, Client::Vencrypt),
             _ => return Next::Enough,
         };
         Next::More
@@ -184,8 +236,10 @@ impl Vnc {
                 return Ok(self.choose(kind));
             }
             Client::Answer => {
-                let answer = Secret::new(reader.take(16)?);
-                self.given = Some((answer, out.place()));
+                let response = Secret::new(reader.take(16)?);
+                let challenge = self.challenge.unwrap_or_default().into();
+                let challenge = Challenge { answering: Answering::Vnc, challenge, response };
+                self.given = Some((login(side, "vnc", None, Proof::Challenge(Box::new(challenge))), out.place()));
                 self.client_next = Client::Share;
                 count(side, Direction::Request, "answer", Mark::Plain, out);
             }
@@ -195,16 +249,36 @@ impl Vnc {
                 // What follows tells nothing, and the server has one word more to say.
                 return Ok(Next::Skip(u64::MAX));
             }
+            Client::Vencrypt => {
+                let _version = reader.u16()?;
+                count(side, Direction::Request, "vencrypt", Mark::Plain, out);
+            }
+            Client::Kind => {
+                let kind = reader.u32()?;
+                count(side, Direction::Request, "kind", Mark::Plain, out);
+                match kind {
+                    PLAIN => (self.server_next, self.client_next) = (Server::Result, Client::Plain),
+                    WITHIN_TLS_FIRST..=WITHIN_TLS_LAST => {}
+                    _ => return Ok(Next::Enough),
+                }
+            }
+            Client::Plain => {
+                let lengths =
+                    [reader.u32()?, reader.u32()?].map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+                let [user, password] = lengths.map(|length| reader.take(length));
+                let (user, password) = (user?, password?);
+                self.given = Some((login(side, "vnc_plain", Some(user), Proof::clear(password)), out.place()));
+                self.client_next = Client::Share;
+                count(side, Direction::Request, "plain", Mark::Plain, out);
+            }
         }
         Ok(Next::More)
     }
 
-    fn log_in(&mut self, server: Side, outcome: Outcome, out: &mut Out<'_>) {
-        let (Some((response, place)), Some(challenge)) = (self.given.take(), self.challenge) else { return };
-        let challenge = Challenge { answering: Answering::Vnc, challenge: challenge.into(), response };
-        let proof = Arc::new(Proof::Challenge(Box::new(challenge)));
-        let login = Login { server, child: None, scheme: "vnc", username: None, realm: None, proof, encrypted: false };
-        out.login(login, outcome, place);
+    fn log_in(&mut self, outcome: Outcome, out: &mut Out<'_>) {
+        if let Some((login, place)) = self.given.take() {
+            out.login(login, outcome, place);
+        }
     }
 
     fn let_in(&self, server: Side, out: &mut Out<'_>) {
@@ -213,6 +287,11 @@ impl Vnc {
             out.lax(server, None, Laxity::NoLogin, "screen");
         }
     }
+}
+
+fn login(client: Side, scheme: &'static str, user: Option<&[u8]>, proof: Proof) -> Login {
+    let (server, username, proof) = (client.other(), user.map(Into::into), Arc::new(proof));
+    Login { server, child: None, scheme, username, realm: None, proof, encrypted: false }
 }
 
 /// `RFB 003.008` and the end of the line: major and minor.
@@ -234,8 +313,11 @@ const PATTERN: &[u8; LINE] = b"RFB 000.000\n";
 const LINE: usize = 12;
 const NONE: u8 = 1;
 const PASSWORD: u8 = 2;
-/// A name of a screen is no book.
-const LONGEST: usize = 4096;
+const VENCRYPT_KIND: u8 = 19;
+/// Kinds of VeNCrypt: a user and a password, and those that begin with TLS.
+const PLAIN: u32 = 256;
+const WITHIN_TLS_FIRST: u32 = 257;
+const WITHIN_TLS_LAST: u32 = 264;
 
 #[cfg(test)]
 mod tests {
@@ -257,9 +339,11 @@ mod tests {
 
     #[test]
     fn a_login_is_told_with_its_result_in_every_version() {
-        for (version, security, choice) in
-            [(&b"RFB 003.003\n"[..], &[0, 0, 0, 2][..], &[][..]), (b"RFB 003.007\n", &[2, 2, 16], &[2]), (b"RFB 003.008\n", &[1, 2], &[2])]
-        {
+        for (version, security, choice) in [
+            (&b"RFB 003.003\n"[..], &[0, 0, 0, 2][..], &[][..]),
+            (b"RFB 003.007\n", &[2, 2, 16], &[2]),
+            (b"RFB 003.008\n", &[1, 2], &[2]),
+        ] {
             for (result, outcome) in [(0, "accepted"), (1, "rejected")] {
                 let told = told(&[
                     (Side::B, version),
@@ -291,9 +375,11 @@ mod tests {
                 (Side::B, SCREEN),
                 (Side::A, &[5, 0, 1]),
             ]);
-            for line in
-                ["10.0.0.2 vnc.security_types = 1,2", "10.0.0.2 vnc.desktop = hmi-7", "10.0.0.2 is lax to 10.0.0.1: NoLogin, screen"]
-            {
+            for line in [
+                "10.0.0.2 vnc.security_types = 1,2",
+                "10.0.0.2 vnc.desktop = hmi-7",
+                "10.0.0.2 is lax to 10.0.0.1: NoLogin, screen",
+            ] {
                 assert!(told.contains(&line.to_owned()), "{told:?}");
             }
         }
@@ -301,8 +387,39 @@ mod tests {
 
     #[test]
     fn other_logins_are_told_by_their_kind() {
-        let told = told(&[(Side::B, b"RFB 003.008\n"), (Side::A, b"RFB 003.008\n"), (Side::B, &[1, 19]), (Side::A, &[19])]);
-        assert!(told.contains(&"10.0.0.2 vnc.security_types = 19".to_owned()) && told.contains(&"A has told enough".to_owned()));
+        let told =
+            told(&[(Side::B, b"RFB 003.008\n"), (Side::A, b"RFB 003.008\n"), (Side::B, &[1, 16]), (Side::A, &[16])]);
+        assert!(
+            told.contains(&"10.0.0.2 vnc.security_types = 16".to_owned())
+                && told.contains(&"A has told enough".to_owned())
+        );
+    }
+
+    const VENCRYPT_BEGINS: [(Side, &[u8]); 8] = [
+        (Side::B, b"RFB 003.008\n"),
+        (Side::A, b"RFB 003.008\n"),
+        (Side::B, &[1, 19]),
+        (Side::A, &[19]),
+        (Side::B, &[0, 2]),
+        (Side::A, &[0, 2]),
+        (Side::B, &[0]),
+        (Side::B, &[2, 0, 0, 1, 0, 0, 0, 1, 5]),
+    ];
+
+    #[test]
+    fn vencrypt_gives_a_user_readable_or_goes_on_in_tls() {
+        let plain: [(Side, &[u8]); 3] =
+            [(Side::A, &[0, 0, 1, 0]), (Side::A, b"\0\0\0\x03\0\0\0\x06annsecret"), (Side::B, &[0, 0, 0, 0])];
+        let story = told(&[&VENCRYPT_BEGINS[..], &plain].concat());
+        for line in [
+            "10.0.0.2 vnc.vencrypt_types = 256,261",
+            "10.0.0.1 logs in to 10.0.0.2 by vnc_plain as ann, accepted, cleartext (frame 10)",
+        ] {
+            assert!(story.contains(&line.to_owned()), "{story:?}");
+        }
+        let tls: [(Side, &[u8]); 3] =
+            [(Side::A, &[0, 0, 1, 5]), (Side::B, &[1]), (Side::A, &[0x15, 3, 1, 0, 2, 2, 40])];
+        assert!(told(&[&VENCRYPT_BEGINS[..], &tls].concat()).iter().all(|line| !line.contains("stops")));
     }
 
     #[test]

@@ -100,8 +100,10 @@ fn verdicts_of_real_stacks_are_right_for_each_scheme_of_the_small_protocols() {
         ("telnet/logins", &["telnet"], &[REFUSED, DEFAULT, EMPTY, GUESSABLE, STRONG]),
         ("mqtt/logins", &["mqtt"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
         ("ldap/binds", &["ldap_simple"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        ("smtp/logins", &["sasl_plain", "sasl_login"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
         // What an answer to a challenge proves is strong only because it crossed the wire readable as well.
-        ("mail/logins", &["sasl_plain", "sasl_login", "cram_md5", "pop3", "imap"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        ("pop3/logins", &["pop3", "apop"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        ("imap/logins", &["imap", "sasl_plain", "cram_md5"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
         (
             "vnc/screens",
             &["vnc"],
@@ -121,13 +123,17 @@ fn verdicts_of_real_stacks_are_right_for_each_scheme_of_the_small_protocols() {
                 ("", "accepted", "guessable"),
                 ("", "accepted", "strong"),
                 ("", "unknown", "default"),
-                ("", "unknown", "weak"),
+                ("", "unknown", "fair"),
             ],
         ),
         (
             "snmp/users",
             &["snmp_user"],
-            &[("operator", "accepted", "unknown"), ("viewer", "accepted", "unknown"), ("viewer", "rejected", "unknown")],
+            &[
+                ("operator", "accepted", "unknown"),
+                ("viewer", "accepted", "unknown"),
+                ("viewer", "rejected", "unknown"),
+            ],
         ),
     ];
     for (capture, schemes, right) in told {

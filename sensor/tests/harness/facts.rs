@@ -240,8 +240,9 @@ impl Told {
             ("snmp", "name") if shown(&asset.name) => self.claimed(asset, "snmp.name", names, seen),
             ("snmp", "default_credential") => {
                 let is_it = |row: &&CredentialRow| {
-                    let what = (row.scheme, row.outcome, row.strength, row.frame);
-                    what == ("snmp_community", "accepted", "default", Some(seen.frame))
+                    let what = (row.scheme, row.outcome, row.strength);
+                    let is_due = row.frame.is_some_and(|frame| frame <= seen.frame);
+                    what == ("snmp_community", "accepted", "default") && is_due
                 };
                 self.credentials().find(is_it).map(|_| ()).ok_or_else(|| "no such community".to_owned())
             }

@@ -23,8 +23,8 @@ const LOGINS: [(&str, &str, &str, &str, &str, &str); 19] = [
     ("telnet/logins", "10.20.0.39", "telnet", "viewer", "accepted", "lab-Secret-9x"),
     ("telnet/logins", "10.20.0.40", "telnet", "admin", "rejected", ""),
     ("mqtt/logins", "10.20.0.42", "mqtt", "viewer", "accepted", "lab-Secret-9x"),
-    ("mail/logins", "10.20.0.50", "cram_md5", "viewer", "accepted", "lab-Secret-9x"),
-    ("mail/logins", "10.20.0.51", "sasl_login", "admin", "rejected", ""),
+    ("imap/logins", "10.20.0.50", "cram_md5", "viewer", "accepted", "lab-Secret-9x"),
+    ("smtp/logins", "10.20.0.51", "sasl_login", "admin", "rejected", ""),
     ("ldap/binds", "10.20.0.53", "ldap_simple", "viewer", "accepted", "lab-Secret-9x"),
 ];
 
@@ -86,14 +86,18 @@ fn what_stands_open_is_told() {
         ("ftp/logins", &["10.20.0.37 in the clear: files"][..]),
         ("ftp/tls", &[]),
         ("ldap/binds", &[]),
-        ("mail/logins", &[]),
+        ("imap/logins", &[]),
         ("mqtt/logins", &["10.20.0.43 no login: messages of a broker"]),
         ("rlogin/console", &["10.20.0.55 in the clear: console"]),
         ("snmp/communities", &["10.20.0.41 in the clear: settings"]),
         ("snmp/users", &["10.20.0.41 no login: values for users without a password"]),
         (
             "telnet/logins",
-            &["10.20.0.38 in the clear: console", "10.20.0.39 in the clear: console", "10.20.0.40 in the clear: console"],
+            &[
+                "10.20.0.38 in the clear: console",
+                "10.20.0.39 in the clear: console",
+                "10.20.0.40 in the clear: console",
+            ],
         ),
         ("tftp/files", &["10.20.0.54 in the clear: files"]),
         (

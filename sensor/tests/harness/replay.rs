@@ -45,17 +45,19 @@ const COMMON: [&str; 4] = ["window_start", "window_end", "as_of", "revision"];
 /// three stations of one line that are in trouble, three cameras that are read and changed, three devices with all kinds of
 /// passwords, half a minute of a whole plant, and a minute of a smaller one, take more.
 const MOST_BYTES: usize = 21_000;
-const LONG: [&str; 10] = [
+const LONG: [&str; 12] = [
     "bacnet/foreign.snap",
     "bacnet/site.snap",
     "dnp3/line_tcp.snap",
     "http/passwords.snap",
+    "imap/logins.snap",
     "mixed/plant.snap",
     "modbus/gateway.snap",
     "modbus/nmap.snap",
     "modbus/stranger.snap",
     "onvif/cameras.snap",
     "onvif/changes.snap",
+    "vnc/screens.snap",
 ];
 
 #[test]

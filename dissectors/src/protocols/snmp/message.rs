@@ -20,7 +20,11 @@ pub(super) struct Message<'a> {
 pub(super) enum Guard<'a> {
     Community(&'a [u8]),
     /// RFC 3414, 2.4.
-    User { engine: &'a [u8], name: &'a [u8], signature: Option<&'a [u8]> },
+    User {
+        engine: &'a [u8],
+        name: &'a [u8],
+        signature: Option<&'a [u8]>,
+    },
 }
 
 #[derive(Debug)]
