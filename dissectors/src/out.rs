@@ -865,7 +865,20 @@ impl<'a> Out<'a> {
     /// says in a few words of a fixed list what it was.
     #[cold]
     pub fn lax(&mut self, server: Side, child: Option<&Child>, laxity: Laxity, what: &'static str) {
-        let (subject, server_port) = (Subject { host: self.host(server), child: child.cloned() }, self.port(server));
+        self.lax_at(server, self.port(server), child, laxity, what);
+    }
+
+    /// The same where the server's port in this conversation is not the one of its service.
+    #[cold]
+    pub(crate) fn lax_at(
+        &mut self,
+        server: Side,
+        server_port: u16,
+        child: Option<&Child>,
+        laxity: Laxity,
+        what: &'static str,
+    ) {
+        let subject = Subject { host: self.host(server), child: child.cloned() };
         let client = self.host(server.other());
         self.once((subject, server_port), About::Lax(laxity, what), None, 0, || {
             Fact::Lax(Box::new(Lax { client, server_port, laxity, what }))

@@ -1315,12 +1315,12 @@ def ftp_logins(stem):
     """Logins that are refused and accepted; files written, read and deleted."""
     path = stem.with_suffix(".pcap")
     with Lab() as lab:
-        panel = lab.host("panel", "00:0c:26:20:10:37", "10.20.0.37")
+        panel = lab.host("panel", "00:0c:26:20:10:37", "10.20.0.217")
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
-        panel.serve("ftp_server.py", "10.20.0.37", "", *USERS)
+        panel.serve("ftp_server.py", "10.20.0.217", "", *USERS)
         panel.wait_for(21)
         with lab.capture(path):
-            laptop.python("ftp_client.py", "10.20.0.37", "clear", REFUSED, *USERS)
+            laptop.python("ftp_client.py", "10.20.0.217", "clear", REFUSED, *USERS)
     return [path]
 
 
@@ -1329,12 +1329,12 @@ def ftp_tls(stem):
     """The same server asked for TLS: the login is not readable any more."""
     path = stem.with_suffix(".pcap")
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
-        panel = lab.host("panel", "00:0c:26:20:10:37", "10.20.0.37")
+        panel = lab.host("panel", "00:0c:26:20:10:37", "10.20.0.217")
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
-        panel.serve("ftp_server.py", "10.20.0.37", own_certificate(folder), *USERS)
+        panel.serve("ftp_server.py", "10.20.0.217", own_certificate(folder), *USERS)
         panel.wait_for(21)
         with lab.capture(path):
-            laptop.python("ftp_client.py", "10.20.0.37", "tls", REFUSED, USERS[0])
+            laptop.python("ftp_client.py", "10.20.0.217", "tls", REFUSED, USERS[0])
     return [path]
 
 
@@ -1360,8 +1360,8 @@ def inetd(host, folder, *services):
 def telnet_logins(stem):
     """A switch and two controllers of other countries, at whose consoles somebody logs in key by key."""
     path = stem.with_suffix(".pcap")
-    devices = [("switch", "00:90:e8:20:10:38", "10.20.0.38", 23, "english"), ("pump", "00:80:f4:20:10:39", "10.20.0.39", 2323, "german"),
-               ("plc", "00:80:f4:20:10:40", "10.20.0.40", 23, "french")]
+    devices = [("switch", "00:90:e8:20:10:38", "10.20.0.218", 23, "english"), ("pump", "00:80:f4:20:10:39", "10.20.0.219", 2323, "german"),
+               ("plc", "00:80:f4:20:10:40", "10.20.0.220", 23, "french")]
     prompts = {"english": ("login: ", "word: "), "german": ("name: ", "wort: "), "french": ("fiant: ", "passe: ")}
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
@@ -1415,13 +1415,13 @@ def snmp_communities(stem):
             tool, "-v", version, "-c", community, "-t", "1", "-r", "0", *words, check=False, capture_output=True)
         with lab.capture(path):
             for version, community in ("1", "public"), ("2c", "public"), ("2c", "switch-3"), ("2c", "lab-Secret-9x"), ("2c", "lab-wrong-0"):
-                ask(version, community, "snmpget", "10.20.0.41", *system)
-            ask("2c", "public", "snmpbulkget", "10.20.0.41", "1.3.6.1.2.1.2.2.1.2")
-            ask("2c", "public", "snmpget", "10.20.0.41", "1.3.6.1.4.1.1.1.0")
-            ask("2c", "private", "snmpset", "10.20.0.41", "1.3.6.1.2.1.1.4.0", "s", "night shift")
-            ask("2c", "public", "snmpset", "10.20.0.41", "1.3.6.1.2.1.1.4.0", "s", "nobody")
+                ask(version, community, "snmpget", "10.20.0.221", *system)
+            ask("2c", "public", "snmpbulkget", "10.20.0.221", "1.3.6.1.2.1.2.2.1.2")
+            ask("2c", "public", "snmpget", "10.20.0.221", "1.3.6.1.4.1.1.1.0")
+            ask("2c", "private", "snmpset", "10.20.0.221", "1.3.6.1.2.1.1.4.0", "s", "night shift")
+            ask("2c", "public", "snmpset", "10.20.0.221", "1.3.6.1.2.1.1.4.0", "s", "nobody")
             switch.run("snmptrap", "-v", "2c", "-c", "public", "10.20.0.70", "", "1.3.6.1.6.3.1.1.5.1", capture_output=True)
-            switch.run("snmptrap", "-v", "1", "-c", "public", "10.20.0.70", "1.3.6.1.4.1.8691.7.6", "10.20.0.41", "2", "0", "100",
+            switch.run("snmptrap", "-v", "1", "-c", "public", "10.20.0.70", "1.3.6.1.4.1.8691.7.6", "10.20.0.221", "2", "0", "100",
                        capture_output=True)
     return [path]
 
@@ -1437,13 +1437,13 @@ def snmp_users(stem):
                           ["-u", "viewer", "-l", "authNoPriv", "-a", "MD5", "-A", "lab-Secret-9x"],
                           ["-u", "viewer", "-l", "authNoPriv", "-a", "MD5", "-A", "lab-wrong-0"],
                           ["-u", "guest", "-l", "noAuthNoPriv"], ["-u", "nobody", "-l", "noAuthNoPriv"]):
-                laptop.run("snmpget", "-v", "3", *words, "-t", "1", "-r", "0", "10.20.0.41", "1.3.6.1.2.1.1.1.0", check=False,
+                laptop.run("snmpget", "-v", "3", *words, "-t", "1", "-r", "0", "10.20.0.221", "1.3.6.1.2.1.1.1.0", check=False,
                            capture_output=True)
     return [path]
 
 
 def snmp_agent(lab, folder):
-    switch = lab.host("switch", "00:90:e8:20:10:41", "10.20.0.41")
+    switch = lab.host("switch", "00:90:e8:20:10:41", "10.20.0.221")
     laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
     path = Path(folder) / "snmpd.conf"
     path.write_text(SNMP_AGENT)
@@ -1458,9 +1458,9 @@ def mqtt_logins(stem):
     path = stem.with_suffix(".pcap")
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        guarded = lab.host("guarded", "00:0c:26:20:10:42", "10.20.0.42")
-        open_ = lab.host("open", "00:0c:26:20:10:43", "10.20.0.43")
-        gateway = lab.host("gateway", "00:90:e8:20:10:44", "10.20.0.44")
+        guarded = lab.host("guarded", "00:0c:26:20:10:42", "10.20.0.222")
+        open_ = lab.host("open", "00:0c:26:20:10:43", "10.20.0.223")
+        gateway = lab.host("gateway", "00:90:e8:20:10:44", "10.20.0.224")
         passwords = Path(folder) / "passwords"
         passwords.write_text("".join(user + "\n" for user in USERS if not user.endswith(":")))
         subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
@@ -1476,13 +1476,13 @@ def mqtt_logins(stem):
         login = lambda user: ["-u", user.partition(":")[0], "-P", user.partition(":")[2]]
         with lab.capture(path):
             for version in "mqttv31", "mqttv311", "mqttv5":
-                tell("10.20.0.42", version, *login(REFUSED))
-                tell("10.20.0.42", version, *login(USERS[0]))
+                tell("10.20.0.222", version, *login(REFUSED))
+                tell("10.20.0.222", version, *login(USERS[0]))
             for user in USERS[2:]:
-                tell("10.20.0.42", "mqttv311", *login(user))
-            tell("10.20.0.42", "mqttv311")
-            tell("10.20.0.43", "mqttv311", "--will-topic", "plant/line-2/gone", "--will-payload", "gateway-4", "-q", "1")
-            tell("10.20.0.43", "mqttv5", "-r")
+                tell("10.20.0.222", "mqttv311", *login(user))
+            tell("10.20.0.222", "mqttv311")
+            tell("10.20.0.223", "mqttv311", "--will-topic", "plant/line-2/gone", "--will-payload", "gateway-4", "-q", "1")
+            tell("10.20.0.223", "mqttv5", "-r")
     return [path]
 
 
@@ -1490,7 +1490,7 @@ def mqtt_logins(stem):
 def vnc_screens(stem):
     """Panels whose screens are shared: by default, guessable, strong, empty passwords, by none at all; one wrong password."""
     path = stem.with_suffix(".pcap")
-    passwords = {"10.20.0.45": "beijer", "10.20.0.46": "letmein", "10.20.0.47": "qX4-tz9w", "10.20.0.48": "", "10.20.0.49": None}
+    passwords = {"10.20.0.225": "beijer", "10.20.0.226": "panel-6", "10.20.0.227": "qX4-tz9w", "10.20.0.228": "", "10.20.0.229": None}
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
         for number, (address, password) in enumerate(passwords.items(), 5):
@@ -1504,7 +1504,7 @@ def vnc_screens(stem):
                         f"panel-{number}:1", "-BlacklistThreshold", "100", *words)
             panel.wait_for(5900)
         with lab.capture(path):
-            for address, password in ("10.20.0.45", "lab-wro0"), *passwords.items():
+            for address, password in ("10.20.0.225", "lab-wro0"), *passwords.items():
                 words = [] if password is None else ["-p", password]
                 laptop.run(Path(sys.executable).parent / "vncdo", "-t", "3", "-s", f"{address}::5900", *words, "key", "a", check=False, capture_output=True)
     return [path]
@@ -1525,9 +1525,9 @@ def mail(stem, *protocols):
     users = REFUSED, USERS[0], USERS[2], USERS[3]
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        post = lab.host("post", "00:14:22:20:10:50", "10.20.0.50")
-        report = lab.host("report", "00:14:22:20:10:51", "10.20.0.51")
-        pump = lab.host("pump", "00:80:f4:20:10:52", "10.20.0.52")
+        post = lab.host("post", "00:14:22:20:10:50", "10.20.0.230")
+        report = lab.host("report", "00:14:22:20:10:51", "10.20.0.231")
+        pump = lab.host("pump", "00:80:f4:20:10:52", "10.20.0.232")
         certificate = own_certificate(folder)
         Path(folder, "users").write_text("".join(user + "\n" for user in users[1:]))
         Path(folder, "mail").mkdir()
@@ -1535,11 +1535,11 @@ def mail(stem, *protocols):
         config = Path(folder, "dovecot.conf")
         config.write_text((HERE / "dovecot.conf").read_text().replace("LAB_MAIL", folder))
         post.start("dovecot", "-F", "-c", config)
-        report.serve("mail_server.py", "10.20.0.51", certificate, *users[1:])
+        report.serve("mail_server.py", "10.20.0.231", certificate, *users[1:])
         for host, port in (post, 110), (post, 143), (report, 25):
             host.wait_for(port)
         with lab.capture(path):
-            pump.python("mail_client.py", "10.20.0.50", "10.20.0.51", ",".join(protocols), *users)
+            pump.python("mail_client.py", "10.20.0.230", "10.20.0.231", ",".join(protocols), *users)
     return [path]
 
 
@@ -1563,7 +1563,7 @@ def ldap_binds(stem):
     """A directory: simple binds that are refused and accepted, none, and one within TLS."""
     path = stem.with_suffix(".pcap")
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
-        directory = lab.host("directory", "00:14:22:20:10:53", "10.20.0.53")
+        directory = lab.host("directory", "00:14:22:20:10:53", "10.20.0.233")
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
         own_certificate(folder)
         config = Path(folder) / "slapd.conf"
@@ -1575,9 +1575,9 @@ def ldap_binds(stem):
             f"\ndn: cn={name},dc=lab\nobjectClass: person\ncn: {name}\nsn: {name}\nuserPassword: {password}\n"
             for name, _, password in (user.partition(":") for user in USERS) if password)
         subprocess.run(["/usr/sbin/slapadd", "-f", config], input=entries, text=True, check=True)
-        directory.start("/usr/sbin/slapd", "-d", "0", "-f", config, "-h", "ldap://10.20.0.53/")
+        directory.start("/usr/sbin/slapd", "-d", "0", "-f", config, "-h", "ldap://10.20.0.233/")
         directory.wait_for(389)
-        ask = lambda *words: laptop.run("env", "LDAPTLS_REQCERT=never", "ldapsearch", "-H", "ldap://10.20.0.53", "-x", *words, "-b",
+        ask = lambda *words: laptop.run("env", "LDAPTLS_REQCERT=never", "ldapsearch", "-H", "ldap://10.20.0.233", "-x", *words, "-b",
                                         "dc=lab", "-s", "base", "cn", check=False, capture_output=True)
         with lab.capture(path):
             for user in REFUSED, USERS[0], USERS[2], USERS[3]:
@@ -1593,12 +1593,12 @@ def tftp_files(stem):
     """A file fetched, one written, one that is not there."""
     path = stem.with_suffix(".pcap")
     with Lab() as lab:
-        server = lab.host("server", "00:90:e8:20:10:54", "10.20.0.54")
+        server = lab.host("server", "00:90:e8:20:10:54", "10.20.0.234")
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
-        server.serve("tftp_talk.py", "serve", "10.20.0.54")
+        server.serve("tftp_talk.py", "serve", "10.20.0.234")
         server.wait_for(69, "udp")
         with lab.capture(path):
-            laptop.python("tftp_talk.py", "ask", "10.20.0.54")
+            laptop.python("tftp_talk.py", "ask", "10.20.0.234")
     return [path]
 
 
@@ -1607,10 +1607,10 @@ def rlogin_console(stem):
     """Somebody comes by rlogin, whom the server does not know and turns away."""
     path = stem.with_suffix(".pcap")
     with Lab() as lab, tempfile.TemporaryDirectory() as folder:
-        server = lab.host("server", "00:90:e8:20:10:55", "10.20.0.55")
+        server = lab.host("server", "00:90:e8:20:10:55", "10.20.0.235")
         laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
         inetd(server, folder, (513, "/usr/sbin/in.rlogind", "in.rlogind"))
         with lab.capture(path):
-            laptop.run("expect", "-c", 'log_user 0; set timeout 5; spawn rlogin -l operator 10.20.0.55; expect "assword:"; '
+            laptop.run("expect", "-c", 'log_user 0; set timeout 5; spawn rlogin -l operator 10.20.0.235; expect "assword:"; '
                        'send "lab-wrong-0\\r"; expect "ogin:"; sleep 1', check=False)
     return [path]

@@ -138,7 +138,9 @@ impl Smtp {
         }
         let (word, argument) = line::word(line);
         let word = word.to_ascii_uppercase();
-        count(side, Direction::Request, Operation::word(&word), Mark::Plain, out);
+        // A line that is no command may be a password whose question was not seen.
+        let known = COMMANDS.iter().chain(&OTHERS).find(|known| word == known.as_bytes());
+        count(side, Direction::Request, Operation::Verb(known.unwrap_or(&"other")), Mark::Plain, out);
         self.asked = match word.as_slice() {
             b"AUTH" => {
                 let (mechanism, initial) = line::word(argument);
@@ -190,6 +192,7 @@ fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, o
 
 /// RFC 5321, 4.1; RFC 3207; RFC 4954.
 const COMMANDS: [&str; 9] = ["AUTH", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "VRFY", "QUIT"];
+const OTHERS: [&str; 7] = ["EHLO", "HELO", "LHLO", "NOOP", "EXPN", "HELP", "ETRN"];
 const LONGEST_LINE: usize = 16 * 1024;
 
 #[cfg(test)]
@@ -246,6 +249,19 @@ mod tests {
                 ["10.0.0.2 smtp.banner = mail.lab ESMTP Postfix", "10.0.0.1 smtp.client_name = pump-7.lab"]
             );
         }
+    }
+
+    #[test]
+    fn a_line_whose_question_was_not_seen_is_not_told() {
+        let mut rig = Rig::tcp(&SMTP).with_ports(40_000, 25);
+        rig.segment(Side::B, b"220 mail.lab ESMTP\r\n");
+        rig.lose(Side::A, 12);
+        rig.segment(Side::A, b"c2VjcmV0\r\n");
+        let story = rig.story();
+        assert!(
+            story.contains(&"A request other".to_owned()) && !story.iter().any(|line| line.contains("c2VjcmV0")),
+            "{story:?}"
+        );
     }
 
     #[test]

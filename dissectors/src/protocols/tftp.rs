@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) static TFTP: Protocol = Protocol {
     name: "tftp",
     spec: "RFC 1350, RFC 2347",
-    carriers: &[Carrier::Udp(&[69])],
+    carriers: &[Carrier::Udp(&[PORT])],
     fields: &[],
     probe,
     max_message: 65_507,
@@ -121,7 +121,7 @@ impl Tftp {
         let waiting = Waiting::from_elsewhere(Asked { sender: client, ..asked }, out);
         waiting.answered(if is_refusal { Outcome::Rejected } else { Outcome::Accepted }, out);
         if !is_refusal {
-            out.lax(server, None, Laxity::Clear, "files");
+            out.lax_at(server, PORT, None, Laxity::Clear, "files");
         }
     }
 }
@@ -147,6 +147,8 @@ impl Request for Asked {
 }
 
 const TOPIC: &str = "tftp";
+/// Where requests go; answers come from a port of their own.
+const PORT: u16 = 69;
 const READ: u8 = 1;
 const WRITE: u8 = 2;
 const DATA: u8 = 3;

@@ -19,13 +19,13 @@ const LOGINS: [(&str, &str, &str, &str, &str, &str); 19] = [
     ("onvif/changes", "10.20.0.81", "wsse_text", "root", "accepted", "Gate-4711"),
     ("onvif/changes", "10.20.0.82", "digest_md5", "admin", "rejected", ""),
     ("onvif/changes", "10.20.0.82", "digest_md5", "admin", "accepted", "Yard&2024"),
-    ("ftp/logins", "10.20.0.37", "ftp", "viewer", "accepted", "lab-Secret-9x"),
-    ("telnet/logins", "10.20.0.39", "telnet", "viewer", "accepted", "lab-Secret-9x"),
-    ("telnet/logins", "10.20.0.40", "telnet", "admin", "rejected", ""),
-    ("mqtt/logins", "10.20.0.42", "mqtt", "viewer", "accepted", "lab-Secret-9x"),
-    ("imap/logins", "10.20.0.50", "cram_md5", "viewer", "accepted", "lab-Secret-9x"),
-    ("smtp/logins", "10.20.0.51", "sasl_login", "admin", "rejected", ""),
-    ("ldap/binds", "10.20.0.53", "ldap_simple", "viewer", "accepted", "lab-Secret-9x"),
+    ("ftp/logins", "10.20.0.217", "ftp", "viewer", "accepted", "lab-Secret-9x"),
+    ("telnet/logins", "10.20.0.219", "telnet", "viewer", "accepted", "lab-Secret-9x"),
+    ("telnet/logins", "10.20.0.220", "telnet", "admin", "rejected", ""),
+    ("mqtt/logins", "10.20.0.222", "mqtt", "viewer", "accepted", "lab-Secret-9x"),
+    ("imap/logins", "10.20.0.230", "cram_md5", "viewer", "accepted", "lab-Secret-9x"),
+    ("smtp/logins", "10.20.0.231", "sasl_login", "admin", "rejected", ""),
+    ("ldap/binds", "10.20.0.233", "ldap_simple", "viewer", "accepted", "lab-Secret-9x"),
 ];
 
 #[test]
@@ -83,32 +83,32 @@ fn what_stands_open_is_told() {
     ];
     assert_eq!(lax("onvif/changes"), of(&changed));
     for (capture, lines) in [
-        ("ftp/logins", &["10.20.0.37 in the clear: files"][..]),
+        ("ftp/logins", &["10.20.0.217 in the clear: files"][..]),
         ("ftp/tls", &[]),
         ("ldap/binds", &[]),
         ("imap/logins", &[]),
-        ("mqtt/logins", &["10.20.0.43 no login: messages of a broker"]),
-        ("rlogin/console", &["10.20.0.55 in the clear: console"]),
-        ("snmp/communities", &["10.20.0.41 in the clear: settings"]),
-        ("snmp/users", &["10.20.0.41 no login: values for users without a password"]),
+        ("mqtt/logins", &["10.20.0.223 no login: messages of a broker"]),
+        ("rlogin/console", &["10.20.0.235 in the clear: console"]),
+        ("snmp/communities", &["10.20.0.221 in the clear: settings"]),
+        ("snmp/users", &["10.20.0.221 no login: values for users without a password"]),
         (
             "telnet/logins",
             &[
-                "10.20.0.38 in the clear: console",
-                "10.20.0.39 in the clear: console",
-                "10.20.0.40 in the clear: console",
+                "10.20.0.218 in the clear: console",
+                "10.20.0.219 in the clear: console",
+                "10.20.0.220 in the clear: console",
             ],
         ),
-        ("tftp/files", &["10.20.0.54 in the clear: files"]),
+        ("tftp/files", &["10.20.0.234 in the clear: files"]),
         (
             "vnc/screens",
             &[
-                "10.20.0.45 in the clear: screen",
-                "10.20.0.46 in the clear: screen",
-                "10.20.0.47 in the clear: screen",
-                "10.20.0.48 in the clear: screen",
-                "10.20.0.49 in the clear: screen",
-                "10.20.0.49 no login: screen",
+                "10.20.0.225 in the clear: screen",
+                "10.20.0.226 in the clear: screen",
+                "10.20.0.227 in the clear: screen",
+                "10.20.0.228 in the clear: screen",
+                "10.20.0.229 in the clear: screen",
+                "10.20.0.229 no login: screen",
             ],
         ),
     ] {
