@@ -346,6 +346,18 @@ fn what_stands_open_is_told_once_for_a_device_and_port() {
 }
 
 #[test]
+fn what_a_host_says_to_itself_crosses_no_wire() {
+    let mut world = World::new();
+    world.logs_in(host(CAMERA), host(CAMERA), digest("admin", "12345"), |_| {});
+    world.is_lax(host(CAMERA), host(CAMERA), Laxity::Clear, "console");
+    let rows = world.finish();
+    assert_eq!(rows.credentials().len(), 1);
+    for kind in ["credential.default", "credential.exposed_hash", "protocol.cleartext_management"] {
+        assert!(rows.findings(kind).is_empty(), "{kind}");
+    }
+}
+
+#[test]
 fn a_list_of_ones_own_counts_as_defaults() {
     let dictionary = Dictionary::read(b"admin\tour-Commissioning-7\tAcme").expect("a list");
     let credentials = Credentials { dictionary, ..Credentials::default() };

@@ -12,7 +12,7 @@ address, certificate, *users = sys.argv[1:]
 
 
 def knows(_server, _session, _envelope, _mechanism, data):
-    return AuthResult(success=f"{data.login.decode()}:{data.password.decode()}" in users)
+    return AuthResult(success=f"{data.login.decode()}:{data.password.decode()}" in users, handled=False)
 
 
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
