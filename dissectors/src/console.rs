@@ -3,16 +3,19 @@
 //! A prompt is one when nothing is shown behind it before somebody types (`Last login: Monday` asks for nothing). Of what is
 //! typed only the line behind a prompt is kept, that of a password as a secret; of what is shown nothing. What became of a
 //! login shows in what follows: the prompt again or a refusal, or something else and another line typed to it.
+//!
+//! Prompts are known in the languages that devices speak (`data/console-words.tsv`), in capital and in small letters of
+//! ASCII; what has other letters stands there as it is written in UTF-8, and in the older set of the language.
 
 use crate::observation::{Outcome, Place};
 use crate::proof::Proof;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What is known of a console that somebody uses.
 pub(crate) struct Console {
-    /// How many letters of each word stand at the end of what was shown.
-    progress: [u8; WORDS.len()],
+    /// The end of what was shown, in small letters: as long as the longest word.
+    end: Zeroizing<[u8; LONGEST_WORD]>,
     /// What was asked for last, if nothing was shown since.
     asked: Option<Asks>,
     /// What the line that is typed answers.
@@ -47,7 +50,7 @@ enum Asks {
 impl Default for Console {
     fn default() -> Self {
         Self {
-            progress: [0; WORDS.len()],
+            end: Zeroizing::default(),
             asked: None,
             answering: None,
             line: Zeroizing::default(),
@@ -67,15 +70,13 @@ impl Console {
             if !letter.is_ascii_whitespace() {
                 (self.asked, self.is_answered) = (None, true);
             }
-            for (progress, (word, asks)) in self.progress.iter_mut().zip(WORDS) {
-                let goes_on = word.get(usize::from(*progress)) == Some(&letter);
-                let begins = word.first() == Some(&letter);
-                *progress = if goes_on { progress.saturating_add(1) } else { u8::from(begins) };
-                if usize::from(*progress) == word.len() {
-                    *progress = 0;
-                    self.asked = asks;
-                    self.is_refused |= asks.is_none();
-                }
+            self.end.rotate_left(1);
+            if let Some(last) = self.end.last_mut() {
+                *last = letter;
+            }
+            for (.., asks) in words().ending_in(letter).filter(|(_, word, _)| self.end.ends_with(word)) {
+                self.asked = *asks;
+                self.is_refused |= asks.is_none();
             }
         }
         self.asked.is_some()
@@ -105,6 +106,11 @@ impl Console {
             }
         }
         ended
+    }
+
+    /// Whether a password was given of which it is not known yet what became of it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.given.is_some()
     }
 
     /// Nothing more comes: the login whose outcome was awaited.
@@ -175,23 +181,52 @@ impl Console {
     }
 }
 
-/// The words by which a console asks for a login, or refuses one.
-static WORDS: [(&[u8], Option<Asks>); 13] = [
-    (b"login:", Some(Asks::User)),
-    (b"username:", Some(Asks::User)),
-    (b"user name:", Some(Asks::User)),
-    (b"password:", Some(Asks::Password)),
-    (b"incorrect", None),
-    (b"access denied", None),
-    (b"permission denied", None),
-    (b"login failed", None),
-    (b"login invalid", None),
-    (b"invalid login", None),
-    (b"invalid password", None),
-    (b"wrong password", None),
-    (b"authentication failed", None),
-];
+/// The words by which a console asks for a login, or refuses one: by their last letter.
+struct Words(Vec<(u8, &'static [u8], Option<Asks>)>);
 
+impl Words {
+    fn ending_in(&self, letter: u8) -> impl Iterator<Item = &(u8, &'static [u8], Option<Asks>)> {
+        let first = self.0.partition_point(|(last, ..)| *last < letter);
+        self.0.get(first..).unwrap_or_default().iter().take_while(move |(last, ..)| *last == letter)
+    }
+}
+
+fn words() -> &'static Words {
+    static WORDS: LazyLock<Words> = LazyLock::new(|| {
+        let rows = include_str!("../data/console-words.tsv").lines().filter_map(row);
+        let mut words: Vec<_> = rows.collect();
+        words.sort_by_key(|(last, ..)| *last);
+        Words(words)
+    });
+    &WORDS
+}
+
+/// What it asks for, and the word; letters of older sets stand as `\xNN`.
+fn row(line: &'static str) -> Option<(u8, &'static [u8], Option<Asks>)> {
+    let (asks, word) = line.split_once('\t')?;
+    let asks = match asks {
+        "user" => Some(Asks::User),
+        "password" => Some(Asks::Password),
+        "refusal" => None,
+        _ => return None,
+    };
+    let word: &'static [u8] = if word.contains("\\x") { unescaped(word).leak() } else { word.as_bytes() };
+    Some((*word.last()?, word, asks))
+}
+
+fn unescaped(word: &str) -> Vec<u8> {
+    let mut parts = word.split("\\x");
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or_default();
+        bytes.extend(u8::from_str_radix(digits, 16));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    bytes
+}
+
+/// No word is longer.
+const LONGEST_WORD: usize = 32;
 const BACKSPACE: u8 = 0x08;
 const DELETE: u8 = 0x7f;
 /// As long as a name or a password may be.
@@ -263,6 +298,29 @@ mod tests {
             ["ann by another: rejected", "ann by nothing: rejected", "ann by the secret: accepted"]
         );
         assert_eq!(logins(&[('<', "Password:"), ('>', "secret\r")]), [" by the secret: unknown"]);
+    }
+
+    #[test]
+    fn consoles_speak_many_languages() {
+        assert!(words().0.len() > 40 && words().0.iter().all(|(_, word, _)| word.len() <= LONGEST_WORD));
+        for (name, password) in [
+            ("Benutzername: ", &b"Kennwort: "[..]),
+            ("Identifiant :", b"Mot de passe : "),
+            ("Usuario:", "Contraseña:".as_bytes()),
+            ("Usuario:", b"Contrase\xf1a:"),
+            ("Utente:", b"PASSWORD:"),
+            ("用户名：", "密码：".as_bytes()),
+            ("user name:", b"\xc3\xdc\xc2\xeb:"),
+        ] {
+            let mut console = Console::default();
+            assert!(console.shown(name.as_bytes()), "{name}");
+            assert!(console.typed(b"ann\r\n", Place::default()).is_none());
+            assert!(console.shown(password), "{password:?}");
+            assert!(console.typed(b"secret\r\n", Place::default()).is_none());
+            console.shown(b"\r\n> ");
+            let attempt = console.typed(b"x", Place::default()).expect("it was let in");
+            assert_eq!((attempt.username.as_deref(), attempt.outcome), (Some(&b"ann"[..]), Outcome::Accepted));
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@
 )]
 
 mod authorization;
+mod ber;
 pub mod bounded;
 pub mod certificate;
 mod challenge;
@@ -27,6 +28,7 @@ mod handshake;
 mod head;
 mod hex;
 pub mod image;
+mod line;
 pub mod login;
 #[cfg(test)]
 mod mauled;
@@ -44,10 +46,12 @@ mod recorded;
 #[cfg(test)]
 mod rig;
 mod rtcp;
+mod sasl;
 pub mod secret;
 mod side;
 mod soap;
 pub mod time;
+mod upgrade;
 mod xml;
 
 pub use certificate::Certificate;

@@ -49,6 +49,8 @@ pub enum Laxity {
     NoLogin,
     /// A private key, a passphrase or a media key crossed the wire readable.
     Key,
+    /// It was managed in the clear: whoever listened read along.
+    Clear,
 }
 
 /// A key that lasts as long as the run and never leaves it, from a hasher that is seeded at random.

@@ -433,6 +433,8 @@ pub enum Version {
     Tls(u16),
     /// SSH, as the server writes it: `2.0`, `1.99`.
     Ssh(CompactString),
+    /// Any other protocol's that has versions which nobody should speak any more, as people call it: `SNMP 1`.
+    Named(&'static str),
 }
 
 impl fmt::Display for Version {
@@ -440,6 +442,7 @@ impl fmt::Display for Version {
         match self {
             Self::Tls(number) => write!(f, "{number:#06x}"),
             Self::Ssh(version) => write!(f, "SSH {version}"),
+            Self::Named(version) => f.write_str(version),
         }
     }
 }

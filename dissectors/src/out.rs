@@ -612,6 +612,22 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// All that this message has counted so far is of a protocol that the conversation's own one carries.
+    #[cold]
+    pub(crate) fn counts_are_within(&mut self, protocol: &'static str) {
+        let counts = std::mem::take(&mut self.told.counts);
+        let mut wordy = std::mem::take(&mut self.told.wordy_counts).into_iter();
+        for Counted { key, mark } in counts {
+            let count = if key == Counted::IN_WORDS { wordy.next() } else { Some(PackedCount { key, mark }.count()) };
+            let Some(count) = count else { return };
+            let operation = match count.operation {
+                Operation::Verb(verb) => Operation::VerbWithin(protocol, verb),
+                other => Operation::word_within(protocol, other.to_compact_string().as_bytes()),
+            };
+            self.count(Count { operation, ..count });
+        }
+    }
+
     /// A request, counted before at `place`, found no answer.
     #[cold]
     pub fn unanswered(&mut self, count: Count, place: Place) {
@@ -732,6 +748,21 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// Text that the device on a side has shown in an earlier message, at `shown`: it is known now what it was.
+    #[cold]
+    pub(crate) fn text_shown(&mut self, side: Side, field: &'static Field, text: &[u8], shown: Place) {
+        let text = text.trim_ascii();
+        if text.is_empty() {
+            return;
+        }
+        let subject = self.subject(side.into(), None);
+        let value_hash = self.told.hasher.hash_one(text.get(..Value::LONGEST).unwrap_or(text));
+        self.once_at(shown, subject, About::Attribute(field.name), Some(field), value_hash, || Fact::Attribute {
+            field,
+            value: Value::text(text),
+        });
+    }
+
     /// A number that a device, or its child, says of itself.
     pub fn number(&mut self, whom: impl Into<Whom>, child: Option<&Child>, field: &'static Field, number: i64) {
         self.attribute(whom, child, field, &number.to_be_bytes(), || Value::Integer(number));
@@ -834,7 +865,20 @@ impl<'a> Out<'a> {
     /// says in a few words of a fixed list what it was.
     #[cold]
     pub fn lax(&mut self, server: Side, child: Option<&Child>, laxity: Laxity, what: &'static str) {
-        let (subject, server_port) = (Subject { host: self.host(server), child: child.cloned() }, self.port(server));
+        self.lax_at(server, self.port(server), child, laxity, what);
+    }
+
+    /// The same where the server's port in this conversation is not the one of its service.
+    #[cold]
+    pub(crate) fn lax_at(
+        &mut self,
+        server: Side,
+        server_port: u16,
+        child: Option<&Child>,
+        laxity: Laxity,
+        what: &'static str,
+    ) {
+        let subject = Subject { host: self.host(server), child: child.cloned() };
         let client = self.host(server.other());
         self.once((subject, server_port), About::Lax(laxity, what), None, 0, || {
             Fact::Lax(Box::new(Lax { client, server_port, laxity, what }))

@@ -5,6 +5,8 @@
 mod digest;
 
 use crate::secret::Secret;
+use des::Des;
+use des::cipher::BlockCipherEncrypt;
 pub use digest::{Digest, Prepared, Protection};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
@@ -173,7 +175,8 @@ pub enum Answering {
     CramMd5,
     /// MD5 of the challenge and then the password (RFC 1939, 7).
     Apop,
-    /// DES of the challenge under the password's first eight characters (RFC 6143, 7.2.2). Not recomputed.
+    /// DES of the challenge, both halves, under the password's first eight characters (RFC 6143, 7.2.2), whose bits stand
+    /// the other way round in each.
     Vnc,
     /// MD5 of the user, what the camera drew, and an MD5 of user, realm and password, both in capital letters (Dahua's web
     /// interface). The challenge is the realm, what was drawn and the user, a zero behind each of the first two.
@@ -236,7 +239,17 @@ impl Challenge {
                 let answer = unhex(&text)?;
                 Some(self.response.is(&answer))
             }
-            Answering::Vnc | Answering::Other => None,
+            Answering::Vnc => {
+                let mut key = Zeroizing::new([0; 8]);
+                key.iter_mut().zip(candidate).for_each(|(bits, letter)| *bits = letter.reverse_bits());
+                let cipher = Des::new_from_slice(&*key).ok()?;
+                let mut answer = Zeroizing::new(self.challenge.to_vec());
+                for half in answer.chunks_exact_mut(8) {
+                    cipher.encrypt_block(half.try_into().ok()?);
+                }
+                Some(self.response.is(&answer))
+            }
+            Answering::Other => None,
         }
     }
 }
@@ -391,6 +404,22 @@ mod tests {
             let challenge = Challenge { answering, challenge: challenge.as_bytes().into(), response };
             only_of(&Proof::Challenge(Box::new(challenge)), password.as_bytes());
         }
+    }
+
+    /// By Python's cryptography and by openssl: `des-ecb` under the letters with their bits turned round. Only eight count.
+    #[test]
+    fn screens_take_the_first_eight_letters() {
+        let proof = |response: &str| {
+            let response = Secret::new(&unhex(response.as_bytes()).expect("hex"));
+            let challenge = Challenge { answering: Answering::Vnc, challenge: (*b"0123456789abcdef").into(), response };
+            Proof::Challenge(Box::new(challenge))
+        };
+        let eight = proof("6d55e470e902f7543356ff7d467a1d97");
+        assert_eq!(
+            (eight.is_of(b"panel-7x"), eight.is_of(b"panel-7xyz"), eight.is_of(b"panel-7")),
+            (Some(true), Some(true), Some(false))
+        );
+        only_of(&proof("4c942c3269c64ffdbd8f3ea87862a4d2"), b"panel-7");
     }
 
     #[test]

@@ -7,15 +7,26 @@ mod bacnet;
 mod dhcp;
 mod dnp3;
 mod dtls;
+mod ftp;
 mod http;
+mod imap;
+mod ldap;
 mod lldp;
 mod modbus;
+mod mqtt;
 mod onvif;
+mod pop3;
+mod rlogin;
 mod rtcp;
 mod rtp;
 mod rtsp;
+mod smtp;
+mod snmp;
 mod ssh;
+mod telnet;
+mod tftp;
 mod tls;
+mod vnc;
 mod ws_discovery;
 
 /// Every protocol, in the order in which they are asked when no port hints at one: the strictest structure first.
@@ -29,9 +40,20 @@ pub static ALL: &[&Protocol] = &[
     &tls::TLS,
     &dtls::DTLS,
     &ssh::SSH,
+    &vnc::VNC,
+    &mqtt::MQTT,
+    &snmp::SNMP,
+    &ldap::LDAP,
+    &rlogin::RLOGIN,
     &rtsp::RTSP,
     &http::HTTP,
     &ws_discovery::WS_DISCOVERY,
+    &telnet::TELNET,
+    &smtp::SMTP,
+    &imap::IMAP,
+    &ftp::FTP,
+    &pop3::POP3,
+    &tftp::TFTP,
     &rtcp::RTCP,
     &rtp::RTP,
 ];

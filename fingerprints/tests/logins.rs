@@ -335,11 +335,26 @@ fn what_stands_open_is_told_once_for_a_device_and_port() {
     world.is_lax(host(RECORDER), host(CAMERA), Laxity::NoLogin, "live video");
     world.is_lax(host(OTHER), host(CAMERA), Laxity::NoLogin, "restart");
     world.is_lax(host(RECORDER), host(CAMERA), Laxity::Key, "media key");
+    world.is_lax(host(RECORDER), host(CAMERA), Laxity::Clear, "console");
     let rows = world.finish();
     let [open] = rows.findings("credential.none_required")[..] else { panic!("one") };
     assert_eq!((open.details["what"].as_str(), open.count, open.port), ("live video, restart", 2, Some(554)));
     let [key] = rows.findings("credential.key_exposed")[..] else { panic!("one") };
     assert_eq!((key.details["what"].as_str(), key.severity.as_str()), ("media key", "critical"));
+    let [clear] = rows.findings("protocol.cleartext_management")[..] else { panic!("one") };
+    assert_eq!((clear.details["what"].as_str(), clear.severity.as_str()), ("console", "medium"));
+}
+
+#[test]
+fn what_a_host_says_to_itself_crosses_no_wire() {
+    let mut world = World::new();
+    world.logs_in(host(CAMERA), host(CAMERA), digest("admin", "12345"), |_| {});
+    world.is_lax(host(CAMERA), host(CAMERA), Laxity::Clear, "console");
+    let rows = world.finish();
+    assert_eq!(rows.credentials().len(), 1);
+    for kind in ["credential.default", "credential.exposed_hash", "protocol.cleartext_management"] {
+        assert!(rows.findings(kind).is_empty(), "{kind}");
+    }
 }
 
 #[test]

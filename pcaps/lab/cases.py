@@ -1328,3 +1328,314 @@ def formats(folder):
             scada.python("modbus_client.py", "10.20.0.31", "identification,1,1,0", "repeat,8", "holding,1,0,20",
                          "write_register,1,5,1500", "pause,0.1")
     return [nano, *variants(nano)]
+
+
+# What logs in: one who is refused, then a default, none, the user's own name and a strong password.
+REFUSED = "admin:lab-wrong-0"
+USERS = "admin:admin", "service:", "gate-west:gate-west", "viewer:lab-Secret-9x"
+
+
+@case("ftp/logins")
+def ftp_logins(stem):
+    """Logins that are refused and accepted; files written, read and deleted."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        panel = lab.host("panel", "00:0c:26:20:10:37", "10.20.0.217")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        panel.serve("ftp_server.py", "10.20.0.217", "", *USERS)
+        panel.wait_for(21)
+        with lab.capture(path):
+            laptop.python("ftp_client.py", "10.20.0.217", "clear", REFUSED, *USERS)
+    return [path]
+
+
+@case("ftp/tls")
+def ftp_tls(stem):
+    """The same server asked for TLS: the login is not readable any more."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        panel = lab.host("panel", "00:0c:26:20:10:37", "10.20.0.217")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        panel.serve("ftp_server.py", "10.20.0.217", own_certificate(folder), *USERS)
+        panel.wait_for(21)
+        with lab.capture(path):
+            laptop.python("ftp_client.py", "10.20.0.217", "tls", REFUSED, USERS[0])
+    return [path]
+
+
+def own_certificate(folder):
+    """A key and the certificate that it signs for itself, in one file."""
+    path = Path(folder) / "own.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/O=Lab/CN=panel.lab", "-days", "365",
+                    "-keyout", path.with_suffix(".key"), "-out", path.with_suffix(".crt")], check=True, capture_output=True)
+    path.write_bytes(path.with_suffix(".key").read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+def inetd(host, folder, *services):
+    """Starts what listens for others: a port, a program, its words."""
+    path = Path(folder) / "inetd.conf"
+    path.write_text("".join(f"{port} stream tcp nowait root {program} {' '.join(map(str, words))}\n" for port, program, *words in services))
+    host.start("inetutils-inetd", "-d", path)
+    for port, *_ in services:
+        host.wait_for(port)
+
+
+@case("telnet/logins")
+def telnet_logins(stem):
+    """A switch and two controllers of other countries, at whose consoles somebody logs in key by key."""
+    path = stem.with_suffix(".pcap")
+    devices = [("switch", "00:90:e8:20:10:38", "10.20.0.218", 23, "english"), ("pump", "00:80:f4:20:10:39", "10.20.0.219", 2323, "german"),
+               ("plc", "00:80:f4:20:10:40", "10.20.0.220", 23, "french")]
+    prompts = {"english": ("login: ", "word: "), "german": ("name: ", "wort: "), "french": ("fiant: ", "passe: ")}
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        for name, mac, address, port, words in devices:
+            own = Path(folder) / name
+            own.mkdir()
+            program = own / "login"
+            program.write_text(f"#!/bin/sh\nexec /usr/bin/env python3 {HERE}/telnet_login.py {words} {' '.join(USERS)}\n")
+            program.chmod(0o755)
+            inetd(lab.host(name, mac, address), own, (port, "/usr/sbin/telnetd", "telnetd", "-h", "-E", program))
+        with lab.capture(path):
+            talk = lambda words, *users: [laptop.run("expect", HERE / "telnet_client.exp", address, port, *prompts[words], *users)
+                                          for *_, address, port, its in devices if its == words]
+            talk("english", REFUSED, USERS[0])
+            for user in USERS[1:]:
+                talk("english", user)
+            talk("german", REFUSED, USERS[3])
+            talk("french", REFUSED, USERS[3])
+    return [path]
+
+
+SNMP_AGENT = """
+agentaddress udp:161
+rwcommunity private
+rocommunity public
+rocommunity switch-3
+rocommunity lab-Secret-9x
+sysDescr Lab managed switch LS-8, firmware 2.4.1
+sysObjectID 1.3.6.1.4.1.8691.7.6
+sysLocation hall 3
+sysName switch-3
+createUser operator SHA lab-Secret-9x AES lab-Secret-8y
+createUser viewer MD5 lab-Secret-9x
+createUser guest
+rwuser operator priv
+rouser viewer auth
+rouser guest noauth
+engineIDType 3
+engineIDNic eth0
+"""
+
+
+@case("snmp/communities")
+def snmp_communities(stem):
+    """A switch asked by SNMP v1 and v2c: communities that are defaults, guessable, strong and wrong; settings changed; a trap."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        switch, laptop = snmp_agent(lab, folder)
+        system = [f"1.3.6.1.2.1.1.{number}.0" for number in (1, 2, 5, 6)]
+        ask = lambda version, community, tool, *words: laptop.run(
+            tool, "-v", version, "-c", community, "-t", "1", "-r", "0", *words, check=False, capture_output=True)
+        with lab.capture(path):
+            for version, community in ("1", "public"), ("2c", "public"), ("2c", "switch-3"), ("2c", "lab-Secret-9x"), ("2c", "lab-wrong-0"):
+                ask(version, community, "snmpget", "10.20.0.221", *system)
+            ask("2c", "public", "snmpbulkget", "10.20.0.221", "1.3.6.1.2.1.2.2.1.2")
+            ask("2c", "public", "snmpget", "10.20.0.221", "1.3.6.1.4.1.1.1.0")
+            ask("2c", "private", "snmpset", "10.20.0.221", "1.3.6.1.2.1.1.4.0", "s", "night shift")
+            ask("2c", "public", "snmpset", "10.20.0.221", "1.3.6.1.2.1.1.4.0", "s", "nobody")
+            switch.run("snmptrap", "-v", "2c", "-c", "public", "10.20.0.70", "", "1.3.6.1.6.3.1.1.5.1", capture_output=True)
+            switch.run("snmptrap", "-v", "1", "-c", "public", "10.20.0.70", "1.3.6.1.4.1.8691.7.6", "10.20.0.221", "2", "0", "100",
+                       capture_output=True)
+    return [path]
+
+
+@case("snmp/users")
+def snmp_users(stem):
+    """The same switch asked by SNMP v3: encrypted, signed, by nothing at all; a wrong password and an unknown user."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        _, laptop = snmp_agent(lab, folder)
+        with lab.capture(path):
+            for words in (["-u", "operator", "-l", "authPriv", "-a", "SHA", "-A", "lab-Secret-9x", "-x", "AES", "-X", "lab-Secret-8y"],
+                          ["-u", "viewer", "-l", "authNoPriv", "-a", "MD5", "-A", "lab-Secret-9x"],
+                          ["-u", "viewer", "-l", "authNoPriv", "-a", "MD5", "-A", "lab-wrong-0"],
+                          ["-u", "guest", "-l", "noAuthNoPriv"], ["-u", "nobody", "-l", "noAuthNoPriv"]):
+                laptop.run("snmpget", "-v", "3", *words, "-t", "1", "-r", "0", "10.20.0.221", "1.3.6.1.2.1.1.1.0", check=False,
+                           capture_output=True)
+    return [path]
+
+
+def snmp_agent(lab, folder):
+    switch = lab.host("switch", "00:90:e8:20:10:41", "10.20.0.221")
+    laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+    path = Path(folder) / "snmpd.conf"
+    path.write_text(SNMP_AGENT)
+    switch.start("env", f"SNMP_PERSISTENT_DIR={folder}", "snmpd", "-f", "-C", "-c", path, "-Lf", Path(folder) / "log")
+    switch.wait_for(161, "udp")
+    return switch, laptop
+
+
+@case("mqtt/logins")
+def mqtt_logins(stem):
+    """A broker that asks who it is and one that does not; MQTT 3.1, 3.1.1 and 5."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        guarded = lab.host("guarded", "00:0c:26:20:10:42", "10.20.0.222")
+        open_ = lab.host("open", "00:0c:26:20:10:43", "10.20.0.223")
+        gateway = lab.host("gateway", "00:90:e8:20:10:44", "10.20.0.224")
+        passwords = Path(folder) / "passwords"
+        passwords.write_text("".join(user + "\n" for user in USERS if not user.endswith(":")))
+        subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+        passwords.chmod(0o644)
+        for host, words in (guarded, f"allow_anonymous false\npassword_file {passwords}\n"), (open_, "allow_anonymous true\n"):
+            config = Path(folder) / f"{host.namespace}.conf"
+            config.write_text("listener 1883\n" + words)
+            host.start("mosquitto", "-c", config)
+            host.wait_for(1883)
+        tell = lambda address, version, *words: gateway.run(
+            "mosquitto_pub", "-h", address, "-V", version, "-i", "gateway-4", "-t", "plant/line-2/temperature", "-m", "41.5", *words,
+            check=False, capture_output=True)
+        login = lambda user: ["-u", user.partition(":")[0], "-P", user.partition(":")[2]]
+        with lab.capture(path):
+            for version in "mqttv31", "mqttv311", "mqttv5":
+                tell("10.20.0.222", version, *login(REFUSED))
+                tell("10.20.0.222", version, *login(USERS[0]))
+            for user in USERS[2:]:
+                tell("10.20.0.222", "mqttv311", *login(user))
+            tell("10.20.0.222", "mqttv311")
+            tell("10.20.0.223", "mqttv311", "--will-topic", "plant/line-2/gone", "--will-payload", "gateway-4", "-q", "1")
+            tell("10.20.0.223", "mqttv5", "-r")
+    return [path]
+
+
+@case("vnc/screens")
+def vnc_screens(stem):
+    """Panels whose screens are shared: by default, guessable, strong, empty passwords, by none at all; one wrong password."""
+    path = stem.with_suffix(".pcap")
+    passwords = {"10.20.0.225": "beijer", "10.20.0.226": "panel-6", "10.20.0.227": "qX4-tz9w", "10.20.0.228": "", "10.20.0.229": None}
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        for number, (address, password) in enumerate(passwords.items(), 5):
+            panel = lab.host(f"panel{number}", f"00:0c:26:20:10:4{number}", address)
+            words = ["-SecurityTypes", "None"]
+            if password is not None:
+                file = Path(folder) / address
+                file.write_bytes(obfuscated(password))
+                words = ["-SecurityTypes", "VncAuth", "-PasswordFile", file]
+            panel.start("Xvnc", f":{number}", "-rfbport", "5900", "-geometry", "32x32", "-depth", "16", "-desktop",
+                        f"panel-{number}:1", "-BlacklistThreshold", "100", *words)
+            panel.wait_for(5900)
+        with lab.capture(path):
+            for address, password in ("10.20.0.225", "lab-wro0"), *passwords.items():
+                words = [] if password is None else ["-p", password]
+                laptop.run(Path(sys.executable).parent / "vncdo", "-t", "3", "-s", f"{address}::5900", *words, "key", "a", check=False, capture_output=True)
+    return [path]
+
+
+def obfuscated(password):
+    """As Xvnc wants to have it in a file: DES under a key that everybody knows."""
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+    key = bytes(int(f"{byte:08b}"[::-1], 2) for byte in (23, 82, 107, 6, 35, 78, 88, 7))
+    encryptor = Cipher(TripleDES(key * 3), modes.ECB()).encryptor()
+    return encryptor.update(password.encode().ljust(8, b"\0"))
+
+
+def mail(stem, *protocols):
+    """Each user logs in by each way that the servers take, then once more within TLS."""
+    path = stem.with_suffix(".pcap")
+    users = REFUSED, USERS[0], USERS[2], USERS[3]
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        post = lab.host("post", "00:14:22:20:10:50", "10.20.0.230")
+        report = lab.host("report", "00:14:22:20:10:51", "10.20.0.231")
+        pump = lab.host("pump", "00:80:f4:20:10:52", "10.20.0.232")
+        certificate = own_certificate(folder)
+        Path(folder, "users").write_text("".join(user + "\n" for user in users[1:]))
+        Path(folder, "mail").mkdir()
+        shutil.chown(Path(folder, "mail"), "mail", "mail")
+        config = Path(folder, "dovecot.conf")
+        config.write_text((HERE / "dovecot.conf").read_text().replace("LAB_MAIL", folder))
+        post.start("dovecot", "-F", "-c", config)
+        report.serve("mail_server.py", "10.20.0.231", certificate, *users[1:])
+        for host, port in (post, 110), (post, 143), (report, 25):
+            host.wait_for(port)
+        with lab.capture(path):
+            pump.python("mail_client.py", "10.20.0.230", "10.20.0.231", ",".join(protocols), *users)
+    return [path]
+
+
+@case("smtp/logins")
+def smtp_logins(stem):
+    return mail(stem, "smtp")
+
+
+@case("pop3/logins")
+def pop3_logins(stem):
+    return mail(stem, "pop3")
+
+
+@case("imap/logins")
+def imap_logins(stem):
+    return mail(stem, "imap")
+
+
+@case("ldap/binds")
+def ldap_binds(stem):
+    """A directory: simple binds that are refused and accepted, none, and one within TLS."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        directory = lab.host("directory", "00:14:22:20:10:53", "10.20.0.233")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        own_certificate(folder)
+        config = Path(folder) / "slapd.conf"
+        config.write_text(
+            f"include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile {folder}/pid\n"
+            f"TLSCertificateFile {folder}/own.crt\nTLSCertificateKeyFile {folder}/own.key\nTLSCipherSuite NORMAL:-VERS-TLS1.3\n"
+            f"database mdb\nsuffix dc=lab\nrootdn cn=root,dc=lab\nrootpw lab-Secret-9x\ndirectory {folder}\n")
+        entries = "dn: dc=lab\nobjectClass: dcObject\nobjectClass: organization\no: lab\ndc: lab\n" + "".join(
+            f"\ndn: cn={name},dc=lab\nobjectClass: person\ncn: {name}\nsn: {name}\nuserPassword: {password}\n"
+            for name, _, password in (user.partition(":") for user in USERS) if password)
+        subprocess.run(["/usr/sbin/slapadd", "-f", config], input=entries, text=True, check=True)
+        directory.start("/usr/sbin/slapd", "-d", "0", "-f", config, "-h", "ldap://10.20.0.233/")
+        directory.wait_for(389)
+        ask = lambda *words: laptop.run("env", "LDAPTLS_REQCERT=never", "ldapsearch", "-H", "ldap://10.20.0.233", "-x", *words, "-b",
+                                        "dc=lab", "-s", "base", "cn", check=False, capture_output=True)
+        with lab.capture(path):
+            for user in REFUSED, USERS[0], USERS[2], USERS[3]:
+                name, _, password = user.partition(":")
+                ask("-D", f"cn={name},dc=lab", "-w", password)
+            ask()
+            ask("-ZZ", "-D", "cn=root,dc=lab", "-w", "lab-Secret-9x")
+    return [path]
+
+
+@case("tftp/files")
+def tftp_files(stem):
+    """A file fetched, one written, one that is not there."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab:
+        server = lab.host("server", "00:90:e8:20:10:54", "10.20.0.234")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        server.serve("tftp_talk.py", "serve", "10.20.0.234")
+        server.wait_for(69, "udp")
+        with lab.capture(path):
+            laptop.python("tftp_talk.py", "ask", "10.20.0.234")
+    return [path]
+
+
+@case("rlogin/console")
+def rlogin_console(stem):
+    """Somebody comes by rlogin, whom the server does not know and turns away."""
+    path = stem.with_suffix(".pcap")
+    with Lab() as lab, tempfile.TemporaryDirectory() as folder:
+        server = lab.host("server", "00:90:e8:20:10:55", "10.20.0.235")
+        laptop = lab.host("laptop", "3c:2c:30:11:10:70", "10.20.0.70")
+        inetd(server, folder, (513, "/usr/sbin/in.rlogind", "in.rlogind"))
+        with lab.capture(path):
+            laptop.run("expect", "-c", 'log_user 0; set timeout 5; spawn rlogin -l operator 10.20.0.235; expect "assword:"; '
+                       'send "lab-wrong-0\\r"; expect "ogin:"; sleep 1', check=False)
+    return [path]

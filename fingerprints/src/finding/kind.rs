@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// Control messages on a protocol that has no login.
 pub const UNAUTHENTICATED_CONTROL: &str = "protocol.unauthenticated_control";
+/// A device that is managed where everybody can read along.
+pub const CLEARTEXT_MANAGEMENT: &str = "protocol.cleartext_management";
 /// An asset that has not said what it is.
 pub const UNIDENTIFIED: &str = "asset.unidentified";
 /// An asset that the baseline does not know.

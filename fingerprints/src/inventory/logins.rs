@@ -74,6 +74,11 @@ impl LoginKey {
         }
     }
 
+    /// Whether a host logs in to itself: that crosses no wire, and no finding stands on it.
+    fn is_at_home(&self) -> bool {
+        self.account.server.host == self.client
+    }
+
     /// The row of all that found no room, whoever logged in wherever.
     fn of_the_rest(self) -> Self {
         let nobody = Host { context: Context::ROOT, address: Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) };
@@ -224,6 +229,9 @@ impl Logins {
     pub(super) fn open(&mut self, server: &Subject, lax: &Lax, evidence: Evidence) -> bool {
         let server = super::key_of(server, evidence.protocol);
         let Lax { client, server_port: port, laxity, what } = *lax;
+        if server.host == client {
+            return false;
+        }
         let key = LaxKey { server, port, laxity, what, protocol: evidence.protocol, client };
         let Some(matter) = self.lax.of(key, client) else { return false };
         matter.count += 1;
@@ -233,6 +241,9 @@ impl Logins {
     }
 
     fn guess(&mut self, key: &LoginKey, seen: Seen) -> bool {
+        if key.is_at_home() {
+            return false;
+        }
         let guess = GuessKey::of(&key.account, key.client);
         let Some(guesses) = self.guesses.of(guess, key.client) else { return false };
         guesses.add(key, seen);
@@ -240,6 +251,9 @@ impl Logins {
     }
 
     fn keep(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict, hint: Option<Hint>) -> bool {
+        if key.is_at_home() {
+            return false;
+        }
         if key.outcome == Outcome::Accepted
             && let Some(guesses) = self.guesses.known(&GuessKey::of(&key.account, key.client))
         {

@@ -87,6 +87,73 @@ fn verdicts_of_real_stacks_are_right_for_each_scheme() {
     assert!(!kinds.contains_key("credential.guessing"));
 }
 
+/// The same of the small protocols: captures, schemes, and what is told of each user.
+#[test]
+fn verdicts_of_real_stacks_are_right_for_each_scheme_of_the_small_protocols() {
+    const REFUSED: Told = ("admin", "rejected", "unknown");
+    const DEFAULT: Told = ("admin", "accepted", "default");
+    const EMPTY: Told = ("service", "accepted", "empty");
+    const GUESSABLE: Told = ("gate-west", "accepted", "guessable");
+    const STRONG: Told = ("viewer", "accepted", "strong");
+    let told = [
+        ("ftp/logins", &["ftp"][..], &[REFUSED, DEFAULT, EMPTY, GUESSABLE, STRONG][..]),
+        ("telnet/logins", &["telnet"], &[REFUSED, DEFAULT, EMPTY, GUESSABLE, STRONG]),
+        ("mqtt/logins", &["mqtt"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        ("ldap/binds", &["ldap_simple"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        ("smtp/logins", &["sasl_plain", "sasl_login"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        // What an answer to a challenge proves is strong only because it crossed the wire readable as well.
+        ("pop3/logins", &["pop3", "apop"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        ("imap/logins", &["imap", "sasl_plain", "cram_md5"], &[REFUSED, DEFAULT, GUESSABLE, STRONG]),
+        (
+            "vnc/screens",
+            &["vnc"],
+            &[
+                ("", "rejected", "unknown"),
+                ("", "accepted", "default"),
+                ("", "accepted", "empty"),
+                ("", "accepted", "guessable"),
+                ("", "accepted", "unknown"),
+            ],
+        ),
+        (
+            "snmp/communities",
+            &["snmp_community"],
+            &[
+                ("", "accepted", "default"),
+                ("", "accepted", "guessable"),
+                ("", "accepted", "strong"),
+                ("", "unknown", "default"),
+                ("", "unknown", "fair"),
+            ],
+        ),
+        (
+            "snmp/users",
+            &["snmp_user"],
+            &[
+                ("operator", "accepted", "unknown"),
+                ("viewer", "accepted", "unknown"),
+                ("viewer", "rejected", "unknown"),
+            ],
+        ),
+    ];
+    for (capture, schemes, right) in told {
+        let records = records_of(&[pcaps().join(format!("{capture}.pcap"))], Settings::default()).records;
+        let mut by_scheme: BTreeMap<&str, BTreeSet<Told>> = BTreeMap::new();
+        for row in credentials(&records) {
+            let told = (row.username.as_deref().unwrap_or_default(), row.outcome, row.strength);
+            by_scheme.entry(row.scheme).or_default().insert(told);
+        }
+        for scheme in schemes {
+            let right = right.iter().copied().collect::<BTreeSet<_>>();
+            assert_eq!(by_scheme.remove(scheme), Some(right), "{capture} {scheme}");
+        }
+        assert!(by_scheme.is_empty(), "{capture}: {by_scheme:?}");
+    }
+}
+
+/// A user, an outcome, a strength.
+type Told<'t> = (&'t str, &'t str, &'t str);
+
 fn credentials(records: &[Record]) -> impl Iterator<Item = &CredentialRow> {
     records.iter().filter_map(|record| if let Record::Credentials(row) = record { Some(&**row) } else { None })
 }
@@ -134,7 +201,10 @@ fn own_words() -> Vec<u8> {
 }
 
 /// What the lab types where a digest hides it: it must not be found out and told either.
-const PLANTED: [&str; 9] = [
+const PLANTED: [&str; 12] = [
+    "qX4-tz9w",
+    "lab-Secret-8y",
+    "lab-wro0",
     "lab-Secret-9x",
     "lab-secret-1",
     "lab-wrong-0",

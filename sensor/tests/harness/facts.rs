@@ -1,4 +1,4 @@
-//! What a human sees in the public captures of Modbus, BACnet, DNP3, RTSP and HTTP, by the table beside them, is told with its frame.
+//! What a human sees in the public captures of protocols that are spoken here, by the table beside them, is told with its frame.
 
 use super::support::{otoscope, public_captures, records_of};
 use fingerprints::record::{ActivityRow, AssetRow, ClaimRow, CredentialRow, OperationRow, Record};
@@ -54,7 +54,8 @@ fn every_fact_is_told() {
     let table = std::fs::read_to_string(folder.join("FACTS.md")).expect("the facts stand beside the captures");
     let all: Vec<Seen> = table.lines().filter_map(Seen::of).collect();
     let ours = |seen: &&Seen| {
-        ["modbus/", "bacnet/", "dnp3/", "rtsp/", "http/"].iter().any(|protocol| seen.capture.starts_with(protocol))
+        let folders = ["modbus/", "bacnet/", "dnp3/", "rtsp/", "http/", "ftp/", "telnet/", "snmp/"];
+        folders.iter().any(|protocol| seen.capture.starts_with(protocol))
     };
     let ours: Vec<&Seen> = all.iter().filter(ours).collect();
     assert!(ours.len() >= 20, "{} facts", ours.len());
@@ -233,6 +234,18 @@ impl Told {
             }
             (_, "user") => self.logged_in(seen),
             ("http", "software") => self.claimed(asset, "http.server", names, seen),
+            ("ftp", "software") => self.claimed(asset, "ftp.banner", names, seen),
+            // Systems are spelt without their versions.
+            ("telnet", "os") => self.claimed(asset, "telnet.welcome", |value| seen.value.starts_with(value), seen),
+            ("snmp", "name") if shown(&asset.name) => self.claimed(asset, "snmp.name", names, seen),
+            ("snmp", "default_credential") => {
+                let is_it = |row: &&CredentialRow| {
+                    let what = (row.scheme, row.outcome, row.strength);
+                    let is_due = row.frame.is_some_and(|frame| frame <= seen.frame);
+                    what == ("snmp_community", "accepted", "default") && is_due
+                };
+                self.credentials().find(is_it).map(|_| ()).ok_or_else(|| "no such community".to_owned())
+            }
             _ => Err(format!("not told of {} {}", asset.asset_id, asset.name.as_deref().unwrap_or_default())),
         }
     }
@@ -251,10 +264,14 @@ impl Told {
         let remark = seen.words.split_once('(').map(|(_, remark)| remark).unwrap_or_default();
         let scheme = remark.split(',').next().unwrap_or_default();
         let outcome = if remark.contains("rejected") { "rejected" } else { "accepted" };
+        // A name that stands alone is followed by its password, and that is where the login is told.
+        let is_apart = ["ftp", "telnet"].contains(&scheme);
+        let is_there = |frame: i64| frame == seen.frame || is_apart && (seen.frame..seen.frame + 10).contains(&frame);
         let is_it = |row: &&CredentialRow| {
             row.username.as_deref() == Some(seen.value)
                 && row.server_ip.as_deref() == Some(seen.subject)
-                && (row.scheme, row.outcome, row.frame) == (scheme, outcome, Some(seen.frame))
+                && (row.scheme, row.outcome) == (scheme, outcome)
+                && row.frame.is_some_and(is_there)
         };
         self.credentials().find(is_it).map(|_| ()).ok_or_else(|| format!("no login by {scheme} that was {outcome}"))
     }

@@ -43,19 +43,22 @@ const COMMON: [&str; 4] = ["window_start", "window_end", "as_of", "revision"];
 
 /// What a reviewer reads to the end. Three controllers that are asked for everything, seven devices behind two gateways,
 /// three stations of one line that are in trouble, three cameras that are read and changed, three devices with all kinds of
-/// passwords, half a minute of a whole plant, and a minute of a smaller one, take more.
+/// passwords, five screens and three consoles with theirs, mail read in three ways, half a minute of a whole plant, and a minute of a smaller one, take more.
 const MOST_BYTES: usize = 21_000;
-const LONG: [&str; 10] = [
+const LONG: [&str; 13] = [
     "bacnet/foreign.snap",
     "bacnet/site.snap",
     "dnp3/line_tcp.snap",
     "http/passwords.snap",
+    "imap/logins.snap",
     "mixed/plant.snap",
     "modbus/gateway.snap",
     "modbus/nmap.snap",
     "modbus/stranger.snap",
     "onvif/cameras.snap",
     "onvif/changes.snap",
+    "telnet/logins.snap",
+    "vnc/screens.snap",
 ];
 
 #[test]

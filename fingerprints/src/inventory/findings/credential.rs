@@ -5,9 +5,9 @@ use super::{Draft, Ground, evidence_row};
 use crate::baseline::{Device, Password};
 use crate::credential::{Mark, Verdict};
 use crate::finding::{
-    CREDENTIAL_CLEARTEXT, CREDENTIAL_DEFAULT, CREDENTIAL_EMPTY, CREDENTIAL_EXPOSED_HASH, CREDENTIAL_GUESSABLE,
-    CREDENTIAL_GUESSING, CREDENTIAL_KEY_EXPOSED, CREDENTIAL_NONE_REQUIRED, CREDENTIAL_REUSED, CREDENTIAL_UNCHANGED,
-    Kind,
+    CLEARTEXT_MANAGEMENT, CREDENTIAL_CLEARTEXT, CREDENTIAL_DEFAULT, CREDENTIAL_EMPTY, CREDENTIAL_EXPOSED_HASH,
+    CREDENTIAL_GUESSABLE, CREDENTIAL_GUESSING, CREDENTIAL_KEY_EXPOSED, CREDENTIAL_NONE_REQUIRED, CREDENTIAL_REUSED,
+    CREDENTIAL_UNCHANGED, Kind,
 };
 use crate::inventory::assets::Asset;
 use crate::inventory::known::Key;
@@ -319,6 +319,7 @@ impl Ground<'_> {
             let name = match laxity {
                 Laxity::NoLogin => CREDENTIAL_NONE_REQUIRED,
                 Laxity::Key => CREDENTIAL_KEY_EXPOSED,
+                Laxity::Clear => CLEARTEXT_MANAGEMENT,
             };
             let what = what.iter().copied().collect::<Vec<_>>().join(", ");
             let port = whose.port.to_string();

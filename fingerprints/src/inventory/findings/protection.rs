@@ -38,7 +38,11 @@ impl Ground<'_> {
                 ("why", Some(channels::weaknesses(channel).join("; "))),
             ];
             let known = told.into_iter().filter_map(|(word, value)| Some((word.to_owned(), value?)));
-            let kind = if matches!(channel.version, Some(Version::Ssh(_))) { PROTOCOL_OBSOLETE } else { TLS_OBSOLETE };
+            let kind = if matches!(channel.version, Some(Version::Ssh(_) | Version::Named(_))) {
+                PROTOCOL_OBSOLETE
+            } else {
+                TLS_OBSOLETE
+            };
             let mut row = self.between(kind, between, None, matter, known.collect())?;
             row.count = rows::int(matter.count);
             Some(row)

@@ -1,0 +1,105 @@
+//! Logins of the protocols of mail (SASL, RFC 4422): PLAIN (RFC 4616), LOGIN (never a standard) and CRAM-MD5 (RFC 2195), in
+//! base64 line by line. Of all other mechanisms nothing is read.
+
+use crate::authorization::{Credentials, decode};
+use crate::head;
+use crate::proof::{Answering, Challenge, Proof, unhex};
+use crate::secret::Secret;
+
+/// A login that goes on for some lines.
+pub(crate) struct Exchange {
+    mechanism: Mechanism,
+    /// The last that the server said.
+    challenge: Option<Box<[u8]>>,
+    username: Option<Box<[u8]>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mechanism {
+    Plain,
+    Login,
+    CramMd5,
+    Other,
+}
+
+impl Exchange {
+    /// One begins, by the mechanism's name.
+    pub(crate) fn new(mechanism: &[u8]) -> Self {
+        let mechanism = match mechanism.to_ascii_uppercase().as_slice() {
+            b"PLAIN" => Mechanism::Plain,
+            b"LOGIN" => Mechanism::Login,
+            b"CRAM-MD5" => Mechanism::CramMd5,
+            _ => Mechanism::Other,
+        };
+        Self { mechanism, challenge: None, username: None }
+    }
+
+    /// The server says something.
+    pub(crate) fn challenged(&mut self, text: &[u8]) {
+        self.challenge = decode(text).map(|text| text.as_slice().into());
+    }
+
+    /// The client answers; a login, once it is whole.
+    pub(crate) fn answered(&mut self, text: &[u8]) -> Option<Credentials> {
+        let text = decode(text)?;
+        match self.mechanism {
+            Mechanism::Plain => {
+                let (_acts_as, rest) = head::split_once(&text, 0)?;
+                let (username, password) = head::split_once(rest, 0)?;
+                Some(credentials("sasl_plain", username, Proof::clear(password)))
+            }
+            Mechanism::Login => match self.username.take() {
+                Some(username) => Some(credentials("sasl_login", &username, Proof::clear(&text))),
+                None => {
+                    self.username = Some(text.as_slice().into());
+                    None
+                }
+            },
+            Mechanism::CramMd5 => {
+                let (username, digest) = head::split_at_last(&text, b' ')?;
+                let proof = challenge(Answering::CramMd5, self.challenge.take()?, digest)?;
+                Some(credentials("cram_md5", username, proof))
+            }
+            Mechanism::Other => None,
+        }
+    }
+}
+
+/// An answer to a challenge, an MD5 in hex.
+pub(crate) fn challenge(answering: Answering, challenge: Box<[u8]>, digest: &[u8]) -> Option<Proof> {
+    let response = unhex(digest).filter(|response| response.len() == 16)?;
+    Some(Proof::Challenge(Box::new(Challenge { answering, challenge, response: Secret::new(&response) })))
+}
+
+/// A login by this scheme.
+pub(crate) fn credentials(scheme: &'static str, username: &[u8], proof: Proof) -> Credentials {
+    Credentials { scheme, username: Some(username.into()), realm: None, proof }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::prelude::{BASE64_STANDARD, Engine};
+
+    fn told(exchange: &mut Exchange, text: &str) -> Option<(&'static str, String, Option<bool>)> {
+        let found = exchange.answered(BASE64_STANDARD.encode(text).as_bytes())?;
+        let name = String::from_utf8_lossy(found.username.as_deref().unwrap_or_default()).into_owned();
+        Some((found.scheme, name, found.proof.is_of(b"tanstaaftanstaaf")))
+    }
+
+    #[test]
+    fn each_mechanism_gives_its_login() {
+        let mut plain = Exchange::new(b"plain");
+        assert_eq!(told(&mut plain, "\0tim\0tanstaaftanstaaf"), Some(("sasl_plain", "tim".into(), Some(true))));
+        let mut login = Exchange::new(b"LOGIN");
+        assert_eq!(told(&mut login, "tim"), None);
+        assert_eq!(told(&mut login, "tanstaaftanstaaf"), Some(("sasl_login", "tim".into(), Some(true))));
+        // RFC 2195, 2.
+        let mut cram = Exchange::new(b"CRAM-MD5");
+        cram.challenged(b"PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+");
+        let answer = "tim b913a602c7eda7a495b4e6e7334d3890";
+        assert_eq!(told(&mut cram, answer), Some(("cram_md5", "tim".into(), Some(true))));
+        assert_eq!(told(&mut cram, answer), None, "the challenge is used up");
+        assert_eq!(told(&mut Exchange::new(b"XOAUTH2"), "user=tim"), None);
+    }
+}
