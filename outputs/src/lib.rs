@@ -4,6 +4,7 @@
 mod arrow;
 pub mod cell;
 pub mod error;
+pub mod event;
 mod files;
 mod filter;
 pub mod lake;
