@@ -1,4 +1,4 @@
-//! Events: what changed, as CloudEvents 1.0 in structured JSON (cloudevents.io, "JSON Event Format", sections 3 and 4),
+//! Events: what changed, as `CloudEvents` 1.0 in structured JSON (cloudevents.io, "JSON Event Format", sections 3 and 4),
 //! made from the rows that every sink gets.
 //!
 //! An event's id follows from what it says: the same capture, read twice by who remembers nothing, gives the same ids. The

@@ -182,7 +182,11 @@ impl Store {
             let path = path.to_owned();
             move |source| StoreError::Io { path, source }
         };
-        fs::create_dir_all(folder).map_err(io(folder))?;
+        let mut builder = fs::DirBuilder::new();
+        // User names stand in it.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(folder).map_err(io(folder))?;
         let path = folder.join(FILE);
         let begin = || Database::builder().set_cache_size(CACHE).create(&path);
         let (database, set_aside) = match begin() {

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use dissectors::Timestamp;
+use fingerprints::asset::id;
 use fingerprints::finding::Severity;
 use fingerprints::record::{AssetRow, CoverageRow, FindingRow, HealthRow, Provenance, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Data, Event, Traits, remedy, source};
 use crate::lines::Object;
@@ -21,6 +22,9 @@ use crate::schema::Table;
 pub struct Told {
     /// How many events.
     pub times: u64,
+    /// Of when the last one was, in microseconds.
+    #[serde(default)]
+    pub time: i64,
     /// What they said in the end, column by column: what a change is told by.
     pub said: Map<String, Value>,
 }
@@ -178,7 +182,7 @@ impl Teller {
             asset: asset.map(|(_, row)| (**row).clone()).unwrap_or_default(),
         }
         .into();
-        memory.tell(subject, Told { times: times + 1, said });
+        memory.tell(subject, Told { times: times + 1, time: finding.as_of.micros(), said });
         Some(event)
     }
 
@@ -201,7 +205,7 @@ impl Teller {
             for alias in &asset.aliases {
                 if let Some(told) = memory.told(alias) {
                     times = times.max(told.times);
-                    memory.tell(alias, Told { times: told.times, said: Map::new() });
+                    memory.tell(alias, Told { said: Map::new(), ..told });
                 }
             }
         }
@@ -210,7 +214,7 @@ impl Teller {
         event.traits = Traits { zone: asset.zone.clone(), role: asset.role.clone(), ..Traits::default() };
         event.data =
             Data { previous: previous(before.as_ref(), &said), asset: (*row).clone(), ..Data::default() }.into();
-        memory.tell(subject, Told { times: times + 1, said });
+        memory.tell(subject, Told { times: times + 1, time: asset.as_of.micros(), said });
         vec![event]
     }
 
@@ -244,13 +248,14 @@ impl Teller {
                     row.insert(key.to_owned(), subject.as_str().into());
                     Value::Object(row)
                 };
-                ours.map(|known| row(known)).collect()
+                ours.map(row).collect()
             };
             let snapshot = json!({
                 "page": number + 1, "pages": pages, "assets": rows('a', "asset_id"), "findings": rows('f', "finding_id"),
             });
             let said = format!("{receiver} {}", digest(&snapshot));
             let mut event = Event::new(&self.source, "inventory.snapshot", &self.provenance.site, 0, &said);
+            event.time = Timestamp::from_micros(page.iter().map(|(_, told)| told.time).max().unwrap_or_default());
             event.data["snapshot"] = snapshot;
             event
         };
@@ -312,7 +317,7 @@ fn content(row: &Value) -> String {
 }
 
 fn digest(value: &Value) -> String {
-    Sha256::digest(value.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+    id('d', [value.to_string().as_str()])
 }
 
 #[cfg(test)]
@@ -404,13 +409,13 @@ mod tests {
 
     #[test]
     fn a_snapshot_comes_in_pages_and_holds_everything_once() {
-        let told = Told { times: 1, said: [("vendor".to_owned(), json!("x"))].into_iter().collect() };
+        let told = Told { times: 1, time: 7, said: [("vendor".to_owned(), json!("x"))].into_iter().collect() };
         let known: Vec<(String, Told)> = (0..1_200).map(|n| (format!("a-{n:04}"), told.clone())).collect();
         let events = teller("r").snapshot(&known, "soc");
         let sizes: Vec<usize> =
             events.iter().map(|event| event.data["snapshot"]["assets"].as_array().unwrap().len()).collect();
         assert_eq!(sizes, [500, 500, 200]);
-        assert_eq!(events[2].data["snapshot"]["pages"], 3);
+        assert_eq!((events[2].data["snapshot"]["pages"].as_u64(), events[2].time.micros()), (Some(3), 7));
         assert!(teller("r").snapshot(&[], "soc").is_empty());
     }
 }

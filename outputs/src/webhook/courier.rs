@@ -236,7 +236,7 @@ impl Round {
     fn gone(&mut self, parcel: &Parcel, letters: &[(Letter, Vec<u8>)], now: Timestamp) -> Result<(), StoreError> {
         self.status.disabled = Some(GONE.to_owned());
         self.status.last_failure = Some(now.micros());
-        self.status.why = GONE.to_owned();
+        GONE.clone_into(&mut self.status.why);
         self.bury(&Parcel { why: GONE.to_owned(), ..parcel.clone() }, letters);
         self.bury_rest()
     }

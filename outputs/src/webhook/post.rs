@@ -126,41 +126,42 @@ impl Client {
             }
         }
         match post.send(&request.body[..]) {
-            Ok(response) => self.judge(response),
+            Ok(response) => judge(response),
             Err(error) => failed(Fault::Endpoint, in_words(&error)),
         }
-    }
-
-    fn judge(&self, mut response: ureq::http::Response<ureq::Body>) -> Outcome {
-        let status = response.status();
-        let (date, retry_after) = (date_of(response.headers()), retry_after(response.headers()));
-        if status == StatusCode::GONE {
-            return Outcome::Gone;
-        }
-        // An answer that breaks off is none: who sent it may not have kept what it got.
-        let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
-        if status.is_success() {
-            let body = match body {
-                Ok(body) => body,
-                Err(ureq::Error::BodyExceedsLimit(_)) => Vec::new(),
-                Err(error) => return failed(Fault::Endpoint, format!("the answer breaks off: {}", in_words(&error))),
-            };
-            return Outcome::Arrived(Arrival { status: status.as_u16(), body, date });
-        }
-        let is_busy = status.is_server_error() || [408, 425, 429].contains(&status.as_u16());
-        let fault = if is_busy { Fault::Endpoint } else { Fault::Parcel };
-        let why = match status.as_u16() {
-            code @ 300..=399 => format!("{code}: redirects are not followed; put the last address into url"),
-            code @ (401 | 403) => format!("{code}: the receiver does not accept the signature or the login"),
-            code => code.to_string(),
-        };
-        Outcome::Failed(Failure { fault, why, retry_after, date })
     }
 
     /// Who receives.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
+}
+
+/// What an answer means.
+fn judge(mut response: ureq::http::Response<ureq::Body>) -> Outcome {
+    let status = response.status();
+    let (date, retry_after) = (date_of(response.headers()), retry_after(response.headers()));
+    if status == StatusCode::GONE {
+        return Outcome::Gone;
+    }
+    // An answer that breaks off is none: who sent it may not have kept what it got.
+    let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
+    if status.is_success() {
+        let body = match body {
+            Ok(body) => body,
+            Err(ureq::Error::BodyExceedsLimit(_)) => Vec::new(),
+            Err(error) => return failed(Fault::Endpoint, format!("the answer breaks off: {}", in_words(&error))),
+        };
+        return Outcome::Arrived(Arrival { status: status.as_u16(), body, date });
+    }
+    let is_busy = status.is_server_error() || [408, 425, 429].contains(&status.as_u16());
+    let fault = if is_busy { Fault::Endpoint } else { Fault::Parcel };
+    let why = match status.as_u16() {
+        code @ 300..=399 => format!("{code}: redirects are not followed; put the last address into url"),
+        code @ (401 | 403) => format!("{code}: the receiver does not accept the signature or the login"),
+        code => code.to_string(),
+    };
+    Outcome::Failed(Failure { fault, why, retry_after, date })
 }
 
 fn failed(fault: Fault, why: String) -> Outcome {
@@ -174,8 +175,8 @@ fn in_words(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => "it takes too long".to_owned(),
         ureq::Error::Rustls(error) => format!("TLS: {error}"),
         ureq::Error::Io(error) => {
-            let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-            if is_tls { format!("TLS: {error}") } else { error.to_string() }
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            if inner.is_some() { format!("TLS: {error}") } else { error.to_string() }
         }
         other => other.to_string(),
     }
@@ -211,12 +212,11 @@ fn identity(chain: &[u8], key: &[u8]) -> Result<ClientCert, String> {
 /// RFC 9110, section 10.2.3: seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let asked = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = Duration::from_secs(u64::try_from(seconds_of(text)?).ok()?);
-            until.saturating_sub(SystemTime::now().duration_since(UNIX_EPOCH).ok()?)
-        }
+    let asked = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = Duration::from_secs(u64::try_from(seconds_of(text)?).ok()?);
+        until.saturating_sub(SystemTime::now().duration_since(UNIX_EPOCH).ok()?)
     };
     Some(asked.min(LONGEST_ASKED))
 }

@@ -13,7 +13,7 @@ use super::queue::subject;
 use crate::error::OutputError;
 use crate::event::{Event, Memory, Teller, Told};
 use crate::sink::{Sink, Written};
-use crate::store::{Letter, Store, StoreError, Telling};
+use crate::store::{Answer, Letter, Store, StoreError, Telling};
 
 /// One transaction holds so many events, or what came in so long.
 const GROUP: usize = 1_000;
@@ -28,6 +28,8 @@ pub struct WebhookSink {
     ways: Vec<Way>,
     teller: Teller,
     recall: Recall,
+    /// What remediation tools have answered before, by remediation.
+    answers: BTreeMap<String, Answer>,
     sequence: u64,
     telling: Telling,
     since: Instant,
@@ -95,6 +97,7 @@ impl WebhookSink {
             sequence: store.last_sequence(&source)?,
             telling: Telling { source: source.clone(), ..Telling::default() },
             recall: Recall { store: Arc::clone(&store), source, since: BTreeMap::new() },
+            answers: store.answers()?,
             most: if store.is_on_disk() { MOST_ON_DISK } else { MOST_IN_MEMORY },
             store,
             ways: all,
@@ -169,7 +172,8 @@ impl WebhookSink {
     }
 
     fn take(&mut self, record: &Record) -> Result<(), StoreError> {
-        for event in self.teller.tell(record, &mut self.recall) {
+        let answered = self.answered(record);
+        for event in self.teller.tell(answered.as_ref().unwrap_or(record), &mut self.recall) {
             self.sequence += 1;
             let wanted = |way: &Way| {
                 let is_first = way.is_new && way.endpoint.settings().only_new;
@@ -186,6 +190,18 @@ impl WebhookSink {
         }
         let is_full = self.recall.since.len() >= GROUP || self.telling.letters.len() >= GROUP;
         if is_full || self.since.elapsed() >= GROUP_TIME { self.commit() } else { Ok(()) }
+    }
+
+    /// A finding that a remediation tool has taken is open no more, though the wire shows nothing yet.
+    fn answered(&self, record: &Record) -> Option<Record> {
+        let Record::Findings(row) = record else { return None };
+        let answer = self.answers.get(row.remediation_id.as_deref()?).filter(|_| row.status == "open")?;
+        let mut row = row.clone();
+        let status = if answer.state == "in_progress" { "in_progress" } else { "dispatched" };
+        status.clone_into(&mut row.status);
+        row.ticket = answer.ticket.clone().or(row.ticket);
+        row.status_actor = Some(answer.endpoint.clone());
+        Some(Record::Findings(row))
     }
 
     /// The end of the rows: what is left is kept, and who has now been contacted is remembered.

@@ -50,7 +50,9 @@ fn lives(findings: usize, changes: usize) -> Vec<Record> {
 
 fn tell(webhooks: &Webhooks, rows: &[Record]) {
     let mut sink = Box::new(webhooks.sink(provenance()).unwrap());
-    rows.iter().for_each(|row| sink.record(row).unwrap());
+    for row in rows {
+        sink.record(row).unwrap();
+    }
     sink.finish().unwrap();
 }
 
@@ -81,6 +83,14 @@ fn assert_all_arrived(receiver: &Receiver, findings: usize, changes: usize) {
     }
 }
 
+/// How many findings change six times: 60, or a sixth of what `OTOSCOPE_EVENTS` says.
+fn findings() -> usize {
+    std::env::var("OTOSCOPE_EVENTS")
+        .ok()
+        .and_then(|events| events.parse::<usize>().ok())
+        .map_or(60, |events| events / 6)
+}
+
 #[test]
 fn however_the_receiver_fails_each_event_arrives_in_order_under_one_id() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,13 +116,14 @@ fn however_the_receiver_fails_each_event_arrives_in_order_under_one_id() {
         Receiver::start(move |n| if n % 12 == 3 { ways[(n / 12) % ways.len()].clone() } else { Reply::status(204) });
     let settings = Settings { url: receiver.url(), timeout: Duration::from_millis(500), ..Settings::default() };
     let webhooks = started(Store::open(folder.path()).unwrap(), vec![endpoint(folder.path(), settings)]);
-    tell(&webhooks, &lives(60, 6));
-    let ends = webhooks.finish(Duration::from_secs(120)).unwrap();
+    let findings = findings();
+    tell(&webhooks, &lives(findings, 6));
+    let ends = webhooks.finish(Duration::from_hours(1)).unwrap();
     assert!(receiver.asked() > 2 * 12 * tried, "{} requests are too few to fail in each way", receiver.asked());
-    assert_all_arrived(&receiver, 60, 6);
-    assert_eq!(ends["soc"].arrived, 60 * 6 + 1);
+    assert_all_arrived(&receiver, findings, 6);
+    assert_eq!(ends["soc"].arrived, 6 * findings as u64 + 1);
     let counts = &ends["soc"].status.counts;
-    assert_eq!(counts["delivered"], 60 * 6 + 1);
+    assert_eq!(counts["delivered"], 6 * findings as u64 + 1);
     assert!(counts["failures"] > 20 && !counts.contains_key("given_up"), "{counts:?}");
     // What was told stands: told again, there is nothing new.
     let webhooks = started(Store::open(folder.path()).unwrap(), vec![]);
@@ -155,20 +166,20 @@ fn one_who_wants_nothing_more_is_left_alone_until_a_replay() {
     let ours = || vec![endpoint(folder.path(), settings.clone())];
     let webhooks = started(Store::open(folder.path()).unwrap(), ours());
     tell(&webhooks, &lives(9, 1));
-    let ends = webhooks.finish(Duration::from_secs(60)).unwrap();
+    let ends = webhooks.finish(Duration::from_mins(1)).unwrap();
     assert!(ends["soc"].status.disabled.is_some());
     assert_eq!((receiver.asked(), receiver.taken().len()), (3, 2));
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.counts("soc").unwrap(), (0, 8));
     assert_eq!(store.replay("soc", None).unwrap(), 8);
-    started(store, ours()).finish(Duration::from_secs(60)).unwrap();
+    started(store, ours()).finish(Duration::from_mins(1)).unwrap();
     assert_all_arrived(&receiver, 9, 1);
 }
 
 #[test]
 fn a_dead_endpoint_holds_up_neither_the_rows_nor_another_endpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let dead = Receiver::start(|_| Reply::Late(Duration::from_secs(60)));
+    let dead = Receiver::start(|_| Reply::Late(Duration::from_mins(1)));
     let alive = Receiver::start(|_| Reply::status(200));
     let of = |name: &str, receiver: &Receiver| {
         let settings = Settings { url: receiver.url(), timeout: Duration::from_secs(30), ..Settings::default() };
@@ -218,6 +229,18 @@ fn a_remediation_tool_answers_in_what_it_returns() {
     let answers = Store::open(folder.path()).unwrap().answers().unwrap();
     assert_eq!((&*answers["r-0"].state, answers["r-0"].ticket.as_deref()), ("in_progress", Some("CHG-1")));
     assert_eq!((&*answers["r-1"].state, &*answers["r-2"].finding_id), ("dispatched", "f-2"));
+    // Who reads the next time knows of it, and tells it once.
+    for told in [6, 6] {
+        let settings = Settings { url: receiver.url(), types: vec!["finding.*".into()], ..Settings::default() };
+        let webhooks = started(Store::open(folder.path()).unwrap(), vec![endpoint(folder.path(), settings)]);
+        tell(&webhooks, &lives(3, 1));
+        webhooks.finish(Duration::from_secs(30)).unwrap();
+        assert_eq!(receiver.taken().len(), told);
+    }
+    let last: Vec<String> = receiver.taken()[3..].iter().map(|event| event["type"].to_string()).collect();
+    let expected = ["progress", "dispatched", "dispatched"].map(|name| format!("\"eu.otoscope.finding.{name}\""));
+    assert_eq!(last, expected);
+    assert_eq!(receiver.taken()[3]["data"]["finding"]["ticket"], "CHG-1");
 }
 
 #[test]

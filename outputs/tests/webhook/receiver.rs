@@ -1,5 +1,7 @@
 //! A receiver of webhooks on this machine, which fails as it is told to, and keeps what arrives.
 
+#![allow(dead_code, reason = "two test programs share it, and each uses its part")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +13,7 @@ use serde_json::Value;
 
 /// How one request is answered.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// This status, these headers, this body.
     Say(u16, String, String),
     /// A 200 after so long.
@@ -33,26 +35,26 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn status(code: u16) -> Self {
+    pub(crate) fn status(code: u16) -> Self {
         Self::Say(code, String::new(), String::new())
     }
 }
 
 /// A request that arrived whole.
 #[derive(Clone, Debug)]
-pub struct Arrived {
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Arrived {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Whether it was answered by a whole 2xx.
-    pub is_taken: bool,
+    pub(crate) is_taken: bool,
 }
 
 impl Arrived {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    pub fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         match serde_json::from_slice(&self.body).expect("JSON arrives") {
             Value::Array(events) => events,
             event => vec![event],
@@ -61,27 +63,27 @@ impl Arrived {
 }
 
 /// What stands between the receiver and its socket: nothing, or TLS.
-pub type Wrap = Arc<dyn Fn(TcpStream) -> std::io::Result<Box<dyn Stream>> + Send + Sync>;
+pub(crate) type Wrap = Arc<dyn Fn(TcpStream) -> std::io::Result<Box<dyn Stream>> + Send + Sync>;
 
-pub trait Stream: Read + Write + Send {}
+pub(crate) trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
 type Script = Arc<dyn Fn(usize) -> Reply + Send + Sync>;
 
 #[derive(Clone)]
-pub struct Receiver {
-    pub port: u16,
+pub(crate) struct Receiver {
+    pub(crate) port: u16,
     arrived: Arc<Mutex<Vec<Arrived>>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Receiver {
     /// A receiver that answers the nth request so.
-    pub fn start(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::wrapped(script, Arc::new(|stream| Ok(Box::new(stream))))
     }
 
-    pub fn wrapped(script: impl Fn(usize) -> Reply + Send + Sync + 'static, wrap: Wrap) -> Self {
+    pub(crate) fn wrapped(script: impl Fn(usize) -> Reply + Send + Sync + 'static, wrap: Wrap) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let receiver = Self { port, arrived: Arc::default(), asked: Arc::default() };
@@ -96,21 +98,21 @@ impl Receiver {
         receiver
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hook", self.port)
     }
 
-    pub fn arrived(&self) -> Vec<Arrived> {
+    pub(crate) fn arrived(&self) -> Vec<Arrived> {
         self.arrived.lock().expect("nobody panicked").clone()
     }
 
     /// How many requests there were.
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
     /// All events that were taken, in order.
-    pub fn taken(&self) -> Vec<Value> {
+    pub(crate) fn taken(&self) -> Vec<Value> {
         self.arrived().iter().filter(|arrived| arrived.is_taken).flat_map(Arrived::events).collect()
     }
 
@@ -182,7 +184,7 @@ impl Receiver {
                 Reply::Endless => {
                     write!(out, "HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")?;
                     for _ in 0..1_000 {
-                        out.write_all(&[b'x'; 100_000])?;
+                        out.write_all(&vec![b'x'; 100_000])?;
                     }
                 }
                 Reply::Lie => {
