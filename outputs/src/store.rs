@@ -96,6 +96,8 @@ pub(crate) struct Telling {
     pub(crate) source: String,
     pub(crate) last_sequence: u64,
     pub(crate) told: BTreeMap<String, Told>,
+    /// Endpoints that now hear of what there was.
+    pub(crate) contacted: Vec<String>,
     /// For each endpoint: what has to arrive there, and as what.
     pub(crate) letters: Vec<(String, Letter, Vec<u8>)>,
 }
@@ -272,6 +274,12 @@ impl Store {
                 told.insert((&*telling.source, &**subject), &*serde_json::to_vec(what)?)?;
             }
             let (mut waiting, mut bodies) = (write.open_table(WAITING)?, write.open_table(BODIES)?);
+            let mut statuses = write.open_table(STATUS)?;
+            for endpoint in &telling.contacted {
+                let kept: Option<Status> = statuses.get(&**endpoint)?.map(|bytes| parsed(bytes.value())).transpose()?;
+                let status = Status { is_contacted: true, ..kept.unwrap_or_default() };
+                statuses.insert(&**endpoint, &*serde_json::to_vec(&status)?)?;
+            }
             for (endpoint, letter, body) in &telling.letters {
                 waiting.insert((&**endpoint, letter.sequence), (&*letter.id, &*letter.subject))?;
                 bodies.insert((&**endpoint, letter.sequence), &**body)?;
@@ -355,14 +363,17 @@ impl Store {
         Ok(())
     }
 
-    /// An endpoint has heard of all there was; what was refused it is counted.
-    pub(crate) fn contacted(&self, endpoint: &str, refused: &BTreeMap<&'static str, u64>) -> Result<(), StoreError> {
+    /// Counts what was not kept for an endpoint.
+    pub(crate) fn count_refused(
+        &self,
+        endpoint: &str,
+        refused: &BTreeMap<&'static str, u64>,
+    ) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
         {
             let mut all = write.open_table(STATUS)?;
             let kept: Option<Status> = all.get(endpoint)?.map(|bytes| parsed(bytes.value())).transpose()?;
             let mut status = kept.unwrap_or_default();
-            status.is_contacted = true;
             for (name, count) in refused {
                 status.count(name, *count);
             }
@@ -463,6 +474,7 @@ mod tests {
         Telling {
             source: "s".into(),
             last_sequence: *numbers.end(),
+            contacted: Vec::new(),
             told: [("f-1".to_owned(), Told { times: *numbers.end(), ..Told::default() })].into(),
             letters: numbers.map(|number| ("soc".to_owned(), letter(number), b"{}".to_vec())).collect(),
         }

@@ -45,7 +45,7 @@ pub fn sample(name: &str) -> Option<Event> {
         "inventory.snapshot" => {
             let said = [("vendor".to_owned(), json!("Siemens")), ("role".to_owned(), json!("plc"))];
             let told = Told { times: 1, time: NOON.micros(), said: said.into_iter().collect() };
-            return teller.snapshot(&[(id('a', ["sample", "one"]), told)], "sample").pop();
+            return teller.snapshot(&[(id('a', ["sample", "one"]), told)], "sample", 0).pop();
         }
         "asset.retired" | "webhook.test" => {
             let mut event = Event::new(teller.source(), asked, "sample", 0, "");

@@ -236,8 +236,9 @@ impl Teller {
         event
     }
 
-    /// All that was told before, in pieces of a bearable size: for who hears of it for the first time.
-    pub fn snapshot(&self, known: &[(String, Told)], receiver: &str) -> Vec<Event> {
+    /// All that was told before, in pieces of a bearable size: for who hears of it for the first time. `before` is the number
+    /// of the last event.
+    pub fn snapshot(&self, known: &[(String, Told)], receiver: &str, before: u64) -> Vec<Event> {
         let known: Vec<&(String, Told)> = known.iter().filter(|(_, told)| !told.said.is_empty()).collect();
         let pages = known.len().div_ceil(PAGE);
         let page = |(number, page): (usize, &[&(String, Told)])| {
@@ -254,7 +255,7 @@ impl Teller {
                 "page": number + 1, "pages": pages, "assets": rows('a', "asset_id"), "findings": rows('f', "finding_id"),
             });
             let said = format!("{receiver} {}", digest(&snapshot));
-            let mut event = Event::new(&self.source, "inventory.snapshot", &self.provenance.site, 0, &said);
+            let mut event = Event::new(&self.source, "inventory.snapshot", &self.provenance.site, before, &said);
             event.time = Timestamp::from_micros(page.iter().map(|(_, told)| told.time).max().unwrap_or_default());
             event.data["snapshot"] = snapshot;
             event
@@ -411,11 +412,11 @@ mod tests {
     fn a_snapshot_comes_in_pages_and_holds_everything_once() {
         let told = Told { times: 1, time: 7, said: [("vendor".to_owned(), json!("x"))].into_iter().collect() };
         let known: Vec<(String, Told)> = (0..1_200).map(|n| (format!("a-{n:04}"), told.clone())).collect();
-        let events = teller("r").snapshot(&known, "soc");
+        let events = teller("r").snapshot(&known, "soc", 0);
         let sizes: Vec<usize> =
             events.iter().map(|event| event.data["snapshot"]["assets"].as_array().unwrap().len()).collect();
         assert_eq!(sizes, [500, 500, 200]);
         assert_eq!((events[2].data["snapshot"]["pages"].as_u64(), events[2].time.micros()), (Some(3), 7));
-        assert!(teller("r").snapshot(&[], "soc").is_empty());
+        assert!(teller("r").snapshot(&[], "soc", 0).is_empty());
     }
 }

@@ -18,7 +18,7 @@ use crate::store::{Answer, Letter, Store, StoreError, Telling};
 /// One transaction holds so many events, or what came in so long.
 const GROUP: usize = 1_000;
 const GROUP_TIME: Duration = Duration::from_millis(20);
-/// As many events may wait for an endpoint; what comes on top is refused and counted, as `refused_full`.
+/// As many events may wait for an endpoint; what comes on top is refused and counted, as `webhook_refused_full`.
 const MOST_ON_DISK: usize = 1_000_000;
 const MOST_IN_MEMORY: usize = 100_000;
 
@@ -119,7 +119,9 @@ impl WebhookSink {
         }
         let known = self.store.all_told(&self.recall.source)?;
         for at in new {
-            let events = self.teller.snapshot(&known, self.ways[at].endpoint.name());
+            // In one transaction with the snapshot: who is killed in between would tell a second one.
+            self.telling.contacted.push(self.ways[at].endpoint.name().to_owned());
+            let events = self.teller.snapshot(&known, self.ways[at].endpoint.name(), self.sequence);
             for event in events {
                 self.sequence += 1;
                 let body = event.numbered(self.sequence).to_string();
@@ -133,9 +135,9 @@ impl WebhookSink {
     fn keep(&mut self, at: usize, event: &Event, body: &str) {
         let way = &mut self.ways[at];
         let refused = if way.is_disabled {
-            Some("refused_disabled")
+            Some("webhook_refused_disabled")
         } else if way.waiting >= self.most {
-            Some("refused_full")
+            Some("webhook_refused_full")
         } else {
             None
         };
@@ -157,7 +159,7 @@ impl WebhookSink {
         self.telling.told = std::mem::take(&mut self.recall.since);
         let source = self.telling.source.clone();
         let telling = std::mem::replace(&mut self.telling, Telling { source, ..Telling::default() });
-        if telling.told.is_empty() && telling.letters.is_empty() {
+        if telling.told.is_empty() && telling.letters.is_empty() && telling.contacted.is_empty() {
             return Ok(());
         }
         self.store.tell(&telling)?;
@@ -204,14 +206,23 @@ impl WebhookSink {
         Some(Record::Findings(row))
     }
 
-    /// The end of the rows: what is left is kept, and who has now been contacted is remembered.
-    fn end(&mut self) -> Result<Written, StoreError> {
+    /// The end of the rows: what is left is kept.
+    ///
+    /// Gives how many events were refused, by the name of their counter.
+    pub fn end(&mut self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
         self.commit()?;
         self.snapshots(|way| way.endpoint.settings().only_new)?;
+        let mut all = BTreeMap::new();
         for way in &mut self.ways {
-            self.store.contacted(way.endpoint.name(), &std::mem::take(&mut way.refused))?;
+            let refused = std::mem::take(&mut way.refused);
+            if !refused.is_empty() {
+                self.store.count_refused(way.endpoint.name(), &refused)?;
+            }
+            for (name, count) in refused {
+                *all.entry(name).or_default() += count;
+            }
         }
-        Ok(self.written)
+        Ok(all)
     }
 }
 
@@ -221,6 +232,7 @@ impl Sink for WebhookSink {
     }
 
     fn finish(mut self: Box<Self>) -> Result<Written, OutputError> {
-        Ok(self.end()?)
+        self.end()?;
+        Ok(self.written)
     }
 }

@@ -176,6 +176,33 @@ fn one_who_wants_nothing_more_is_left_alone_until_a_replay() {
     assert_all_arrived(&receiver, 9, 1);
 }
 
+/// Killed in the middle of telling: a sink that is dropped has not said that it is at its end.
+#[test]
+fn one_who_was_cut_short_tells_the_rest_and_no_snapshot_of_what_it_told_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(|_| Reply::status(200));
+    let settings = Settings { url: receiver.url(), ..Settings::default() };
+    let rows = lives(40, 1);
+    for until in [10, 25, rows.len()] {
+        let ours = vec![endpoint(folder.path(), settings.clone())];
+        let webhooks = started(Store::open(folder.path()).unwrap(), ours);
+        let mut sink = webhooks.sink(provenance()).unwrap();
+        for row in &rows[..until] {
+            sink.record(row).unwrap();
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        drop(sink);
+        webhooks.finish(Duration::from_secs(30)).unwrap();
+    }
+    let webhooks = started(Store::open(folder.path()).unwrap(), vec![endpoint(folder.path(), settings)]);
+    tell(&webhooks, &rows);
+    webhooks.finish(Duration::from_secs(30)).unwrap();
+    assert_all_arrived(&receiver, 40, 1);
+    let sequences: Vec<String> =
+        receiver.taken().iter().map(|event| event["sequence"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(sequences, (1..=41).map(|number| format!("{number:020}")).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_dead_endpoint_holds_up_neither_the_rows_nor_another_endpoint() {
     let folder = tempfile::tempdir().unwrap();

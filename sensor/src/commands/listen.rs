@@ -101,7 +101,8 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     let inputs = vec![Input::live(&name, tap.clone())];
     let job = arguments.whom.job(&[PathBuf::from(&name)], &site, &credentials)?;
     let prepared = prepare_found(job, Found { inputs, ..Found::default() })?;
-    let reading = prepared.read(&mut |_| {});
+    let mut reading = prepared.read(&mut |_| {});
+    let told = sending.as_ref().map_or(Ok(()), |sending| sending.tell(&mut reading));
     for what in tap.gone() {
         say(&what);
     }
@@ -121,7 +122,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     };
     let mut code = conclude(&reading, sinks, &shown)?;
     if let Some(sending) = sending {
-        sending.tell(&reading)?;
+        told?;
         code = code.max(sending.finish(arguments.quiet)?);
     }
     // All interfaces are gone for good: whoever started it may start it again.

@@ -212,7 +212,9 @@ fn read(
 ) -> Result<u8> {
     // A run that would count packets twice is refused before it is read; of pipes that shows at their end.
     let sinks = prepared.run().map(|run| sinks(run, lake, arguments)).transpose()?;
-    let reading = begun.read(prepared);
+    let mut reading = begun.read(prepared);
+    // Kept for webhooks first: what finds no room there stands in the tables. What fails there hinders nobody else.
+    let told = sending.map_or(Ok(()), |sending| sending.tell(&mut reading));
     let sinks = match sinks {
         Some(sinks) => sinks,
         None => self::sinks(&reading.run, lake, arguments)?,
@@ -226,9 +228,7 @@ fn read(
         names_site: arguments.whom.separate,
     };
     let code = conclude(&reading, sinks, &shown)?;
-    // Who is told over a network comes last: nobody else waits for it.
-    sending.map_or(Ok(()), |sending| sending.tell(&reading))?;
-    Ok(code)
+    told.map(|()| code)
 }
 
 /// How the end of a run is shown.

@@ -259,7 +259,7 @@ fn status(store: &Store, as_json: bool) -> Result<u8> {
 
 fn fares(status: &Status, waiting: usize, dead: usize) -> String {
     let count = |name: &str| status.counts.get(name).copied().unwrap_or_default();
-    let refused = count("refused_full") + count("refused_disabled");
+    let refused = count("webhook_refused_full") + count("webhook_refused_disabled");
     let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
     format!(
         "{} arrived in {} attempts, {waiting} waiting, {dead} given up{refused}",
@@ -292,11 +292,14 @@ impl Sending {
         Ok(Self { webhooks: Webhooks::start(endpoints, store, first)?, wait: patience.webhook_wait })
     }
 
-    /// Tells what a run found. States of earlier midnights are history, and none of the receivers' business.
-    pub(super) fn tell(&self, reading: &Reading) -> Result<()> {
-        let mut sink: Box<dyn Sink> = Box::new(self.webhooks.sink(reading.run.provenance.clone())?);
+    /// Tells what a run found: it is kept, and waits for no network. States of earlier midnights are history, and none of the
+    /// receivers' business. What was refused is counted in the health of the run.
+    pub(super) fn tell(&self, reading: &mut Reading) -> Result<()> {
+        let mut sink = self.webhooks.sink(reading.run.provenance.clone())?;
         reading.records.iter().try_for_each(|record| sink.record(record))?;
-        sink.finish()?;
+        for (name, count) in sink.end()? {
+            reading.refused(name, count);
+        }
         Ok(())
     }
 
@@ -337,7 +340,7 @@ fn outcome(end: &End, is_kept: bool) -> String {
         .status
         .counts
         .iter()
-        .filter(|(name, _)| name.starts_with("refused"))
+        .filter(|(name, _)| name.starts_with("webhook_refused"))
         .map(|(name, count)| (&**name, *count))
         .collect();
     parts.extend(refused.iter().map(|(name, count)| format!("{name} {count}")));

@@ -130,6 +130,23 @@ fn what_does_not_arrive_is_said_and_kept() {
     assert!(status["webhooks"]["soc"]["waiting"].as_u64() > Some(50), "{status}");
 }
 
+#[test]
+fn what_one_does_not_want_any_more_is_counted_in_health() {
+    let receiver = Receiver::start(|_| Reply::status(410));
+    let site = Site::new(&receiver, "");
+    let (state, lake) = (site.path("state").display().to_string(), site.path("lake").display().to_string());
+    let arguments =
+        [&["read", "--quiet", "--webhook", "--state", &state, "--out", &lake][..], &["pcaps/http"]].concat();
+    site.otoscope(&arguments).assert().code(3).stderr(contains("the receiver wants nothing more"));
+    let other = [&arguments[..arguments.len() - 1], &["pcaps/bacnet"]].concat();
+    site.otoscope(&other).assert().code(3);
+    assert_eq!(receiver.asked(), 1);
+    let health = otoscope().args(["health", &lake, "--format", "json"]).assert().success();
+    let health: Vec<Value> = serde_json::from_slice(&health.get_output().stdout).expect("rows");
+    let refused = health.iter().filter_map(|row| row["evicted"]["webhook_refused_disabled"].as_i64()).sum::<i64>();
+    assert!(refused > 10, "{refused}");
+}
+
 /// 20 kills; as many more as `OTOSCOPE_KILLS` says.
 fn kills() -> u64 {
     std::env::var("OTOSCOPE_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(20)
