@@ -20,6 +20,9 @@ pub enum OutputError {
     /// The stream that rows are written to is broken.
     #[error("the output")]
     Stream(#[from] io::Error),
+    /// The store of what was told could not be used.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
     /// A Parquet file could not be written or read.
     #[error("{}", shown(path))]
     Parquet {

@@ -4,6 +4,7 @@
 mod arrow;
 pub mod cell;
 pub mod error;
+pub mod event;
 mod files;
 mod filter;
 pub mod lake;
@@ -16,7 +17,9 @@ pub mod rows;
 pub mod runs;
 pub mod schema;
 pub mod sink;
+pub mod store;
 mod visible;
+pub mod webhook;
 
 pub use cell::{Cell, Kind, Row, rfc3339};
 pub use error::OutputError;
@@ -29,4 +32,6 @@ pub use rows::Rows;
 pub use runs::{Input, Overlap, Run, run_id};
 pub use schema::{Grain, Table};
 pub use sink::{Sink, Written};
+pub use store::Store;
 pub use visible::visible;
+pub use webhook::Webhooks;

@@ -20,6 +20,7 @@ mod table;
 mod terminal;
 mod told;
 mod verify;
+mod webhook;
 
 pub(crate) use told::refusal;
 
@@ -141,6 +142,8 @@ enum Command {
     /// Say whether every file of a lake is as it was written, and what mends it
     #[command(after_help = "Example: otoscope verify lake")]
     Verify(verify::Arguments),
+    /// Try webhooks, see what they get, send what waits
+    Webhook(webhook::Arguments),
     /// Check, show or begin a file of settings
     Config(config::Arguments),
     /// Print what a shell needs to complete commands and options
@@ -159,28 +162,31 @@ pub fn command() -> clap::Command {
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     quiet_panics();
-    let code = arguments().and_then(|arguments| {
-        let code = carry_out(&arguments)?;
+    let code = arguments().and_then(|(arguments, webhooks)| {
+        let code = carry_out(&arguments, &webhooks)?;
         std::io::stdout().flush()?;
         Ok(code)
     });
     ExitCode::from(code.unwrap_or_else(|error| told::failure(&error)))
 }
 
-/// What was typed, completed from the file of settings.
-fn arguments() -> Result<Arguments> {
+/// What was typed, completed from the file of settings, and the webhooks that stand there.
+fn arguments() -> Result<(Arguments, Vec<outputs::webhook::Settings>)> {
     let typed: Vec<OsString> = std::env::args_os().collect();
     let root = command();
-    let Some(path) = crate::config::named(&root, &typed) else { return Ok(Arguments::try_parse_from(typed)?) };
+    let Some(path) = crate::config::named(&root, &typed) else {
+        return Ok((Arguments::try_parse_from(typed)?, Vec::new()));
+    };
     let config = Config::load(&root, &path)?;
-    Ok(Arguments::try_parse_from(config.complete(&root, &typed))?)
+    let arguments = Arguments::try_parse_from(config.complete(&root, &typed))?;
+    Ok((arguments, config.webhooks.into_iter().map(|webhook| webhook.settings).collect()))
 }
 
-fn carry_out(arguments: &Arguments) -> Result<u8> {
+fn carry_out(arguments: &Arguments, webhooks: &[outputs::webhook::Settings]) -> Result<u8> {
     match &arguments.command {
-        Command::Read(read) => read::run(read),
+        Command::Read(read) => read::run(read, webhooks),
         #[cfg(target_os = "linux")]
-        Command::Listen(listen) => listen::run(listen),
+        Command::Listen(listen) => listen::run(listen, webhooks),
         #[cfg(target_os = "linux")]
         Command::Interfaces(list) => catalogue::interfaces(list),
         Command::Assets(table) => table::run("assets", table),
@@ -203,6 +209,7 @@ fn carry_out(arguments: &Arguments) -> Result<u8> {
         Command::Fields(list) => catalogue::fields(list),
         Command::Protocols(list) => catalogue::protocols(list),
         Command::Verify(lake) => verify::run(lake),
+        Command::Webhook(webhook) => webhook::run(webhook, webhooks),
         Command::Config(config) => config::run(config, arguments.config.as_deref()),
         Command::Completions(completions) => completions::run(completions),
         Command::Man(man) => man::run(man),

@@ -8,6 +8,9 @@
 //!
 //! [vlans]                    # names of people for what the wire numbers
 //! 7 = "plant-a"
+//!
+//! [[webhook]]                # whom to tell, as often as there are some
+//! name = "soc"
 //! ```
 //!
 //! What can stand in the file is what the commands declare: this walks them, so that a new option needs no second place.
@@ -15,8 +18,10 @@
 
 mod file;
 mod page;
+mod webhook;
 
 pub(crate) use page::{example, show};
+pub(crate) use webhook::Webhook;
 
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
@@ -56,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) vlans: BTreeMap<u16, String>,
     /// Names of what interfaces listen to.
     pub(crate) interfaces: BTreeMap<String, String>,
+    /// Whom to tell.
+    pub(crate) webhooks: Vec<Webhook>,
 }
 
 /// One line of the file.
@@ -229,7 +236,8 @@ impl Config {
 
     /// How many settings and names it holds.
     pub(crate) fn len(&self) -> usize {
-        self.settings.len() + self.vlans.len() + self.interfaces.len()
+        let of_webhooks: usize = self.webhooks.iter().map(|webhook| webhook.lines.len()).sum();
+        self.settings.len() + self.vlans.len() + self.interfaces.len() + of_webhooks
     }
 
     /// Whether it names what interfaces listen to.
@@ -410,7 +418,9 @@ mod tests {
     fn every_option_of_every_command_has_a_place() {
         let example = example(&root());
         for command in root().get_subcommands().filter(|command| !WITHOUT_SETTINGS.contains(&command.get_name())) {
-            assert!(command.get_subcommands().next().is_none(), "{}: sections are of one level", command.get_name());
+            // What only `otoscope webhook sync` and its like have is typed.
+            let is_flat = command.get_subcommands().next().is_none() || command.get_name() == webhook::WEBHOOK;
+            assert!(is_flat, "{}: sections are of one level", command.get_name());
             for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
                 let name = arg.get_long().unwrap_or_else(|| panic!("{} of {}: no long name", arg, command.get_name()));
                 let is_own = ["help", "version", "config", VLAN_NAME].contains(&name);
@@ -428,7 +438,8 @@ mod tests {
         assert_eq!(config(&example).len(), 0);
         let mut section = String::new();
         let mut settings = 0;
-        for line in example.lines() {
+        // Settings of a webhook are none alone.
+        for line in example.lines().take_while(|line| *line != "# [[webhook]]") {
             let is_head = line.starts_with('[');
             section = if is_head { line.to_owned() } else { section };
             let setting = line.strip_prefix("# ").filter(|line| line.split(' ').nth(1) == Some("="));

@@ -185,6 +185,17 @@ impl Witness for Inventory {
     }
 }
 
+impl Reading {
+    /// A sink had no room for so many: it stands in the health of the last hour.
+    pub(crate) fn refused(&mut self, name: &'static str, count: u64) {
+        let mut rows = self.records.iter_mut().rev();
+        let last = rows.find_map(|record| if let Record::Health(row) = record { Some(row) } else { None });
+        if let Some(row) = last {
+            *row.evicted.entry(name.to_owned()).or_default() += self::count(count);
+        }
+    }
+}
+
 impl Prepared {
     /// The run, before the first packet is read; of pipes it is known at their end.
     pub fn run(&self) -> Option<&outputs::Run> {

@@ -38,5 +38,6 @@ mod harness {
     mod tunnels;
     mod unwrapped;
     mod verify;
+    mod webhook;
     mod workers;
 }

@@ -1,14 +1,16 @@
 //! `otoscope listen`: what comes in at a port of this machine, and never a frame out.
 
 use super::read::{Shown, Whom, conclude, severity};
-use super::told::WrongUse;
+use super::told::{self, WrongUse};
+use super::webhook::{Patience, Sending, State};
 use super::{GONE, READ, paths, say};
-use crate::confine::confine;
+use crate::confine::{Reach, confine, confine_sender};
 use crate::reading::prepare_found;
 use crate::source::live::{Listening, Tap};
 use crate::source::{Found, Input};
 use anyhow::{Context, Result};
 use fingerprints::finding::Severity;
+use outputs::webhook::Settings;
 use outputs::{Lake, Overlap, Sink};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -23,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(long = "interface", short, value_name = "NAME", required = true)]
     interfaces: Vec<String>,
     /// How long: 90s, 30m, 2h; until Ctrl-C or SIGTERM without it
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = told::duration)]
     duration: Option<Duration>,
     /// Keep all packets in this pcapng file too; evidence then names its frames
     #[arg(long, value_name = "FILE")]
@@ -44,22 +46,14 @@ pub(super) struct Arguments {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    state: State,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
     pub(super) whom: Whom,
 }
 
-/// A time as people write it: `90s`, `30m`, `2h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
-    let unit = units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(letter)?, *seconds)));
-    let (digits, seconds) = unit.unwrap_or((text, 1));
-    let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(seconds));
-    match count {
-        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-        _ => Err("a time is a number and s, m, h or d: 30m".to_owned()),
-    }
-}
-
-pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     arguments.out.as_deref().map_or(Ok(()), paths::target)?;
     if let Some(path) = arguments.write.as_ref().filter(|path| path.exists()) {
         return Err(WrongUse(format!("--write {}: the file exists; name another, or move it", path.display())).into());
@@ -82,8 +76,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         stop: Arc::clone(&stop),
     })?;
     let lake = arguments.out.as_ref().map(|path| Lake::create(path, arguments.whom.site.as_deref())).transpose()?;
-    // From here on only what is open is read, and only the lake is written.
-    let writable: Vec<PathBuf> = arguments.out.iter().cloned().collect();
+    // Who sends is confined otherwise than the rest, and so is started before it.
+    let sending = match webhooks {
+        [] => None,
+        webhooks => Some(send(webhooks, arguments, &tap)?),
+    };
+    // From here on only what is open is read, and only the lake and the state are written.
+    let state = arguments.state.state.iter().filter(|_| sending.is_some());
+    let writable: Vec<PathBuf> = arguments.out.iter().chain(state).cloned().collect();
     let missing = confine(&writable, &tap.descriptors()).context("the program cannot be confined")?;
     for what in &missing {
         say(what);
@@ -93,14 +93,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
             || "until Ctrl-C".to_owned(),
             |duration| format!("for {} s, or until Ctrl-C", duration.as_secs()),
         );
-        say(&format!("listening to {}, {until}; nothing is sent", arguments.interfaces.join(", ")));
+        let told = if sending.is_some() { "nothing is sent there" } else { "nothing is sent" };
+        say(&format!("listening to {}, {until}; {told}", arguments.interfaces.join(", ")));
     }
     let name =
         arguments.write.as_ref().map_or_else(|| arguments.interfaces.join("+"), |path| path.display().to_string());
     let inputs = vec![Input::live(&name, tap.clone())];
     let job = arguments.whom.job(&[PathBuf::from(&name)], &site, &credentials)?;
     let prepared = prepare_found(job, Found { inputs, ..Found::default() })?;
-    let reading = prepared.read(&mut |_| {});
+    let mut reading = prepared.read(&mut |_| {});
+    let told = sending.as_ref().map_or(Ok(()), |sending| sending.tell(&mut reading));
     for what in tap.gone() {
         say(&what);
     }
@@ -118,24 +120,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         is_beside: false,
         names_site: false,
     };
-    let code = conclude(&reading, sinks, &shown)?;
+    let mut code = conclude(&reading, sinks, &shown)?;
+    if let Some(sending) = sending {
+        told?;
+        code = code.max(sending.finish(arguments.quiet)?);
+    }
     // All interfaces are gone for good: whoever started it may start it again.
     let is_cut = !stop.load(Ordering::Relaxed) && tap.is_dead();
     Ok(if code == READ && is_cut { GONE } else { code })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_with_their_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("30m"), Ok(Duration::from_mins(30)));
-        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
-        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
-        for wrong in ["", "0m", "m", "-3s", "3 m", "99999999999999999999d"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
+/// Starts the webhooks; each of their threads may reach its endpoint and nothing else, and no port that is listened to.
+fn send(webhooks: &[Settings], arguments: &Arguments, tap: &Tap) -> Result<Sending> {
+    let (state, ports) = (arguments.state.state.clone(), tap.descriptors());
+    Sending::start(webhooks, &arguments.state, &arguments.patience, move |endpoint| {
+        let writable: Vec<PathBuf> = state.iter().cloned().collect();
+        let reach = Reach { port: endpoint.port(), is_named: endpoint.is_named() };
+        let missing = confine_sender(&writable, &ports, reach).map_err(|error| error.to_string())?;
+        for what in &missing {
+            say(&format!("webhook {}: {what}", endpoint.name()));
         }
-    }
+        Ok(())
+    })
 }

@@ -3,6 +3,7 @@
 use super::logins::Logins;
 use super::terminal::is_lively;
 use super::told::{self, WrongUse};
+use super::webhook::{Patience, Sending, State};
 use super::{DAMAGED, FAIL_ON, READ, paths, say, summary};
 use crate::pipeline::{Settings, Vlans};
 use crate::reading::{Job, Prepared, Reading, prepare};
@@ -15,12 +16,14 @@ use fingerprints::inventory::Names;
 use fingerprints::record::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 use outputs::lake::DEFAULT_SITE;
+use outputs::webhook::Settings as Webhook;
 use outputs::{Lake, Lines, Overlap, Sink, visible};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub(super) struct Arguments {
     /// Captures (pcap, pcapng; also .gz, .zst, .xz) and folders of them; - for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -40,6 +43,13 @@ pub(super) struct Arguments {
     /// Print no summary and no progress, only what goes wrong; the exit code tells the rest
     #[arg(long, short)]
     quiet: bool,
+    /// Tell the webhooks of the settings what was found, and wait until it has arrived
+    #[arg(long)]
+    webhook: bool,
+    #[command(flatten)]
+    state: State,
+    #[command(flatten)]
+    patience: Patience,
     #[command(flatten)]
     pub(super) whom: Whom,
 }
@@ -167,7 +177,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(arguments: &Arguments, webhooks: &[Webhook]) -> Result<u8> {
     paths::captures(&arguments.paths)?;
     arguments.out.as_deref().map_or(Ok(()), paths::target)?;
     let site = arguments.whom.site(arguments.out.as_deref())?;
@@ -175,6 +185,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let credentials = arguments.whom.logins.credentials(arguments.out.as_deref())?;
     let jobs = arguments.whom.jobs(&arguments.paths, &site, &credentials)?;
     let prepared: Vec<Prepared> = jobs.into_iter().map(prepare).collect::<Result<_>>()?;
+    let start = || Sending::start(webhooks, &arguments.state, &arguments.patience, |_| Ok(()));
+    let sending = arguments.webhook.then(start).transpose()?;
     // What cannot be read leaves no lake behind.
     let lake = match &arguments.out {
         Some(path) => Some(Lake::create(path, arguments.whom.site.as_deref())?),
@@ -182,16 +194,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     };
     let mut code = READ;
     for prepared in prepared {
-        code = code.max(read(prepared, lake.as_ref(), &begun, arguments)?);
+        code = code.max(read(prepared, lake.as_ref(), sending.as_ref(), &begun, arguments)?);
     }
-    Ok(code)
+    match sending {
+        Some(sending) => Ok(code.max(sending.finish(arguments.quiet)?)),
+        None => Ok(code),
+    }
 }
 
 /// Reads what belongs to one site, writes its rows, and says what there is.
-fn read(prepared: Prepared, lake: Option<&Lake>, begun: &Progress, arguments: &Arguments) -> Result<u8> {
+fn read(
+    prepared: Prepared,
+    lake: Option<&Lake>,
+    sending: Option<&Sending>,
+    begun: &Progress,
+    arguments: &Arguments,
+) -> Result<u8> {
     // A run that would count packets twice is refused before it is read; of pipes that shows at their end.
     let sinks = prepared.run().map(|run| sinks(run, lake, arguments)).transpose()?;
-    let reading = begun.read(prepared);
+    let mut reading = begun.read(prepared);
+    // Kept for webhooks first: what finds no room there stands in the tables. What fails there hinders nobody else.
+    let told = sending.map_or(Ok(()), |sending| sending.tell(&mut reading));
     let sinks = match sinks {
         Some(sinks) => sinks,
         None => self::sinks(&reading.run, lake, arguments)?,
@@ -204,7 +227,8 @@ fn read(prepared: Prepared, lake: Option<&Lake>, begun: &Progress, arguments: &A
         is_beside: arguments.json,
         names_site: arguments.whom.separate,
     };
-    conclude(&reading, sinks, &shown)
+    let code = conclude(&reading, sinks, &shown)?;
+    told.map(|()| code)
 }
 
 /// How the end of a run is shown.

@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use fingerprints::inventory::Names;
 use outputs::{QueryError, did_you_mean, nearest, visible};
 use std::io;
+use std::time::Duration;
 
 /// What was typed asks for something that there is not, or that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -155,4 +156,32 @@ pub(super) fn vlan_name(text: &str) -> Result<(u16, String), String> {
 /// How many, as `--limit` takes it.
 pub(super) fn how_many(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("{text} is no whole number"))
+}
+
+/// A time as people write it: `90s`, `30m`, `2h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let unit = units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(letter)?, *seconds)));
+    let (digits, seconds) = unit.unwrap_or((text, 1));
+    let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(seconds));
+    match count {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("a time is a number and s, m, h or d: 30m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_with_their_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("30m"), Ok(Duration::from_mins(30)));
+        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        for wrong in ["", "0m", "m", "-3s", "3 m", "99999999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
 }

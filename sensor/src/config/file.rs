@@ -1,5 +1,6 @@
 //! Reads a file of settings, and goes on after a fault, so that all of them are told at once.
 
+use super::webhook::{self, WEBHOOK};
 use super::{
     Config, Fault, INTERFACES, Kind, Place, Setting, VLANS, Value, contradicted_by, general, is_secret, places,
 };
@@ -32,8 +33,13 @@ struct FileReader<'a> {
 
 impl FileReader<'_> {
     fn read(&mut self) -> Config {
-        let mut config =
-            Config { path: PathBuf::new(), settings: Vec::new(), vlans: BTreeMap::new(), interfaces: BTreeMap::new() };
+        let mut config = Config {
+            path: PathBuf::new(),
+            settings: Vec::new(),
+            vlans: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+            webhooks: Vec::new(),
+        };
         let table = match DeTable::parse(self.text) {
             Ok(table) => table,
             Err(error) => {
@@ -47,6 +53,15 @@ impl FileReader<'_> {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 (VLANS, DeValue::Table(names)) => config.vlans = self.vlans(names),
                 (INTERFACES, DeValue::Table(names)) => config.interfaces = self.names(names).into_iter().collect(),
+                (WEBHOOK, DeValue::Array(tables)) => {
+                    let text = self.text;
+                    let line_of = |at| place_of(text, at).0;
+                    config.webhooks = webhook::read(tables, &line_of, &mut |span, what| self.fault(span, what));
+                }
+                (WEBHOOK, _) => {
+                    let what = format!("write [[{WEBHOOK}]], in two brackets: there can be several");
+                    self.fault(&key.span(), what);
+                }
                 (_, DeValue::Table(table)) => self.section(key, table, &mut config.settings),
                 _ => self.top(key, value, &mut config.settings),
             }
@@ -86,8 +101,9 @@ impl FileReader<'_> {
         let name = section.get_ref().as_ref();
         if !self.is_table(name) {
             let is_command = self.root.find_subcommand(name).is_some();
-            let sections = self.places.iter().map(|place| place.command).chain([VLANS, INTERFACES]);
+            let sections = self.places.iter().map(|place| place.command).chain([VLANS, INTERFACES, WEBHOOK]);
             let what = match nearest(name, sections) {
+                Some(WEBHOOK) => format!("unknown section [{name}]; did you mean [[{WEBHOOK}]]?"),
                 _ if is_command => format!("{name} takes no settings"),
                 Some(near) => format!("unknown section [{name}]; did you mean [{near}]?"),
                 None => format!("unknown section [{name}]; sections are commands, {VLANS} and {INTERFACES}"),

@@ -1,6 +1,7 @@
 //! Settings on paper: those in force, and a file to begin with.
 
 use super::file::refused;
+use super::webhook::{self, WEBHOOK};
 use super::{Config, INTERFACES, Kind, Place, VLANS, Value, general, places};
 use clap::Command;
 use outputs::visible;
@@ -25,6 +26,14 @@ pub(crate) fn show(root: &Command, config: Option<&Config>) -> String {
     if let Some(config) = config {
         page.names(VLANS, config.vlans.iter().map(|(key, name)| (key.to_string(), name)));
         page.names(INTERFACES, config.interfaces.iter().map(|(key, name)| (quoted(key), name)));
+        for webhook in &config.webhooks {
+            page.lines.extend([String::new(), format!("[[{WEBHOOK}]]")]);
+            let lines = webhook.lines.iter().map(|(key, value, line)| {
+                let setting = format!("{key} = {value}");
+                format!("{setting:<40} # line {line}")
+            });
+            page.lines.extend(lines);
+        }
     }
     page.lines.join("\n") + "\n"
 }
@@ -100,7 +109,7 @@ fn shown(place: &Place, value: &Value) -> String {
 }
 
 /// Text in TOML's quotes, with nothing in it that moves a terminal.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let letter = |letter: char| match letter {
         '"' | '\\' => format!("\\{letter}"),
         letter if visible(letter.encode_utf8(&mut [0; 4])).chars().count() > 1 => {
@@ -138,6 +147,7 @@ pub(crate) fn example(root: &Command) -> String {
         }
     }
     parts.push(NAMES.to_owned());
+    parts.push(webhook::example());
     parts.concat()
 }
 

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +55,9 @@ impl fmt::Debug for Tap {
 /// One interface.
 struct Port {
     name: String,
-    capture: Capture<Active>,
+    /// It stays open until the program ends: the filter of system calls knows it by its number, and whatever got that number
+    /// after it, a file of the lake or a connection of a webhook, could not be written.
+    capture: ManuallyDrop<Capture<Active>>,
     link_type: u16,
     is_gone: bool,
 }
@@ -150,7 +153,7 @@ impl Port {
             capture.filter(filter, true).map_err(failed)?;
         }
         let link_type = u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX);
-        Ok(Self { name: name.to_owned(), capture, link_type, is_gone: false })
+        Ok(Self { name: name.to_owned(), capture: ManuallyDrop::new(capture), link_type, is_gone: false })
     }
 }
 

@@ -40,7 +40,7 @@ fn is_ci() -> bool {
     std::env::var_os("CI").is_some()
 }
 
-fn python() -> Option<PathBuf> {
+pub(super) fn python() -> Option<PathBuf> {
     let own = workspace().join(".venv/bin/python");
     let python = std::env::var_os("OTOSCOPE_PYTHON").map(PathBuf::from).or_else(|| own.is_file().then_some(own));
     if python.is_none() {

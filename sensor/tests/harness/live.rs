@@ -199,6 +199,53 @@ fn evidence_of_what_is_not_kept_names_its_time() {
     assert_eq!(cable.heard(), 0, "frames came out of the sensor's port");
 }
 
+/// Keeps what it gets, a line each, in the file that its first argument names.
+const RECEIVER: &str = r#"
+import http.server, sys
+class Receiver(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        with open(sys.argv[1], "ab") as file:
+            file.write(self.rfile.read(int(self.headers["content-length"])) + b"\n")
+        self.send_response(204)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
+
+#[test]
+fn a_webhook_hears_what_is_listened_to_and_the_port_stays_silent() {
+    let Some(cable) = Cable::plug("c") else { return };
+    assert!(ip(&["-n", &cable.namespace, "link", "set", "lo", "up"]), "the loopback comes up");
+    let folder = tempfile::tempdir().expect("a folder of its own");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut receiver = cable.inside("python3", &["-c", RECEIVER, &path("events")]);
+    let mut receiver = receiver.stdout(Stdio::piped()).spawn().expect("Python starts");
+    let mut port = String::new();
+    BufReader::new(receiver.stdout.take().expect("it is piped")).read_line(&mut port).expect("its port");
+    fs::write(path("secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("the secret");
+    fs::set_permissions(path("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("for us alone");
+    let (port, secret) = (port.trim(), path("secret"));
+    let settings =
+        format!("[[webhook]]\nname = \"soc\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"{secret}\"\n");
+    fs::write(path("site.toml"), settings).expect("the settings");
+    let child = listen(&cable, &["--config", &path("site.toml"), "--state", &path("state"), "--webhook-wait", "30s"]);
+    cable.send(&pcaps().join("mixed/plant.pcap"));
+    let page = stop(child);
+    receiver.kill().and_then(|()| receiver.wait()).expect("the receiver ends");
+    let events = fs::read_to_string(path("events")).unwrap_or_default();
+    let types: Vec<serde_json::Value> = events
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an event")["type"].clone())
+        .collect();
+    assert!(types.iter().any(|name| name == "eu.otoscope.finding.opened"), "{page}");
+    assert!(types.iter().any(|name| name == "eu.otoscope.asset.discovered"), "{types:?}");
+    assert_eq!(cable.heard(), 0, "frames came out of the sensor's port");
+}
+
 #[test]
 fn an_interface_that_is_not_there_is_said_with_those_that_are() {
     let said = predicates::str::contains("nosuch0: ").and(predicates::str::contains("there are: "));

@@ -2,6 +2,8 @@
 //! addresses or XML write it.
 
 use super::support::{otoscope, pcaps, public_captures};
+use super::webhook::Site;
+use super::webhook::receiver::{Receiver, Reply};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use std::collections::BTreeSet;
 use std::fs;
@@ -151,6 +153,7 @@ fn outputs_of(capture: &Path) -> Vec<(String, Vec<u8>)> {
         ("the log".to_owned(), read.stderr),
         ("JSON".to_owned(), lines.stdout),
     ];
+    outputs.extend(events_of(capture));
     let snapshot = capture.with_extension("snap");
     outputs.extend(fs::read(&snapshot).into_iter().map(|text| ("the snapshot".to_owned(), text)));
     let mut folders = vec![lake];
@@ -165,6 +168,23 @@ fn outputs_of(capture: &Path) -> Vec<(String, Vec<u8>)> {
     }
     assert!(outputs.iter().filter(|(_, text)| !text.is_empty()).count() >= 3, "{}", capture.display());
     outputs
+}
+
+/// What webhooks get, and what is kept of it.
+fn events_of(capture: &Path) -> Vec<(String, Vec<u8>)> {
+    let receiver = Receiver::start(|_| Reply::status(200));
+    let site = Site::new(&receiver, "");
+    let read =
+        site.otoscope(&["read", "--webhook", "--quiet", "--state"]).arg(site.path("state")).arg(capture).output();
+    let read = read.expect("it starts");
+    let events: Vec<Vec<u8>> = receiver.arrived().into_iter().map(|arrived| arrived.body).collect();
+    let state = fs::read(site.path("state/otoscope.redb")).expect("the state was written");
+    let log = [read.stdout, read.stderr].concat();
+    vec![
+        ("an event".to_owned(), events.concat()),
+        ("the state".to_owned(), state),
+        ("the log of webhooks".to_owned(), log),
+    ]
 }
 
 /// Passwords of `ReinitializeDevice` and `DeviceCommunicationControl`, by a search of this test's own over all bytes:
