@@ -159,9 +159,13 @@ fn rows_that_find_no_room_add_up_in_one() {
 fn a_stranger_who_sends_from_a_known_address_takes_nothing_from_it() {
     let maker = |told: &[(Mac, Binding)], late: &[(Mac, Binding)]| {
         let mut world = crowded();
-        told.iter().for_each(|(mac, proof)| world.binding(host(PLC), *mac, *proof));
+        for (mac, proof) in told {
+            world.binding(host(PLC), *mac, *proof);
+        }
         world.talks(host(SCADA), host(PLC), Some("modbus"), true);
-        late.iter().for_each(|(mac, proof)| world.binding(host(PLC), *mac, *proof));
+        for (mac, proof) in late {
+            world.binding(host(PLC), *mac, *proof);
+        }
         let rows = world.finish();
         rows.asset(PLC).mac_vendor.clone()
     };

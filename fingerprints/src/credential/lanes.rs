@@ -1,13 +1,15 @@
 //! MD5 of sixteen texts side by side (RFC 1321): a step is one instruction for all, in vectors as wide as the processor
 //! has them.
+#![expect(
+    clippy::inline_always,
+    reason = "vectors are as wide as the processor's only in what is inlined into `dispatch!`"
+)]
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, u32x16};
 
 /// As many texts.
 pub(super) const LANES: usize = 16;
-
-// Everything that handles vectors is inlined, always: only within `dispatch!` are they as wide as the processor has them.
 
 /// One word of each text.
 pub(super) type Words = [u32; LANES];
@@ -256,10 +258,11 @@ mod tests {
             for level in levels() {
                 let mut hashes = alike(START);
                 let all: Vec<Vec<[u32; BLOCK]>> = texts.iter().map(|text| padded(text)).collect();
-                for place in 0..all[0].len() {
-                    let block: [Words; BLOCK] = std::array::from_fn(|word| std::array::from_fn(|lane| all[lane][place][word]));
-                    add(level, &mut hashes, &block);
-                }
+                // They are alike in length, and so in the number of blocks.
+                (0..all[0].len()).for_each(|place| {
+                    let word = |word: usize| std::array::from_fn(|lane| all[lane][place][word]);
+                    add(level, &mut hashes, &std::array::from_fn(word));
+                });
                 for (lane, text) in texts.iter().enumerate() {
                     prop_assert_eq!(bytes(&hashes, lane), Md5::digest(text).to_vec(), "{:?}", level);
                 }
