@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What is known of a console that somebody uses.
+#[derive(Default)]
 pub(crate) struct Console {
     /// The end of what was shown, in small letters: as long as the longest word.
     end: Zeroizing<[u8; LONGEST_WORD]>,
@@ -45,22 +46,6 @@ pub(crate) struct Attempt {
 enum Asks {
     User,
     Password,
-}
-
-impl Default for Console {
-    fn default() -> Self {
-        Self {
-            end: Zeroizing::default(),
-            asked: None,
-            answering: None,
-            line: Zeroizing::default(),
-            username: None,
-            given: None,
-            is_refused: false,
-            is_answered: false,
-            is_behind_return: false,
-        }
-    }
 }
 
 impl Console {

@@ -48,13 +48,13 @@ impl Exchange {
                 let (username, password) = head::split_once(rest, 0)?;
                 Some(credentials("sasl_plain", username, Proof::clear(password)))
             }
-            Mechanism::Login => match self.username.take() {
-                Some(username) => Some(credentials("sasl_login", &username, Proof::clear(&text))),
-                None => {
-                    self.username = Some(text.as_slice().into());
-                    None
+            Mechanism::Login => {
+                if let Some(username) = self.username.take() {
+                    return Some(credentials("sasl_login", &username, Proof::clear(&text)));
                 }
-            },
+                self.username = Some(text.as_slice().into());
+                None
+            }
             Mechanism::CramMd5 => {
                 let (username, digest) = head::split_at_last(&text, b' ')?;
                 let proof = challenge(Answering::CramMd5, self.challenge.take()?, digest)?;

@@ -27,7 +27,7 @@ impl Upgrade {
     }
 
     /// The protocol in the midst of which it began cannot find where a record starts.
-    pub(crate) fn gap(&mut self) -> Footing {
+    pub(crate) fn gap() -> Footing {
         Footing::Lost
     }
 

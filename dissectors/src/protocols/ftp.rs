@@ -88,9 +88,8 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
             // Four digits and blanks, three letters, the end of the line.
             Some((220, _, text)) if line::mentions(text, b"ftp") => Verdict::Bits(64),
             Some((code, ..)) if REPLIES.contains(&code) => part(Direction::Response),
-            Some(_) => Verdict::NotMine,
             None if is_own(line::word(text).0) => part(Direction::Request),
-            None => Verdict::NotMine,
+            _ => Verdict::NotMine,
         },
         Front::Part(text) => {
             let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -133,7 +132,7 @@ impl Dissector for Ftp {
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
         self.reply = None;
         self.pending.excuse(side);
-        self.upgrade.as_mut().map_or(Footing::Segment, Upgrade::gap)
+        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {

@@ -135,7 +135,7 @@ impl Dissector for Imap {
 
     fn gap(&mut self, _side: Side, _bytes: u64) -> Footing {
         self.asked = Asked::Other;
-        self.upgrade.as_mut().map_or(Footing::Segment, Upgrade::gap)
+        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {

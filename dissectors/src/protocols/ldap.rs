@@ -1,6 +1,6 @@
 //! LDAP tells how clients of a directory log in.
 //!
-//! RFC 4511: messages (4.1.1), Bind (4.2), StartTLS (4.14, after which the conversation is read as TLS). Read: simple binds
+//! RFC 4511: messages (4.1.1), Bind (4.2), `StartTLS` (4.14, after which the conversation is read as TLS). Read: simple binds
 //! and what the server makes of them. A bind by name without a password asks for nothing and is none (RFC 4513, 5.1.2).
 //! Skipped on purpose: what is searched, found and changed; binds by SASL, after which messages may be sealed.
 
@@ -91,7 +91,7 @@ impl Dissector for Ldap {
         let rest = length.checked_sub(reader.at().saturating_sub(before)).filter(|rest| inner <= *rest);
         let (ber::SEQUENCE, true, Some(rest)) = (tag, OPERATIONS.contains(&operation), rest) else { return Err(wrong) };
         if !matches!(operation, BIND | BOUND | EXTENDED | EXTENDED_ANSWER) || rest > LONGEST {
-            self.count(side, operation, Mark::Plain, out);
+            Self::count(side, operation, Mark::Plain, out);
             return Ok(Next::Skip(u64::try_from(rest).unwrap_or(u64::MAX)));
         }
         let mut content = reader.sub(inner)?;
@@ -99,7 +99,7 @@ impl Dissector for Ldap {
         match operation {
             BIND | EXTENDED => {
                 let kind = if operation == BIND { bind(side, &mut content, out)? } else { extended(&mut content) };
-                self.count(side, operation, Mark::Plain, out);
+                Self::count(side, operation, Mark::Plain, out);
                 out.server(side.other());
                 self.pending.push(Asked { sender: side, number, kind }, true, out);
             }
@@ -110,7 +110,7 @@ impl Dissector for Ldap {
 
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
         self.pending.excuse(side);
-        self.upgrade.as_mut().map_or(Footing::Segment, Upgrade::gap)
+        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
@@ -136,7 +136,7 @@ impl Ldap {
         let result = ber::expect(content, ber::ENUMERATED)?;
         let code = ber::number(result.rest()).unwrap_or(-1);
         let mark = if matches!(code, SUCCESS | IN_PROGRESS) { Mark::Plain } else { Mark::Exception };
-        self.count(side, operation, mark, out);
+        Self::count(side, operation, mark, out);
         out.server(side);
         let is_it = |asked: &Asked| asked.sender != side && asked.number == number;
         let at = self.pending.position(out.place().time, |waiting| is_it(&waiting.request));
@@ -155,7 +155,7 @@ impl Ldap {
         Ok(Next::More)
     }
 
-    fn count(&self, side: Side, operation: u8, mark: Mark, out: &mut Out<'_>) {
+    fn count(side: Side, operation: u8, mark: Mark, out: &mut Out<'_>) {
         let direction = if ANSWERS.contains(&operation) { Direction::Response } else { Direction::Request };
         let operation = Operation::Code(u32::from(operation & 0x1f));
         out.count(Count { sender: side, direction, operation, child: None, mark, is_control: false });

@@ -43,7 +43,7 @@ struct Asked {
 }
 
 fn probe(front: &[u8], transport: Transport) -> Verdict {
-    if transport != Transport::Tcp || !front.first().is_some_and(|first| *first == CONNECT << 4) {
+    if transport != Transport::Tcp || front.first().is_none_or(|first| *first != CONNECT << 4) {
         return Verdict::NotMine;
     }
     let length = front.iter().skip(1).take(4).take_while(|byte| **byte > 0x7f).count().saturating_add(2);

@@ -25,7 +25,7 @@ pub(crate) static POP3: Protocol = Protocol {
     open: || Box::<Pop3>::default(),
 };
 
-static BANNER: Field = Field::new("pop3.banner", "the greeting of the server (RFC 1939, 4)");
+static BANNER: Field = Field::new("pop3.banner", "the greeting of the server, without its stamp (RFC 1939, 4 and 7)");
 
 #[derive(Default)]
 struct Pop3 {
@@ -105,7 +105,7 @@ impl Dissector for Pop3 {
 
     fn gap(&mut self, _side: Side, _bytes: u64) -> Footing {
         self.asked = Asked::Other;
-        self.upgrade.as_mut().map_or(Footing::Segment, Upgrade::gap)
+        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
@@ -180,9 +180,12 @@ impl Pop3 {
         let mark = if outcome == Outcome::Accepted { Mark::Plain } else { Mark::Exception };
         count(server, Direction::Response, Operation::word(word), mark, out);
         if !std::mem::replace(&mut self.is_greeted, true) && outcome == Outcome::Accepted {
-            out.text(server, None, &BANNER, text);
-            let stamp = text.iter().rposition(|byte| *byte == b'<').and_then(|at| text.get(at..));
-            self.stamp = stamp.filter(|stamp| stamp.ends_with(b">") && stamp.contains(&b'@')).map(Into::into);
+            // The stamp is another each time, and says nothing of the server.
+            let at = text.iter().rposition(|byte| *byte == b'<').unwrap_or(text.len());
+            let (said, stamp) = text.split_at_checked(at).unwrap_or((text, &[]));
+            let is_stamp = stamp.ends_with(b">") && stamp.contains(&b'@');
+            self.stamp = is_stamp.then(|| stamp.into());
+            out.text(server, None, &BANNER, if is_stamp { said } else { text });
         }
         match (std::mem::take(&mut self.asked), outcome) {
             (Asked::Login(login), outcome) => {
@@ -260,10 +263,7 @@ mod tests {
         ] {
             let told = told(&[&[greeting][..], talk].concat());
             assert!(told.contains(&format!("10.0.0.1 logs in to 10.0.0.2 by {login}")), "{told:?}");
-            assert_eq!(
-                told.first().map(String::as_str),
-                Some("10.0.0.2 pop3.banner = ready <1896.697170952@dbc.mtview.ca.us>")
-            );
+            assert_eq!(told.first().map(String::as_str), Some("10.0.0.2 pop3.banner = ready"));
             assert_eq!(
                 told.last().map(String::as_str) == Some("B has told enough"),
                 login.contains("accepted"),

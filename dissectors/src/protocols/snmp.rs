@@ -178,9 +178,10 @@ impl Snmp {
         let report = pdu.filter(|_| is_report).and_then(value::report);
         let asked = &mut waiting.request;
         asked.ending = Some(match (is_report, report, pdu.map_or(0, |pdu| pdu.status)) {
-            (true, Some(value::UNKNOWN_USER | value::WRONG_DIGEST), _) => Outcome::Rejected,
+            (true, Some(value::UNKNOWN_USER | value::WRONG_DIGEST), _) | (false, _, value::AUTHORIZATION_ERROR) => {
+                Outcome::Rejected
+            }
             (true, ..) => Outcome::Unknown,
-            (false, _, value::AUTHORIZATION_ERROR) => Outcome::Rejected,
             (false, ..) => Outcome::Accepted,
         });
         if asked.is_unguarded && !is_report {

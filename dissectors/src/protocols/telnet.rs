@@ -125,7 +125,7 @@ impl Dissector for Telnet {
 
     fn finish(&mut self, _ending: Ending, out: &mut Out<'_>) {
         if let (Some(server), Some(attempt)) = (self.server, self.console.finish()) {
-            self.log_in(server, attempt, out);
+            Self::log_in(server, attempt, out);
         }
     }
 }
@@ -187,7 +187,7 @@ impl Telnet {
         for line in data.split_inclusive(|byte| *byte == b'\r' || *byte == b'\n') {
             if let Some(attempt) = self.console.typed(line, out.place()) {
                 self.welcome(server, &attempt, out);
-                self.log_in(server, attempt, out);
+                Self::log_in(server, attempt, out);
             }
             if self.shown.what == Kept::Banner {
                 self.shown.keep(Kept::Nothing);
@@ -217,7 +217,7 @@ impl Telnet {
         }
     }
 
-    fn log_in(&self, server: Side, attempt: Attempt, out: &mut Out<'_>) {
+    fn log_in(server: Side, attempt: Attempt, out: &mut Out<'_>) {
         let Attempt { username, proof, outcome, place } = attempt;
         let login = Login { server, child: None, scheme: "telnet", username, realm: None, proof, encrypted: false };
         out.login(login, outcome, place);
@@ -240,8 +240,7 @@ impl Shown {
         for byte in data {
             let escape = match (self.escape, *byte) {
                 (_, ESCAPE) => Escape::Begun,
-                (Escape::Begun, b'[') => Escape::Within,
-                (Escape::Within, b'0'..=b'?') => Escape::Within,
+                (Escape::Begun, b'[') | (Escape::Within, b'0'..=b'?') => Escape::Within,
                 _ => Escape::No,
             };
             let is_text = std::mem::replace(&mut self.escape, escape) == Escape::No && escape == Escape::No;

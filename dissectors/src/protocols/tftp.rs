@@ -96,7 +96,7 @@ impl Dissector for Tftp {
                 });
                 if let Some(asker) = asker {
                     self.server = Some(asker.other());
-                    self.answered(asker, is_refusal, out);
+                    Self::answered(asker, is_refusal, out);
                 }
                 if let Some(server) = self.server {
                     out.server(server);
@@ -114,7 +114,7 @@ impl Dissector for Tftp {
 }
 
 impl Tftp {
-    fn answered(&self, client: Side, is_refusal: bool, out: &mut Out<'_>) {
+    fn answered(client: Side, is_refusal: bool, out: &mut Out<'_>) {
         let (server, key) = (client.other(), out.port(client).to_be_bytes());
         let Some(asked) = out.take_note::<Asked>(server, TOPIC, &key) else { return };
         out.server(server);

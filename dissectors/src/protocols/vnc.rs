@@ -1,7 +1,7 @@
 //! VNC tells how a screen is shared: in which version, by which kinds of login it offers, under which name, and who logs in.
 //!
 //! RFC 6143, 7.1 (handshake), 7.2 (security types), 7.3 (initialisation); versions 3.3, 3.7 and 3.8. Of the challenge of VNC
-//! Authentication (7.2.2) the answer is kept as a proof. VeNCrypt (its own specification, version 0.2) gives a user and a
+//! Authentication (7.2.2) the answer is kept as a proof. `VeNCrypt` (its own specification, version 0.2) gives a user and a
 //! password readable, or goes on in TLS, which is read as such. Skipped on purpose: other logins (Tight, RA2, those of
 //! makers), of which the kind is told, and all that is shown and typed.
 
@@ -56,7 +56,7 @@ enum Server {
     Challenge,
     Result,
     Screen,
-    /// Of VeNCrypt: its version, that it agrees on the client's, its kinds, that it begins TLS.
+    /// Of `VeNCrypt`: its version, that it agrees on the client's, its kinds, that it begins TLS.
     Vencrypt,
     Agreement,
     Kinds,
@@ -71,7 +71,7 @@ enum Client {
     Choice,
     Answer,
     Share,
-    /// Of VeNCrypt: its version, its choice, a user with a password.
+    /// Of `VeNCrypt`: its version, its choice, a user with a password.
     Vencrypt,
     Kind,
     Plain,
@@ -97,7 +97,7 @@ impl Dissector for Vnc {
         }
         let server = *self.server.get_or_insert(side);
         out.server(server);
-        if side == server { self.from_server(side, reader, out) } else { self.from_client(side, reader, out) }
+        if side == server { self.hear_server(side, reader, out) } else { self.hear_client(side, reader, out) }
     }
 
     /// Nothing tells where the next message begins.
@@ -114,7 +114,7 @@ impl Dissector for Vnc {
 }
 
 impl Vnc {
-    fn from_server(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+    fn hear_server(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         match self.server_next {
             Server::Version => {
                 let [major, minor] = version(reader)?;
@@ -223,7 +223,7 @@ impl Vnc {
         Next::More
     }
 
-    fn from_client(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+    fn hear_client(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         match self.client_next {
             Client::Version => {
                 let [_, minor] = version(reader)?;
@@ -314,7 +314,7 @@ const LINE: usize = 12;
 const NONE: u8 = 1;
 const PASSWORD: u8 = 2;
 const VENCRYPT_KIND: u8 = 19;
-/// Kinds of VeNCrypt: a user and a password, and those that begin with TLS.
+/// Kinds of `VeNCrypt`: a user and a password, and those that begin with TLS.
 const PLAIN: u32 = 256;
 const WITHIN_TLS_FIRST: u32 = 257;
 const WITHIN_TLS_LAST: u32 = 264;
