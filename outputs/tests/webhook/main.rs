@@ -227,6 +227,21 @@ fn a_dead_endpoint_holds_up_neither_the_rows_nor_another_endpoint() {
 }
 
 #[test]
+fn a_redirect_leads_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = Receiver::start(|_| Reply::status(200));
+    let location = format!("location: {}\r\n", elsewhere.url());
+    // 307 and 308 would take the body along.
+    let receiver = Receiver::start(move |n| Reply::Say([301, 302, 307, 308][n % 4], location.clone(), String::new()));
+    let settings = Settings { url: receiver.url(), ..Settings::default() };
+    let webhooks = started(Store::in_memory().unwrap(), vec![endpoint(folder.path(), settings)]);
+    tell(&webhooks, &lives(7, 1));
+    let ends = webhooks.finish(Duration::from_millis(500)).unwrap();
+    assert!(receiver.asked() >= 8 && ends["soc"].status.why.contains("redirects are not followed"), "{ends:?}");
+    assert_eq!((elsewhere.asked(), ends["soc"].waiting), (0, 8));
+}
+
+#[test]
 fn a_name_that_nobody_knows_costs_nothing_that_was_told() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { url: "https://no-such-host.invalid/".into(), ..Settings::default() };
