@@ -255,7 +255,8 @@ mod tests {
         });
         assert!(logins == tickets);
         let visits = logins.iter().map(|(_, plays, _)| plays).sum::<usize>();
-        assert!((450..=550).contains(&visits), "{visits}: 10,000 in two million packets");
+        // A visit has some 200 packets: each camera's first is done or nearly so, and some are at their second.
+        assert!((500..=1_000).contains(&visits), "{visits}: 10,000 in two million packets");
         assert!(floor.flows >= 450);
     }
 

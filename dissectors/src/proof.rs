@@ -225,7 +225,7 @@ impl Challenge {
                 let parts = self.challenge.splitn(4, |byte| *byte == 0).collect::<Vec<_>>();
                 let [user, salt, second, drawn] = parts.try_into().ok()?;
                 let hashed = |parts: &[&[u8]]| {
-                    let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part));
+                    let hash = parts.iter().fold(Sha256::new(), Hash::chain_update);
                     hex(&Zeroizing::new(hash.finalize().to_vec()))
                 };
                 let mut text = if salt.is_empty() { hashed(&[candidate]) } else { hashed(&[user, salt, candidate]) };

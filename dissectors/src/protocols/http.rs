@@ -352,8 +352,10 @@ impl Http {
         self.over(side, out);
         self.ticket = self.ticket.wrapping_add(1);
         let ticket = self.ticket;
-        let form = Form::of(target, head).filter(|_| body != Body::Nothing && !loads);
-        let look = match form {
+        let has_body = body != Body::Nothing;
+        // What Hikvision's devices draw is asked for without a body.
+        let form = Form::of(target, head).filter(|form| (has_body || *form == Form::Hikvision) && !loads);
+        let look = match form.filter(|_| has_body) {
             Some(form) => Gather::of(head).map(|gather| Look::Login(gather, form)),
             None if loads => Some(Look::Upload(Upload::of(head))),
             None => gathered(head).or_else(|| Upload::of_envelope(head).map(Look::Upload)),
@@ -383,7 +385,9 @@ impl Http {
         let (api, form) = asked.map(|asked| (asked.api, asked.form)).unwrap_or_default();
         let look = match (body, api) {
             (Body::Nothing, _) => Look::Nobody,
-            (_, None) if form == Some(Form::Dahua) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
+            (_, None) if matches!(form, Some(Form::Dahua | Form::Hikvision)) => {
+                Gather::of(head).map(Look::Gather).unwrap_or_default()
+            }
             (_, Some(_)) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
             _ if has_title(code, body, head) => Look::Title(Title::new()),
             _ => gathered(head).unwrap_or_default(),
