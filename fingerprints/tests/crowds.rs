@@ -7,7 +7,7 @@ use dissectors::observation::{Binding, ChildProof, Host, Outcome};
 use fingerprints::Settings;
 use fingerprints::record::Record;
 use std::net::Ipv4Addr;
-use world::{World, host, unit};
+use world::{World, host, mac, unit};
 
 const ROOM: usize = 1_000;
 const PLC: &str = "10.0.0.2";
@@ -153,4 +153,30 @@ fn rows_that_find_no_room_add_up_in_one() {
     assert!((1..=8).contains(&of_the_rest), "one for each hour: {of_the_rest}");
     let counters = world.inventory.counters();
     assert!(counters["operation_rows_lumped"] > 0 && counters["activity_rows_lumped"] > 0, "{counters:?}");
+}
+
+#[test]
+fn a_stranger_who_sends_from_a_known_address_takes_nothing_from_it() {
+    let maker = |told: &[(Mac, Binding)], late: &[(Mac, Binding)]| {
+        let mut world = crowded();
+        for (mac, proof) in told {
+            world.binding(host(PLC), *mac, *proof);
+        }
+        world.talks(host(SCADA), host(PLC), Some("modbus"), true);
+        for (mac, proof) in late {
+            world.binding(host(PLC), *mac, *proof);
+        }
+        let rows = world.finish();
+        rows.asset(PLC).mac_vendor.clone()
+    };
+    let (own, forged) = ((mac(1), Binding::Frame), (Mac([2, 0xbb, 0, 1, 2, 3]), Binding::Frame));
+    let known = Some("Telemecanique Electrique".to_owned());
+    assert_eq!(maker(&[own], &[]), known);
+    assert_eq!(maker(&[own], &[forged]), known, "it had proven itself before");
+    assert_eq!(maker(&[own, forged], &[]), None, "nobody knows whose it was");
+    // A word of its own counts whenever it comes, however many strangers came before.
+    let mut crowd: Vec<_> = (0..200).map(|last| (Mac([2, 0xbb, 0, 1, 3, last]), Binding::Frame)).collect();
+    crowd.push((mac(1), Binding::Told));
+    assert_eq!(maker(&[own], &crowd), known);
+    assert_eq!(maker(&[(Mac([2, 0xcc, 0, 0, 0, 1]), Binding::Frame)], &crowd), known);
 }

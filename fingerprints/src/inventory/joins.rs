@@ -142,10 +142,11 @@ impl Carriers {
         carriers
     }
 
-    /// The one MAC from which all of a host's packets came, when nobody else's did. An address of the internet comes
-    /// from a router's, even where it is the only one.
+    /// The one MAC from which all of a host's packets came until it had proven itself, when nobody else's did. An address
+    /// of the internet comes from a router's, even where it is the only one.
     pub(super) fn alone<'a>(&self, known: &'a Known, registry: &Registry) -> Option<&'a Bound> {
-        let [bound] = known.macs.as_slice() else { return None };
+        let mut own = known.macs.iter().filter(|bound| !bound.is_late);
+        let (Some(bound), None) = (own.next(), own.next()) else { return None };
         if matches!(known.key.host.address, Address::Ip(ip) if is_global(ip)) {
             return None;
         }

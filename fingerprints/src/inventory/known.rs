@@ -77,6 +77,8 @@ pub(super) struct Asked {
 pub(super) struct Bound {
     pub(super) mac: Mac,
     pub(super) proof: Binding,
+    /// It came by frames alone to a host that had proven itself behind another MAC: anybody can send from its address.
+    pub(super) is_late: bool,
     pub(super) seen: Seen,
 }
 
@@ -215,12 +217,21 @@ impl Known {
         if proof == Binding::Told {
             self.contend(mac, seen.evidence);
         }
-        let has_room = self.macs.len() < MOST;
+        let is_late = proof == Binding::Frame && self.standing == Standing::Proven && !self.macs.is_empty();
         match self.macs.iter_mut().find(|bound| bound.mac == mac) {
-            Some(bound) if bound.proof < proof => (bound.proof, bound.seen) = (proof, seen),
+            Some(bound) if bound.proof < proof => *bound = Bound { mac, proof, is_late, seen },
             Some(bound) if bound.proof == proof => bound.seen.add(seen),
-            None if has_room => self.macs.push(Bound { mac, proof, seen }),
-            _ => {}
+            Some(_) => {}
+            None => self.take_in(Bound { mac, proof, is_late, seen }),
+        }
+    }
+
+    /// Another MAC; where there are too many, one that came late yields to one that did not.
+    fn take_in(&mut self, bound: Bound) {
+        if self.macs.len() < MOST {
+            self.macs.push(bound);
+        } else if let Some(late) = self.macs.iter_mut().rfind(|bound| bound.is_late).filter(|_| !bound.is_late) {
+            *late = bound;
         }
     }
 
