@@ -185,6 +185,9 @@ impl Claims {
         if let Some(claim) = self.0.iter_mut().find(same) {
             claim.count += u64::from(claim.last_seen != evidence.time || !claim.stands);
             claim.last_seen = claim.last_seen.max(evidence.time);
+            if evidence.time < claim.first_seen {
+                (claim.first_seen, claim.evidence) = (evidence.time, evidence);
+            }
             let surer = |told: &Told| (told.confidence, Reverse(told.rule));
             if !claim.stands || surer(&told) > surer(&claim.told) {
                 claim.told = told;

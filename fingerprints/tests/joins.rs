@@ -80,6 +80,27 @@ proptest! {
     }
 }
 
+/// Two hosts of one instance, of which one says two serial numbers by turns: the one that it says last is no better than
+/// the one before.
+#[test]
+fn a_serial_number_said_before_counts_as_much_as_the_last() {
+    let told = |serials: [&str; 2]| {
+        let (one, other) = (host("10.0.0.0"), host("10.0.0.4"));
+        let mut all =
+            vec![(628, other, "bacnet.device_instance", "3"), (1_000, other, "bacnet.serial_number", "SN-73912")];
+        all.push((685, one, "bacnet.device_instance", "3"));
+        all.extend(serials.map(|serial| (700, one, "bacnet.serial_number", serial)));
+        let observations = all.into_iter().map(|(second, subject, name, value)| {
+            let field = protocols::fields().find(|field| field.name == name).expect("a field");
+            let evidence = evidence(second, subject, host("10.9.9.9"), 47_808, "bacnet");
+            let fact = Fact::Attribute { field, value: Value::Text(value.into()) };
+            Observation { time: at(second), subject: subject.into(), fact, evidence }
+        });
+        partition(&observations.collect::<Vec<_>>())
+    };
+    assert_eq!(told(["SN-73912", "SN-73913"]), told(["SN-73913", "SN-73912"]));
+}
+
 /// What packets prove one network holds the same hosts, unless they contradict each other.
 #[test]
 fn one_network_in_two_contexts_has_each_host_once() {

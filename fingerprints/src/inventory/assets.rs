@@ -262,7 +262,7 @@ impl<'a> Asset<'a> {
                 have(mac, known.seen, SURE);
             }
             known.told_macs().for_each(|bound| have(bound.mac, bound.seen, SURE));
-            if let Some(bound) = carriers.alone(known, registry) {
+            if let Some(bound) = carriers.alone_at_first(known, registry) {
                 have(bound.mac, bound.seen, UNSURE);
             }
         }

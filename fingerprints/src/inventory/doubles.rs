@@ -13,7 +13,7 @@ use super::joins::{Carriers, is_shared};
 use super::known::{Key, Known, Seen};
 use super::registry::Registry;
 use super::rows::int;
-use crate::asset::{Attribute, Claim};
+use crate::asset::{Attribute, Claim, Told};
 use crate::finding::ADDRESS_CONFLICT;
 use crate::protocol::{Protocols, Unique};
 use crate::record::FindingRow;
@@ -137,17 +137,18 @@ fn are_two(one: &Known, other: &Known, registry: &Registry, carriers: &Carriers)
     }
 }
 
-/// Whether they say another maker, model or serial number, each in the same words of its own.
+/// Whether what they say of maker, model or serial number, each in the same words of its own, was never the same. What one
+/// has said before counts as well: nobody knows in which order it was heard.
 fn contradict(one: &Known, other: &Known) -> bool {
-    let of = |known: &'_ Known| {
-        let told = known.claims.iter().filter(|claim| claim.stands).map(|claim| claim.told.clone());
+    fn own(known: &Known) -> impl Iterator<Item = &Told> {
+        let told = known.claims.iter().map(|claim| &claim.told);
         told.filter(|told| [Attribute::Vendor, Attribute::Model, Attribute::Serial].contains(&told.attribute))
-            .collect::<Vec<_>>()
-    };
-    let others = of(other);
-    of(one).iter().any(|told| {
-        let same = |known: &&crate::asset::Told| (known.attribute, known.field) == (told.attribute, told.field);
-        others.iter().filter(same).any(|known| known.value != told.value)
+    }
+    let are_alike = |one: &Told, other: &Told| (one.attribute, one.field) == (other.attribute, other.field);
+    own(one).any(|told| {
+        let mut theirs = own(other).filter(|known| are_alike(told, known)).peekable();
+        let ours = || own(one).filter(|known| are_alike(told, known));
+        theirs.peek().is_some() && theirs.all(|known| ours().all(|own| own.value != known.value))
     })
 }
 

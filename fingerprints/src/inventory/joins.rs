@@ -142,9 +142,15 @@ impl Carriers {
         carriers
     }
 
-    /// The one MAC from which all of a host's packets came until it had proven itself, when nobody else's did. An address
-    /// of the internet comes from a router's, even where it is the only one.
+    /// The one MAC from which all of a host's packets came, when nobody else's did.
     pub(super) fn alone<'a>(&self, known: &'a Known, registry: &Registry) -> Option<&'a Bound> {
+        self.alone_at_first(known, registry).filter(|_| known.macs.len() == 1)
+    }
+
+    /// The same until the host had proven itself: what came later may be sent by anybody. What is later depends on the order
+    /// of what is learned, so nothing joins by it. An address of the internet comes from a router's, even where it is the
+    /// only one.
+    pub(super) fn alone_at_first<'a>(&self, known: &'a Known, registry: &Registry) -> Option<&'a Bound> {
         let mut own = known.macs.iter().filter(|bound| !bound.is_late);
         let (Some(bound), None) = (own.next(), own.next()) else { return None };
         if matches!(known.key.host.address, Address::Ip(ip) if is_global(ip)) {
