@@ -350,8 +350,10 @@ fn what_a_host_says_to_itself_crosses_no_wire() {
     let mut world = World::new();
     world.logs_in(host(CAMERA), host(CAMERA), digest("admin", "12345"), |_| {});
     world.is_lax(host(CAMERA), host(CAMERA), Laxity::Clear, "console");
+    world.is_lax(host(CAMERA), host(CAMERA), Laxity::NoLogin, "live video");
     let rows = world.finish();
     assert_eq!(rows.credentials().len(), 1);
+    assert_eq!(rows.findings("credential.none_required").len(), 1, "whoever asks gets it");
     for kind in ["credential.default", "credential.exposed_hash", "protocol.cleartext_management"] {
         assert!(rows.findings(kind).is_empty(), "{kind}");
     }

@@ -21,7 +21,7 @@ use crate::credential::{
 use crate::record::CredentialRow;
 pub(super) use account::{Account, AccountKey, Grade, GuessKey, Guesses, LaxKey};
 use compact_str::CompactString;
-use dissectors::login::passing_key;
+use dissectors::login::{Laxity, passing_key};
 use dissectors::observation::{Address, Category, Context, Control, Credential, Evidence, Host, Lax, Outcome, Subject};
 use dissectors::proof::Proof;
 use dissectors::{Exposure, Mac, Place, Timestamp};
@@ -229,7 +229,8 @@ impl Logins {
     pub(super) fn open(&mut self, server: &Subject, lax: &Lax, evidence: Evidence) -> bool {
         let server = super::key_of(server, evidence.protocol);
         let Lax { client, server_port: port, laxity, what } = *lax;
-        if server.host == client {
+        // What a host says to itself crosses no wire; that it asks for no login is so whoever finds out.
+        if server.host == client && laxity != Laxity::NoLogin {
             return false;
         }
         let key = LaxKey { server, port, laxity, what, protocol: evidence.protocol, client };
