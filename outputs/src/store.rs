@@ -186,8 +186,7 @@ impl Store {
             let (mut waiting, mut bodies) = (write.open_table(WAITING)?, write.open_table(BODIES)?);
             let mut statuses = write.open_table(STATUS)?;
             for endpoint in &telling.contacted {
-                let kept: Option<Status> = statuses.get(&**endpoint)?.map(|bytes| parsed(bytes.value())).transpose()?;
-                let status = Status { is_contacted: true, ..kept.unwrap_or_default() };
+                let status = Status { is_contacted: true, ..fares(&statuses, endpoint)? };
                 statuses.insert(&**endpoint, &*serde_json::to_vec(&status)?)?;
             }
             for (endpoint, letter, body) in &telling.letters {
@@ -234,8 +233,7 @@ impl Store {
         let write = self.database.begin_write()?;
         {
             let mut all = write.open_table(STATUS)?;
-            let kept: Option<Status> = all.get(endpoint)?.map(|bytes| parsed(bytes.value())).transpose()?;
-            status.join(&kept.unwrap_or_default());
+            status.join(&fares(&all, endpoint)?);
             let (mut waiting, mut bodies) = (write.open_table(WAITING)?, write.open_table(BODIES)?);
             let (mut parcels, mut dead) = (write.open_table(PARCELS)?, write.open_table(DEAD)?);
             for sequence in &settled.arrived {
@@ -282,8 +280,7 @@ impl Store {
         let write = self.database.begin_write()?;
         {
             let mut all = write.open_table(STATUS)?;
-            let kept: Option<Status> = all.get(endpoint)?.map(|bytes| parsed(bytes.value())).transpose()?;
-            let mut status = kept.unwrap_or_default();
+            let mut status = fares(&all, endpoint)?;
             for (name, count) in refused {
                 status.count(name, *count);
             }
@@ -295,8 +292,7 @@ impl Store {
 
     /// How an endpoint fares.
     pub fn status(&self, endpoint: &str) -> Result<Status, StoreError> {
-        let table = self.database.begin_read()?.open_table(STATUS)?;
-        Ok(table.get(endpoint)?.map(|bytes| parsed(bytes.value())).transpose()?.unwrap_or_default())
+        fares(&self.database.begin_read()?.open_table(STATUS)?, endpoint)
     }
 
     /// How many events wait for an endpoint, and how many were given up.
@@ -369,6 +365,11 @@ fn is_damage(error: &DatabaseError) -> bool {
         }
         _ => false,
     }
+}
+
+/// How an endpoint fares, by the table of that.
+fn fares(statuses: &impl ReadableTable<&'static str, &'static [u8]>, endpoint: &str) -> Result<Status, StoreError> {
+    Ok(statuses.get(endpoint)?.map(|bytes| parsed(bytes.value())).transpose()?.unwrap_or_default())
 }
 
 fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
