@@ -383,9 +383,12 @@ fn finding_list(reading: &Reading, findings: &[&FindingRow], shown: usize) -> Ve
     let severities: Vec<String> = severities.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
     let colon = if severities.is_empty() { "" } else { ": " };
     let hidden = findings.len().saturating_sub(shown);
-    let more = if hidden > 0 { format!(" ({hidden} not shown)") } else { String::new() };
     let count = plural(findings.len(), "finding");
-    let mut lines = vec![Line::head(&format!("{count}{colon}{}{more}", severities.join(", ")), count.len())];
+    let head = format!("{count}{colon}{}", severities.join(", "));
+    // Shorter where the severities take the room.
+    let more = [format!(" ({hidden} not shown)"), format!(" ({hidden} more)")];
+    let more = more.iter().find(|more| hidden > 0 && head.len() + more.len() <= WIDTH).map_or("", String::as_str);
+    let mut lines = vec![Line::head(&format!("{head}{more}"), count.len())];
     let kinds = Kinds::builtin();
     for finding in findings.iter().take(shown) {
         let style = Severity::named(&finding.severity).map_or(Style::Plain, Style::Of);
