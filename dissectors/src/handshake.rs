@@ -138,7 +138,7 @@ impl Handshake {
     pub(crate) fn count(&self, side: Side, operation: Operation, mark: Mark, out: &mut Out<'_>) {
         let is_server = self.server().map_or_else(|| out.port(side) < out.port(side.other()), |server| server == side);
         let direction = if is_server { Direction::Response } else { Direction::Request };
-        out.count(Count { sender: side, direction, operation, child: None, mark, is_control: false });
+        out.count(Count::of(side, direction, operation, mark));
     }
 
     /// Tells the protection, once.

@@ -82,6 +82,12 @@ pub struct PackedCount {
 }
 
 impl Count {
+    /// A message that speaks for the host itself and changes nothing.
+    #[inline]
+    pub fn of(sender: Side, direction: Direction, operation: Operation, mark: Mark) -> Self {
+        Self { sender, direction, operation, child: None, mark, is_control: false }
+    }
+
     /// The same in numbers, if it can be told in numbers.
     #[expect(clippy::inline_always, reason = "as where it is asked for")]
     #[inline(always)]

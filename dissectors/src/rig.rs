@@ -142,6 +142,16 @@ impl Rig {
         self
     }
 
+    /// What a whole talk of lines tells besides its counts and who serves.
+    pub(crate) fn told_of(mut self, talk: &[(Side, &str)]) -> Vec<String> {
+        for (side, text) in talk {
+            assert_eq!(self.segment(*side, text.as_bytes()), 0, "{text}");
+        }
+        self.finish(Ending::Closed);
+        let is_count = |line: &String| [" request ", " response "].iter().any(|word| line.contains(word));
+        self.story().into_iter().filter(|line| !is_count(line) && line != "B serves").collect()
+    }
+
     /// What was told so far, a line each.
     pub(crate) fn story(&mut self) -> Vec<String> {
         std::mem::take(&mut self.story.0)

@@ -3,8 +3,67 @@
 
 use crate::authorization::{Credentials, decode};
 use crate::head;
+use crate::line;
+use crate::login::Login;
+use crate::observation::{Outcome, Place};
+use crate::out::Out;
 use crate::proof::{Answering, Challenge, Proof, unhex};
 use crate::secret::Secret;
+use crate::side::Side;
+
+/// What the next reply of a server of mail answers.
+#[derive(Default)]
+pub(crate) enum Asked {
+    #[default]
+    Other,
+    /// A login, which is nothing where it cannot be read, and where it began.
+    Login(Option<Login>, Place),
+    /// A login of several lines, and where it began.
+    Exchange(Exchange, Place),
+    /// To go on in TLS.
+    Protect,
+}
+
+impl Asked {
+    /// A login that is whole.
+    pub(crate) fn login(credentials: Option<Credentials>, server: Side, place: Place) -> Self {
+        Self::Login(credentials.map(|credentials| credentials.login(server)), place)
+    }
+
+    /// A login by a mechanism, behind whose name the first answer may stand.
+    pub(crate) fn by_mechanism(argument: &[u8], server: Side, place: Place) -> Self {
+        let (mechanism, initial) = line::word(argument);
+        let mut exchange = Exchange::new(mechanism);
+        match (!initial.is_empty()).then(|| exchange.answered(initial)).flatten() {
+            Some(credentials) => Self::login(Some(credentials), server, place),
+            None => Self::Exchange(exchange, place),
+        }
+    }
+
+    /// The client sends a line: whether it belongs to a login of several.
+    pub(crate) fn takes(&mut self, line: &[u8], server: Side) -> bool {
+        let Self::Exchange(exchange, place) = self else { return false };
+        let place = *place;
+        if let Some(credentials) = exchange.answered(line) {
+            *self = Self::login(Some(credentials), server, place);
+        }
+        true
+    }
+
+    /// The server asks for the next line of a login.
+    pub(crate) fn challenged(&mut self, text: &[u8]) {
+        if let Self::Exchange(exchange, _) = self {
+            exchange.challenged(text);
+        }
+    }
+
+    /// It is answered, or nobody answers it any more: tells what became of a login.
+    pub(crate) fn ended(self, outcome: Outcome, out: &mut Out<'_>) {
+        if let Self::Login(Some(login), place) = self {
+            out.login(login, outcome, place);
+        }
+    }
+}
 
 /// A login that goes on for some lines.
 pub(crate) struct Exchange {
@@ -24,7 +83,7 @@ enum Mechanism {
 
 impl Exchange {
     /// One begins, by the mechanism's name.
-    pub(crate) fn new(mechanism: &[u8]) -> Self {
+    fn new(mechanism: &[u8]) -> Self {
         let mechanism = match mechanism.to_ascii_uppercase().as_slice() {
             b"PLAIN" => Mechanism::Plain,
             b"LOGIN" => Mechanism::Login,
@@ -35,12 +94,12 @@ impl Exchange {
     }
 
     /// The server says something.
-    pub(crate) fn challenged(&mut self, text: &[u8]) {
+    fn challenged(&mut self, text: &[u8]) {
         self.challenge = decode(text).map(|text| text.as_slice().into());
     }
 
     /// The client answers; a login, once it is whole.
-    pub(crate) fn answered(&mut self, text: &[u8]) -> Option<Credentials> {
+    fn answered(&mut self, text: &[u8]) -> Option<Credentials> {
         let text = decode(text)?;
         match self.mechanism {
             Mechanism::Plain => {

@@ -6,8 +6,9 @@ use crate::out::Out;
 use crate::protocols;
 use crate::reader::{Reader, Stop};
 
-/// What the rest of a conversation is.
-pub(crate) struct Upgrade(Box<dyn Dissector>);
+/// What the rest of a conversation is, once it is agreed on.
+#[derive(Default)]
+pub(crate) struct Upgrade(Option<Box<dyn Dissector>>);
 
 /// The longest message that may pend in a conversation that may become TLS.
 pub(crate) const MOST: usize = 110 * 1024;
@@ -16,23 +17,31 @@ const TLS: &str = "tls";
 
 impl Upgrade {
     /// The next byte of either side is TLS.
-    pub(crate) fn new() -> Option<Self> {
-        protocols::named(TLS).map(|tls| Self((tls.open)()))
+    pub(crate) fn begin(&mut self) {
+        self.0 = protocols::named(TLS).map(|tls| (tls.open)());
     }
 
-    pub(crate) fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        let next = self.0.message(side, reader, out)?;
-        out.counts_are_within(TLS);
-        Ok(next)
+    /// A message, if it is one of TLS by now.
+    pub(crate) fn message(
+        &mut self,
+        side: Side,
+        reader: &mut Reader<'_>,
+        out: &mut Out<'_>,
+    ) -> Option<Result<Next, Stop>> {
+        let next = self.0.as_mut()?.message(side, reader, out);
+        if next.is_ok() {
+            out.counts_are_within(TLS);
+        }
+        Some(next)
     }
 
-    /// The protocol in the midst of which it began cannot find where a record starts.
-    pub(crate) fn gap() -> Footing {
-        Footing::Lost
+    /// Bytes were lost: the protocol in the midst of which TLS began cannot find where a record starts.
+    pub(crate) fn gap(&self) -> Footing {
+        if self.0.is_some() { Footing::Lost } else { Footing::Segment }
     }
 
     pub(crate) fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
-        self.0.finish(ending, out);
+        self.0.iter_mut().for_each(|tls| tls.finish(ending, out));
     }
 }
 
@@ -44,6 +53,9 @@ mod tests {
     fn there_is_room_for_what_tls_may_have_to_wait_for() {
         let tls = protocols::named("tls").expect("it is in the table");
         assert!(tls.max_message <= MOST);
-        assert!(Upgrade::new().is_some());
+        let mut upgrade = Upgrade::default();
+        assert_eq!(upgrade.gap(), Footing::Segment);
+        upgrade.begin();
+        assert_eq!(upgrade.gap(), Footing::Lost);
     }
 }

@@ -48,7 +48,7 @@ impl Watched {
 
     /// What is said before the first picture: asked without a login, then with one.
     fn begin(&mut self, at: Duration, wire: &mut Wire) -> Duration {
-        let mut at = self.connection.open(at, wire);
+        let at = self.connection.open(at, wire);
         let transport = if self.beside.is_some() {
             let port = FIRST_CLIENT_PORT + 2 * (self.number / RECORDERS) as u16;
             let (client, server) = (format!("{port}-{}", port + 1), format!("{SERVER_PORT}-{}", SERVER_PORT + 1));
@@ -74,17 +74,7 @@ impl Watched {
             ),
             ("PLAY", format!("{LOGIN}Session: 1\r\n"), "200 OK\r\nSession: 1\r\n".to_owned(), ""),
         ];
-        for (turn, (method, more, answer, body)) in turns.into_iter().enumerate() {
-            let asked =
-                format!("{method} rtsp://camera.example/live/ch1 RTSP/1.0\r\nCSeq: {turn}\r\n{AGENT}\r\n{more}\r\n");
-            let (status, headers) = answer.split_once("\r\n").unwrap_or((&answer, ""));
-            let answer = format!("RTSP/1.0 {status}\r\nCSeq: {turn}\r\n{headers}\r\n{body}");
-            self.connection.send(Side::A, at, asked.as_bytes(), wire);
-            self.connection.send(Side::B, at + HOP, answer.as_bytes(), wire);
-            at += 2 * HOP;
-        }
-        self.connection.acknowledge(Side::A, at, wire);
-        at + HOP
+        converse(&mut self.connection, at, &turns, wire)
     }
 }
 
@@ -117,6 +107,29 @@ impl Actor for Watched {
     }
 }
 
+/// What a client asks: the method, more headers; and its answer: the status and headers, and a body.
+type Asked<'a> = (&'a str, String, String, &'a str);
+
+/// Questions and their answers, one after the other; tells when all is said.
+pub(super) fn converse(
+    connection: &mut Connection,
+    mut at: Duration,
+    turns: &[Asked<'_>],
+    wire: &mut Wire,
+) -> Duration {
+    for (turn, (method, more, answer, body)) in turns.iter().enumerate() {
+        let asked =
+            format!("{method} rtsp://camera.example/live/ch1 RTSP/1.0\r\nCSeq: {turn}\r\n{AGENT}\r\n{more}\r\n");
+        let (status, headers) = answer.split_once("\r\n").unwrap_or((answer, ""));
+        let answer = format!("RTSP/1.0 {status}\r\nCSeq: {turn}\r\n{headers}\r\n{body}");
+        connection.send(Side::A, at, asked.as_bytes(), wire);
+        connection.send(Side::B, at + HOP, answer.as_bytes(), wire);
+        at += 2 * HOP;
+    }
+    connection.acknowledge(Side::A, at, wire);
+    at + HOP
+}
+
 /// Where the cameras listen.
 pub(super) const RTSP_PORT: u16 = 554;
 /// Where they send from.
@@ -125,7 +138,7 @@ pub(super) const SERVER_PORT: u16 = 6_970;
 const FRAME_HEADER: usize = 4;
 const RTP_HEADER: usize = 12;
 const BESIDE: usize = 1_388; // with its header 1,400
-pub(super) const AGENT: &str = "User-Agent: recorder/1.4";
+const AGENT: &str = "User-Agent: recorder/1.4";
 pub(super) const SERVER: &str = "Server: camera/2.1";
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"camera\", nonce=\"8b0c6a4d2f9e1735\"";
 const LOGIN: &str = "Authorization: Digest username=\"viewer\", realm=\"camera\", nonce=\"8b0c6a4d2f9e1735\", \

@@ -1,7 +1,7 @@
 //! A site that looks in on its cameras again and again: 500 of them, each watched for a second twenty times over, with a
 //! login by Digest each time (RFC 2617), whose nonce is new. Some cameras have a default password, most have one of their own.
 
-use super::camera::{AGENT, DESCRIPTION, RTSP_PORT, SERVER};
+use super::camera::{DESCRIPTION, RTSP_PORT, SERVER, converse};
 use super::random::Random;
 use super::schedule::{Actor, Cast};
 use super::video::{PER_SEGMENT, PICTURE, Stream, picture_bytes};
@@ -78,7 +78,7 @@ impl Visited {
 
     /// What is said before the first picture: asked without a login, then with one.
     fn begin(&mut self, at: Duration, wire: &mut Wire) -> Duration {
-        let mut at = self.connection.open(at, wire);
+        let at = self.connection.open(at, wire);
         let nonce = format!("{:016x}", wire.random.next());
         let challenge = format!("WWW-Authenticate: Digest realm=\"{}\", nonce=\"{nonce}\"", self.realm());
         let (length, transport) = (DESCRIPTION.len(), "Transport: RTP/AVP/TCP;unicast;interleaved=0-1");
@@ -103,17 +103,7 @@ impl Visited {
                 "",
             ),
         ];
-        for (turn, (method, more, answer, body)) in turns.into_iter().enumerate() {
-            let asked =
-                format!("{method} rtsp://camera.example/live/ch1 RTSP/1.0\r\nCSeq: {turn}\r\n{AGENT}\r\n{more}\r\n");
-            let (status, headers) = answer.split_once("\r\n").unwrap_or((&answer, ""));
-            let answer = format!("RTSP/1.0 {status}\r\nCSeq: {turn}\r\n{headers}\r\n{body}");
-            self.connection.send(Side::A, at, asked.as_bytes(), wire);
-            self.connection.send(Side::B, at + HOP, answer.as_bytes(), wire);
-            at += 2 * HOP;
-        }
-        self.connection.acknowledge(Side::A, at, wire);
-        at + HOP
+        converse(&mut self.connection, at, &turns, wire)
     }
 }
 

@@ -102,7 +102,7 @@ impl Dissector for Dhcp {
         let kind = options.kind.unwrap_or(0);
         let direction = if is_answer { Direction::Response } else { Direction::Request };
         let operation = Operation::Code(kind.into());
-        out.count(Count { sender: side, direction, operation, child: None, mark: Mark::Plain, is_control: false });
+        out.count(Count::of(side, direction, operation, Mark::Plain));
         let mac = Mac(mac);
         if (hardware, length) != (1, 6) || !mac.is_device() {
             return Ok(Next::More);

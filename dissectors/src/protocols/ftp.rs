@@ -45,7 +45,7 @@ struct Ftp {
     is_logged_in: bool,
     /// A reply of which lines are to come.
     reply: Option<Reply>,
-    upgrade: Option<Upgrade>,
+    upgrade: Upgrade,
 }
 
 /// The lines of a reply that have come.
@@ -113,8 +113,8 @@ fn is_own(word: &[u8]) -> bool {
 impl Dissector for Ftp {
     /// A message is a line: a command, or one of those of a reply.
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        if let Some(upgrade) = &mut self.upgrade {
-            return upgrade.message(side, reader, out);
+        if let Some(next) = self.upgrade.message(side, reader, out) {
+            return next;
         }
         let line = line::read(reader, LONGEST_LINE)?;
         let is_server = match self.server {
@@ -132,7 +132,7 @@ impl Dissector for Ftp {
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
         self.reply = None;
         self.pending.excuse(side);
-        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
+        self.upgrade.gap()
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
@@ -141,9 +141,7 @@ impl Dissector for Ftp {
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.pending.finish(ending, out);
-        if let Some(upgrade) = &mut self.upgrade {
-            upgrade.finish(ending, out);
-        }
+        self.upgrade.finish(ending, out);
     }
 }
 
@@ -210,14 +208,8 @@ impl Ftp {
 
     fn answer(&mut self, server: Side, reply: &Reply, out: &mut Out<'_>) {
         let code = reply.code;
-        out.count(Count {
-            sender: server,
-            direction: Direction::Response,
-            operation: Operation::Code(code.into()),
-            child: None,
-            mark: if code >= 400 { Mark::Exception } else { Mark::Plain },
-            is_control: false,
-        });
+        let mark = if code >= 400 { Mark::Exception } else { Mark::Plain };
+        out.count(Count::of(server, Direction::Response, Operation::Code(code.into()), mark));
         let now = out.place().time;
         let at = self.pending.position(now, |waiting| waiting.request.sender != server);
         match at {
@@ -250,7 +242,7 @@ impl Ftp {
         }
         match (asked.verb, reply.code) {
             (Verb::System, 215) => out.text(server, None, &SYSTEM, &reply.text),
-            (Verb::Protect, 234) => self.upgrade = Upgrade::new(),
+            (Verb::Protect, 234) => self.upgrade.begin(),
             (_, 211) if reply.offers_tls => out.text(server, None, &OFFERS, b"AUTH TLS"),
             _ => {}
         }
@@ -276,14 +268,7 @@ impl Request for Asked {
 
     fn count(&self) -> Count {
         let is_control = self.command.as_ref().is_some_and(|command| command.category.is_command());
-        Count {
-            sender: self.sender,
-            direction: Direction::Request,
-            operation: self.operation.clone(),
-            child: None,
-            mark: Mark::Plain,
-            is_control,
-        }
+        Count { is_control, ..Count::of(self.sender, Direction::Request, self.operation.clone(), Mark::Plain) }
     }
 
     fn command(&self) -> Option<Command> {

@@ -385,10 +385,9 @@ impl Http {
         let (api, form) = asked.map(|asked| (asked.api, asked.form)).unwrap_or_default();
         let look = match (body, api) {
             (Body::Nothing, _) => Look::Nobody,
-            (_, None) if matches!(form, Some(Form::Dahua | Form::Hikvision)) => {
+            (_, api) if api.is_some() || matches!(form, Some(Form::Dahua | Form::Hikvision)) => {
                 Gather::of(head).map(Look::Gather).unwrap_or_default()
             }
-            (_, Some(_)) => Gather::of(head).map(Look::Gather).unwrap_or_default(),
             _ if has_title(code, body, head) => Look::Title(Title::new()),
             _ => gathered(head).unwrap_or_default(),
         };
@@ -405,7 +404,7 @@ impl Http {
         }
 
         let mark = if code < 400 { Mark::Plain } else { Mark::Exception };
-        out.count(count(side, Direction::Response, Operation::Code(u32::from(code)), mark));
+        out.count(Count::of(side, Direction::Response, Operation::Code(u32::from(code)), mark));
         tell::response(side, head, out);
         Ok(if is_tunnel { Next::Enough } else { next })
     }
@@ -456,9 +455,7 @@ impl Http {
         let found = match form {
             Form::Web => authorization::form(text),
             Form::Dahua => rpc::login(text, rpc::session(text).and_then(|session| out.note(server, RPC, session))),
-            Form::Hikvision => {
-                isapi::login(text, isapi::session(text).and_then(|session| out.note(server, ISAPI, &session)))
-            }
+            Form::Hikvision => isapi::login(text, |session| out.note(server, ISAPI, session)),
         };
         if let (Some(found), Some(asked)) = (found, self.asked(ticket, out)) {
             asked.login.get_or_insert_with(|| Box::new(found.login(server)));
@@ -557,7 +554,7 @@ impl Request for Asked {
 
     fn count(&self) -> Count {
         let is_control = self.command.as_ref().is_some_and(|command| command.category.is_command());
-        Count { is_control, ..count(self.asker, Direction::Request, self.operation.clone(), Mark::Plain) }
+        Count { is_control, ..Count::of(self.asker, Direction::Request, self.operation.clone(), Mark::Plain) }
     }
 
     fn command(&self) -> Option<Command> {
@@ -590,7 +587,7 @@ fn load(category: Category) -> Command {
 
 fn preface(side: Side, out: &mut Out<'_>) -> Next {
     out.server(side.other());
-    out.count(count(side, Direction::Request, Operation::Verb("PRI"), Mark::Plain));
+    out.count(Count::of(side, Direction::Request, Operation::Verb("PRI"), Mark::Plain));
     Next::Enough
 }
 
@@ -618,10 +615,6 @@ fn gathered(head: &Head<'_>) -> Option<Look> {
 fn is_plain(head: &Head<'_>) -> bool {
     let coding = head.value("content-encoding");
     coding.is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"))
-}
-
-fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark) -> Count {
-    Count { sender, direction, operation, child: None, mark, is_control: false }
 }
 
 /// The line at hand without its LF, left where it is. Is asked again from its start when it is not whole: so it is short.

@@ -5,12 +5,11 @@
 
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Side, Verdict};
 use crate::line::{self, Front};
-use crate::login::Login;
-use crate::observation::{Operation, Outcome, Place, Transport};
+use crate::observation::{Operation, Outcome, Transport};
 use crate::out::{Count, Mark, Out};
 use crate::proof::Proof;
 use crate::reader::{Reader, Stop};
-use crate::sasl::{self, Exchange};
+use crate::sasl::{self, Asked};
 use crate::upgrade::{self, Upgrade};
 use zeroize::Zeroizing;
 
@@ -34,18 +33,8 @@ struct Imap {
     /// The tag of what was asked last, and what it was.
     tag: Box<[u8]>,
     asked: Asked,
-    upgrade: Option<Upgrade>,
+    upgrade: Upgrade,
     is_greeted: bool,
-}
-
-#[derive(Default)]
-enum Asked {
-    #[default]
-    Other,
-    Login(Login, Place),
-    /// A login of several lines, and where it began.
-    Exchange(Exchange, Place),
-    Protect,
 }
 
 fn probe(front: &[u8], transport: Transport) -> Verdict {
@@ -84,8 +73,8 @@ fn command(line: &[u8]) -> Option<(&[u8], &'static str, &[u8])> {
 
 impl Dissector for Imap {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        if let Some(upgrade) = &mut self.upgrade {
-            return upgrade.message(side, reader, out);
+        if let Some(next) = self.upgrade.message(side, reader, out) {
+            return next;
         }
         let is_server = match self.server {
             Some(server) => server == side,
@@ -98,11 +87,7 @@ impl Dissector for Imap {
             out.server(server);
             return Ok(self.reply(server, line, out));
         }
-        if let Asked::Exchange(exchange, place) = &mut self.asked {
-            let place = *place;
-            if let Some(credentials) = exchange.answered(line) {
-                self.asked = Asked::Login(credentials.login(server), place);
-            }
+        if self.asked.takes(line, server) {
             return Ok(Next::More);
         }
         let Some((tag, word, argument)) = command(line) else {
@@ -114,16 +99,9 @@ impl Dissector for Imap {
                 let mut words = Words { rest: argument, reader };
                 let (name, password) = (words.next()?, words.next()?);
                 let credentials = sasl::credentials("imap", &name, Proof::clear(&password));
-                Asked::Login(credentials.login(server), out.place())
+                Asked::login(Some(credentials), server, out.place())
             }
-            "AUTHENTICATE" => {
-                let (mechanism, initial) = line::word(argument);
-                let mut exchange = Exchange::new(mechanism);
-                match (!initial.is_empty()).then(|| exchange.answered(initial)).flatten() {
-                    Some(credentials) => Asked::Login(credentials.login(server), out.place()),
-                    None => Asked::Exchange(exchange, out.place()),
-                }
-            }
+            "AUTHENTICATE" => Asked::by_mechanism(argument, server, out.place()),
             "STARTTLS" => Asked::Protect,
             _ => Asked::Other,
         };
@@ -135,16 +113,12 @@ impl Dissector for Imap {
 
     fn gap(&mut self, _side: Side, _bytes: u64) -> Footing {
         self.asked = Asked::Other;
-        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
+        self.upgrade.gap()
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
-        if let Asked::Login(login, place) = std::mem::take(&mut self.asked) {
-            out.login(login, Outcome::Unknown, place);
-        }
-        if let Some(upgrade) = &mut self.upgrade {
-            upgrade.finish(ending, out);
-        }
+        std::mem::take(&mut self.asked).ended(Outcome::Unknown, out);
+        self.upgrade.finish(ending, out);
     }
 }
 
@@ -153,9 +127,7 @@ impl Imap {
         let (tag, rest) = line::word(line);
         let (word, text) = line::word(rest);
         if tag == b"+" {
-            if let Asked::Exchange(exchange, _) = &mut self.asked {
-                exchange.challenged(rest);
-            }
+            self.asked.challenged(rest);
             return Next::More;
         }
         if tag == b"*" {
@@ -178,16 +150,14 @@ impl Imap {
         }
         let mark = if outcome == Outcome::Accepted { Mark::Plain } else { Mark::Exception };
         count(server, Direction::Response, verb, mark, out);
-        match (std::mem::take(&mut self.asked), outcome) {
-            (Asked::Login(login, place), outcome) => {
-                out.login(login, outcome, place);
-                if outcome == Outcome::Accepted {
-                    return Next::Enough;
-                }
+        let asked = std::mem::take(&mut self.asked);
+        match (&asked, outcome) {
+            (Asked::Protect, Outcome::Accepted) => self.upgrade.begin(),
+            (Asked::Login(..) | Asked::Exchange(..), Outcome::Accepted) => {
+                asked.ended(outcome, out);
+                return Next::Enough;
             }
-            (Asked::Exchange(..), Outcome::Accepted) => return Next::Enough,
-            (Asked::Protect, Outcome::Accepted) => self.upgrade = Upgrade::new(),
-            _ => {}
+            _ => asked.ended(outcome, out),
         }
         Next::More
     }
@@ -234,7 +204,7 @@ fn literal(rest: &[u8]) -> Option<usize> {
 }
 
 fn count(sender: Side, direction: Direction, verb: &'static str, mark: Mark, out: &mut Out<'_>) {
-    out.count(Count { sender, direction, operation: Operation::Verb(verb), child: None, mark, is_control: false });
+    out.count(Count::of(sender, direction, Operation::Verb(verb), mark));
 }
 
 /// What is said before somebody is let in (RFC 9051, 6.1 and 6.2; RFC 2971).
@@ -247,13 +217,7 @@ mod tests {
     use crate::rig::Rig;
 
     fn told(talk: &[(Side, &str)]) -> Vec<String> {
-        let mut rig = Rig::tcp(&IMAP).with_ports(40_000, 143);
-        for (side, text) in talk {
-            assert_eq!(rig.segment(*side, text.as_bytes()), 0, "{text}");
-        }
-        rig.finish(Ending::Closed);
-        let is_count = |line: &String| [" request ", " response "].iter().any(|word| line.contains(word));
-        rig.story().into_iter().filter(|line| !is_count(line) && line != "B serves").collect()
+        Rig::tcp(&IMAP).with_ports(40_000, 143).told_of(talk)
     }
 
     #[test]

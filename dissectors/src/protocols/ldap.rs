@@ -33,7 +33,7 @@ static SASL: Field = Field::new("ldap.mechanism", "by which mechanism of SASL a 
 #[derive(Default)]
 struct Ldap {
     pending: Pending<Asked>,
-    upgrade: Option<Upgrade>,
+    upgrade: Upgrade,
 }
 
 /// A request that waits for its answer: a bind, or one for TLS.
@@ -80,8 +80,8 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
 
 impl Dissector for Ldap {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        if let Some(upgrade) = &mut self.upgrade {
-            return upgrade.message(side, reader, out);
+        if let Some(next) = self.upgrade.message(side, reader, out) {
+            return next;
         }
         let wrong = reader.malformed("this is no message");
         let (tag, length) = ber::head(reader)?;
@@ -110,7 +110,7 @@ impl Dissector for Ldap {
 
     fn gap(&mut self, side: Side, _bytes: u64) -> Footing {
         self.pending.excuse(side);
-        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
+        self.upgrade.gap()
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
@@ -119,9 +119,7 @@ impl Dissector for Ldap {
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.pending.finish(ending, out);
-        if let Some(upgrade) = &mut self.upgrade {
-            upgrade.finish(ending, out);
-        }
+        self.upgrade.finish(ending, out);
     }
 }
 
@@ -149,7 +147,7 @@ impl Ldap {
         waiting.answered(outcome, out);
         match (&waiting.request.kind, code) {
             (Kind::Sasl, SUCCESS) => return Ok(Next::Enough),
-            (Kind::Protect, SUCCESS) => self.upgrade = Upgrade::new(),
+            (Kind::Protect, SUCCESS) => self.upgrade.begin(),
             _ => {}
         }
         Ok(Next::More)
@@ -158,7 +156,7 @@ impl Ldap {
     fn count(side: Side, operation: u8, mark: Mark, out: &mut Out<'_>) {
         let direction = if ANSWERS.contains(&operation) { Direction::Response } else { Direction::Request };
         let operation = Operation::Code(u32::from(operation & 0x1f));
-        out.count(Count { sender: side, direction, operation, child: None, mark, is_control: false });
+        out.count(Count::of(side, direction, operation, mark));
     }
 }
 
@@ -202,14 +200,7 @@ impl Request for Asked {
 
     fn count(&self) -> Count {
         let operation = if matches!(self.kind, Kind::Protect | Kind::Other) { EXTENDED } else { BIND };
-        Count {
-            sender: self.sender,
-            direction: Direction::Request,
-            operation: Operation::Code(u32::from(operation & 0x1f)),
-            child: None,
-            mark: Mark::Plain,
-            is_control: false,
-        }
+        Count::of(self.sender, Direction::Request, Operation::Code(u32::from(operation & 0x1f)), Mark::Plain)
     }
 
     fn login(&self) -> Option<Login> {

@@ -95,14 +95,7 @@ impl Dissector for Lldp {
             }
         }
         reader.skip(reader.remaining())?;
-        out.count(Count {
-            sender: side,
-            direction: Direction::Request,
-            operation: Operation::Verb("advertise"),
-            child: None,
-            mark: Mark::Plain,
-            is_control: false,
-        });
+        out.count(Count::of(side, Direction::Request, Operation::Verb("advertise"), Mark::Plain));
         for (field, text) in told {
             out.text(side, None, field, text);
         }

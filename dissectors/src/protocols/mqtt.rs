@@ -169,7 +169,7 @@ impl Mqtt {
         let is_client = self.client.is_none_or(|client| client == side);
         let direction = if is_client { Direction::Request } else { Direction::Response };
         let operation = Operation::Code(kind.into());
-        out.count(Count { sender: side, direction, operation, child: None, mark, is_control: false });
+        out.count(Count::of(side, direction, operation, mark));
     }
 }
 

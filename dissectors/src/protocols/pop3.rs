@@ -3,15 +3,13 @@
 //! RFC 1939 (USER and PASS; APOP, 7), RFC 5034 (AUTH), RFC 2595 (STLS, after which the conversation is read as TLS). Once
 //! somebody is let in nothing more is read.
 
-use crate::authorization::Credentials;
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Side, Verdict};
 use crate::line::{self, Front};
-use crate::login::Login;
-use crate::observation::{Operation, Outcome, Place, Transport};
+use crate::observation::{Operation, Outcome, Transport};
 use crate::out::{Count, Mark, Out};
 use crate::proof::{Answering, Proof};
 use crate::reader::{Reader, Stop};
-use crate::sasl::{self, Exchange};
+use crate::sasl::{self, Asked};
 use crate::upgrade::{self, Upgrade};
 
 pub(crate) static POP3: Protocol = Protocol {
@@ -34,19 +32,8 @@ struct Pop3 {
     stamp: Option<Box<[u8]>>,
     user: Option<Box<[u8]>>,
     asked: Asked,
-    upgrade: Option<Upgrade>,
+    upgrade: Upgrade,
     is_greeted: bool,
-}
-
-/// What the next reply answers.
-#[derive(Default)]
-enum Asked {
-    #[default]
-    Other,
-    Login(Option<(Login, Place)>),
-    /// A login of several lines, and where it began.
-    Exchange(Exchange, Place),
-    Protect,
 }
 
 fn probe(front: &[u8], transport: Transport) -> Verdict {
@@ -85,8 +72,8 @@ fn is_command(word: &[u8]) -> bool {
 
 impl Dissector for Pop3 {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        if let Some(upgrade) = &mut self.upgrade {
-            return upgrade.message(side, reader, out);
+        if let Some(next) = self.upgrade.message(side, reader, out) {
+            return next;
         }
         let line = line::read(reader, LONGEST_LINE)?;
         let is_server = self.server.map_or_else(|| is_reply(line), |server| server == side);
@@ -105,26 +92,18 @@ impl Dissector for Pop3 {
 
     fn gap(&mut self, _side: Side, _bytes: u64) -> Footing {
         self.asked = Asked::Other;
-        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
+        self.upgrade.gap()
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
-        if let Asked::Login(Some((login, place))) = std::mem::take(&mut self.asked) {
-            out.login(login, Outcome::Unknown, place);
-        }
-        if let Some(upgrade) = &mut self.upgrade {
-            upgrade.finish(ending, out);
-        }
+        std::mem::take(&mut self.asked).ended(Outcome::Unknown, out);
+        self.upgrade.finish(ending, out);
     }
 }
 
 impl Pop3 {
     fn command(&mut self, side: Side, line: &[u8], out: &mut Out<'_>) {
-        if let Asked::Exchange(exchange, place) = &mut self.asked {
-            let place = *place;
-            if let Some(credentials) = exchange.answered(line) {
-                self.asked = Asked::Login(Some((credentials.login(side.other()), place)));
-            }
+        if self.asked.takes(line, side.other()) {
             return;
         }
         let (word, argument) = line::word(line);
@@ -132,10 +111,8 @@ impl Pop3 {
         if !is_command(&word) {
             return;
         }
-        count(side, Direction::Request, Operation::word(&word), Mark::Plain, out);
-        let login = |credentials: Option<Credentials>| {
-            Asked::Login(credentials.map(|credentials| (credentials.login(side.other()), out.place())))
-        };
+        out.count(Count::of(side, Direction::Request, Operation::word(&word), Mark::Plain));
+        let login = |credentials| Asked::login(credentials, side.other(), out.place());
         self.asked = match word.as_slice() {
             b"USER" => {
                 self.user = Some(argument.into());
@@ -150,14 +127,7 @@ impl Pop3 {
                 let proof = self.stamp.clone().and_then(|stamp| sasl::challenge(Answering::Apop, stamp, digest));
                 login(proof.map(|proof| sasl::credentials("apop", name, proof)))
             }
-            b"AUTH" => {
-                let (mechanism, initial) = line::word(argument);
-                let mut exchange = Exchange::new(mechanism);
-                match (!initial.is_empty()).then(|| exchange.answered(initial)).flatten() {
-                    Some(credentials) => login(Some(credentials)),
-                    None => Asked::Exchange(exchange, out.place()),
-                }
-            }
+            b"AUTH" => Asked::by_mechanism(argument, side.other(), out.place()),
             b"STLS" => Asked::Protect,
             _ => Asked::Other,
         };
@@ -169,16 +139,14 @@ impl Pop3 {
             b"+OK" => Outcome::Accepted,
             b"-ERR" => Outcome::Rejected,
             b"+" => {
-                if let Asked::Exchange(exchange, _) = &mut self.asked {
-                    exchange.challenged(text);
-                }
+                self.asked.challenged(text);
                 return Next::More;
             }
             // Lines of a longer answer.
             _ => return Next::More,
         };
         let mark = if outcome == Outcome::Accepted { Mark::Plain } else { Mark::Exception };
-        count(server, Direction::Response, Operation::word(word), mark, out);
+        out.count(Count::of(server, Direction::Response, Operation::word(word), mark));
         if !std::mem::replace(&mut self.is_greeted, true) && outcome == Outcome::Accepted {
             // The stamp is another each time, and says nothing of the server.
             let at = text.iter().rposition(|byte| *byte == b'<').unwrap_or(text.len());
@@ -187,25 +155,17 @@ impl Pop3 {
             self.stamp = is_stamp.then(|| stamp.into());
             out.text(server, None, &BANNER, if is_stamp { said } else { text });
         }
-        match (std::mem::take(&mut self.asked), outcome) {
-            (Asked::Login(login), outcome) => {
-                if let Some((login, place)) = login {
-                    out.login(login, outcome, place);
-                }
-                if outcome == Outcome::Accepted {
-                    return Next::Enough;
-                }
+        let asked = std::mem::take(&mut self.asked);
+        match (&asked, outcome) {
+            (Asked::Protect, Outcome::Accepted) => self.upgrade.begin(),
+            (Asked::Login(..) | Asked::Exchange(..), Outcome::Accepted) => {
+                asked.ended(outcome, out);
+                return Next::Enough;
             }
-            (Asked::Exchange(..), Outcome::Accepted) => return Next::Enough,
-            (Asked::Protect, Outcome::Accepted) => self.upgrade = Upgrade::new(),
-            _ => {}
+            _ => asked.ended(outcome, out),
         }
         Next::More
     }
-}
-
-fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, out: &mut Out<'_>) {
-    out.count(Count { sender, direction, operation, child: None, mark, is_control: false });
 }
 
 /// RFC 1939, 9; RFC 2449; RFC 2595; RFC 5034.
@@ -223,13 +183,7 @@ mod tests {
     use crate::rig::Rig;
 
     fn told(talk: &[(Side, &str)]) -> Vec<String> {
-        let mut rig = Rig::tcp(&POP3).with_ports(40_000, 110);
-        for (side, text) in talk {
-            assert_eq!(rig.segment(*side, text.as_bytes()), 0, "{text}");
-        }
-        rig.finish(Ending::Closed);
-        let is_count = |line: &String| [" request ", " response "].iter().any(|word| line.contains(word));
-        rig.story().into_iter().filter(|line| !is_count(line) && line != "B serves").collect()
+        Rig::tcp(&POP3).with_ports(40_000, 110).told_of(talk)
     }
 
     #[test]

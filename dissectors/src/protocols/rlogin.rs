@@ -71,14 +71,7 @@ impl Dissector for Rlogin {
             let version = Some(Version::Named("rlogin"));
             let shown = out.place();
             out.channel(server, Channel { client, port, begun, version, ..Channel::default() }, shown);
-            out.count(Count {
-                sender: side,
-                direction: Direction::Request,
-                operation: Operation::Verb("open"),
-                child: None,
-                mark: Mark::Plain,
-                is_control: false,
-            });
+            out.count(Count::of(side, Direction::Request, Operation::Verb("open"), Mark::Plain));
             return Ok(Next::More);
         };
         let data = reader.take(reader.remaining())?;

@@ -280,7 +280,10 @@ impl Rtsp {
             let is_owed_an_answer = self.tunnel.is_none() && operation != Operation::Verb("TEARDOWN");
             self.pending.push(asked, is_owed_an_answer, out);
         }
-        out.count(Count { is_control: category.is_some(), ..count(side, Direction::Request, operation, Mark::Plain) });
+        out.count(Count {
+            is_control: category.is_some(),
+            ..Count::of(side, Direction::Request, operation, Mark::Plain)
+        });
         if let Some(agent) = head.value("user-agent") {
             out.text(side, None, &USER_AGENT, &agent);
         }
@@ -299,7 +302,7 @@ impl Rtsp {
         self.pending.give_up(out.place().time, out);
         let next = self.halves.of_mut(side).begin(length, is_described);
         let mark = if code < 400 { Mark::Plain } else { Mark::Exception };
-        out.count(count(side, Direction::Response, Operation::Code(u32::from(code)), mark));
+        out.count(Count::of(side, Direction::Response, Operation::Code(u32::from(code)), mark));
         if let Some(server) = head.value("server") {
             out.text(side, None, &SERVER, &server);
         }
@@ -346,7 +349,7 @@ impl Rtsp {
             Start::Status { code, .. } => {
                 out.server(side);
                 let mark = if *code < 400 { Mark::Plain } else { Mark::Exception };
-                out.count(count(side, Direction::Response, Operation::Code(u32::from(*code)), mark));
+                out.count(Count::of(side, Direction::Response, Operation::Code(u32::from(*code)), mark));
                 if let Some(server) = head.value("server") {
                     out.text(side, None, &SERVER, &server);
                 }
@@ -375,7 +378,7 @@ impl Rtsp {
         let is_upward = operation == Operation::Verb("POST");
         self.server = Some(server);
         out.server(server);
-        out.count(count(side, Direction::Request, operation.clone(), Mark::Plain));
+        out.count(Count::of(side, Direction::Request, operation.clone(), Mark::Plain));
         if let Some(agent) = head.value("user-agent") {
             out.text(side, None, &USER_AGENT, &agent);
         }
@@ -523,7 +526,7 @@ impl Request for Asked {
     fn count(&self) -> Count {
         let operation = self.operation.clone();
         let is_control = self.category.is_some();
-        Count { is_control, ..count(self.asker, Direction::Request, operation, Mark::Plain) }
+        Count { is_control, ..Count::of(self.asker, Direction::Request, operation, Mark::Plain) }
     }
 
     fn client_user(&self) -> Option<Box<str>> {
@@ -564,10 +567,6 @@ fn is_description(head: &Head<'_>, operation: &Operation, method: &'static str) 
 
 fn number(head: &Head<'_>) -> Option<u32> {
     std::str::from_utf8(&head.value("cseq")?).ok()?.parse().ok()
-}
-
-fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark) -> Count {
-    Count { sender, direction, operation, child: None, mark, is_control: false }
 }
 
 /// RFC 6455, 1.3.

@@ -5,11 +5,10 @@
 
 use crate::dissector::{Carrier, Direction, Dissector, Ending, Field, Footing, Next, Part, Protocol, Side, Verdict};
 use crate::line::{self, Front};
-use crate::login::Login;
-use crate::observation::{Operation, Outcome, Place, Transport};
+use crate::observation::{Operation, Outcome, Transport};
 use crate::out::{Count, Mark, Out};
 use crate::reader::{Reader, Stop};
-use crate::sasl::Exchange;
+use crate::sasl::Asked;
 use crate::upgrade::{self, Upgrade};
 
 pub(crate) static SMTP: Protocol = Protocol {
@@ -30,20 +29,10 @@ static CLIENT: Field = Field::new("smtp.client_name", "by which name a client gr
 struct Smtp {
     server: Option<Side>,
     asked: Asked,
-    upgrade: Option<Upgrade>,
+    /// A message begins, if the next reply wants it.
+    brings_mail: bool,
+    upgrade: Upgrade,
     is_greeted: bool,
-}
-
-/// What the next reply answers.
-#[derive(Default)]
-enum Asked {
-    #[default]
-    Other,
-    Login(Login, Place),
-    /// A login of several lines, and where it began.
-    Exchange(Exchange, Place),
-    Protect,
-    Mail,
 }
 
 fn probe(front: &[u8], transport: Transport) -> Verdict {
@@ -87,8 +76,8 @@ fn is_greeting(word: &[u8]) -> bool {
 
 impl Dissector for Smtp {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        if let Some(upgrade) = &mut self.upgrade {
-            return upgrade.message(side, reader, out);
+        if let Some(next) = self.upgrade.message(side, reader, out) {
+            return next;
         }
         let line = line::read(reader, LONGEST_LINE)?;
         let is_server = self.server.map_or_else(|| line::reply(line).is_some(), |server| server == side);
@@ -99,7 +88,8 @@ impl Dissector for Smtp {
             out.server(server);
             return Ok(if goes_on { Next::More } else { self.reply(server, code, text, out) });
         }
-        if !self.is_in_exchange() && !line::word(line).0.iter().all(u8::is_ascii_alphanumeric) {
+        let is_in_exchange = matches!(self.asked, Asked::Exchange(..));
+        if !is_in_exchange && !line::word(line).0.iter().all(u8::is_ascii_alphanumeric) {
             return Err(reader.malformed("this is no command"));
         }
         self.server = Some(server);
@@ -109,51 +99,32 @@ impl Dissector for Smtp {
     }
 
     fn gap(&mut self, _side: Side, _bytes: u64) -> Footing {
-        self.asked = Asked::Other;
-        if self.upgrade.is_some() { Upgrade::gap() } else { Footing::Segment }
+        (self.asked, self.brings_mail) = (Asked::Other, false);
+        self.upgrade.gap()
     }
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
-        if let Asked::Login(login, place) = std::mem::take(&mut self.asked) {
-            out.login(login, Outcome::Unknown, place);
-        }
-        if let Some(upgrade) = &mut self.upgrade {
-            upgrade.finish(ending, out);
-        }
+        std::mem::take(&mut self.asked).ended(Outcome::Unknown, out);
+        self.upgrade.finish(ending, out);
     }
 }
 
 impl Smtp {
-    fn is_in_exchange(&self) -> bool {
-        matches!(self.asked, Asked::Exchange(..))
-    }
-
     fn command(&mut self, side: Side, line: &[u8], out: &mut Out<'_>) {
-        if let Asked::Exchange(exchange, place) = &mut self.asked {
-            let place = *place;
-            if let Some(credentials) = exchange.answered(line) {
-                self.asked = Asked::Login(credentials.login(side.other()), place);
-            }
+        if self.asked.takes(line, side.other()) {
             return;
         }
         let (word, argument) = line::word(line);
         let word = word.to_ascii_uppercase();
         // A line that is no command may be a password whose question was not seen.
         let known = COMMANDS.iter().chain(&OTHERS).find(|known| word == known.as_bytes());
-        count(side, Direction::Request, Operation::Verb(known.unwrap_or(&"other")), Mark::Plain, out);
+        out.count(Count::of(side, Direction::Request, Operation::Verb(known.unwrap_or(&"other")), Mark::Plain));
         self.asked = match word.as_slice() {
-            b"AUTH" => {
-                let (mechanism, initial) = line::word(argument);
-                let mut exchange = Exchange::new(mechanism);
-                match (!initial.is_empty()).then(|| exchange.answered(initial)).flatten() {
-                    Some(credentials) => Asked::Login(credentials.login(side.other()), out.place()),
-                    None => Asked::Exchange(exchange, out.place()),
-                }
-            }
+            b"AUTH" => Asked::by_mechanism(argument, side.other(), out.place()),
             b"STARTTLS" => Asked::Protect,
-            b"DATA" | b"BDAT" => Asked::Mail,
             _ => Asked::Other,
         };
+        self.brings_mail = matches!(word.as_slice(), b"DATA" | b"BDAT");
         if is_greeting(&word) {
             out.text(side, None, &CLIENT, argument);
         }
@@ -161,33 +132,31 @@ impl Smtp {
 
     fn reply(&mut self, server: Side, code: u16, text: &[u8], out: &mut Out<'_>) -> Next {
         let mark = if code >= 400 { Mark::Exception } else { Mark::Plain };
-        count(server, Direction::Response, Operation::Code(code.into()), mark, out);
-        if !std::mem::replace(&mut self.is_greeted, true) && code == 220 && matches!(self.asked, Asked::Other) {
+        out.count(Count::of(server, Direction::Response, Operation::Code(code.into()), mark));
+        let brings_mail = std::mem::take(&mut self.brings_mail);
+        let is_unasked = matches!(self.asked, Asked::Other) && !brings_mail;
+        if !std::mem::replace(&mut self.is_greeted, true) && code == 220 && is_unasked {
             out.text(server, None, &BANNER, text);
         }
-        match (std::mem::take(&mut self.asked), code) {
-            (Asked::Exchange(mut exchange, place), 334) => {
-                exchange.challenged(text);
-                self.asked = Asked::Exchange(exchange, place);
-            }
-            (Asked::Login(login, place), code) => {
-                let outcome = match code {
-                    235 => Outcome::Accepted,
-                    535 | 534 | 538 => Outcome::Rejected,
-                    _ => Outcome::Unknown,
-                };
-                out.login(login, outcome, place);
-            }
-            (Asked::Protect, 220) => self.upgrade = Upgrade::new(),
-            (Asked::Mail, 354 | 250) => return Next::Enough,
-            _ => {}
+        if brings_mail && matches!(code, 354 | 250) {
+            return Next::Enough;
         }
+        if code == 334 && matches!(self.asked, Asked::Exchange(..)) {
+            self.asked.challenged(text);
+            return Next::More;
+        }
+        let outcome = match code {
+            235 => Outcome::Accepted,
+            535 | 534 | 538 => Outcome::Rejected,
+            _ => Outcome::Unknown,
+        };
+        let asked = std::mem::take(&mut self.asked);
+        if matches!(asked, Asked::Protect) && code == 220 {
+            self.upgrade.begin();
+        }
+        asked.ended(outcome, out);
         Next::More
     }
-}
-
-fn count(sender: Side, direction: Direction, operation: Operation, mark: Mark, out: &mut Out<'_>) {
-    out.count(Count { sender, direction, operation, child: None, mark, is_control: false });
 }
 
 /// RFC 5321, 4.1; RFC 3207; RFC 4954.
@@ -201,13 +170,7 @@ mod tests {
     use crate::rig::Rig;
 
     fn told(talk: &[(Side, &str)]) -> Vec<String> {
-        let mut rig = Rig::tcp(&SMTP).with_ports(40_000, 25);
-        for (side, text) in talk {
-            assert_eq!(rig.segment(*side, text.as_bytes()), 0, "{text}");
-        }
-        rig.finish(Ending::Closed);
-        let is_count = |line: &String| [" request ", " response "].iter().any(|word| line.contains(word));
-        rig.story().into_iter().filter(|line| !is_count(line) && line != "B serves").collect()
+        Rig::tcp(&SMTP).with_ports(40_000, 25).told_of(talk)
     }
 
     const HELLO: [(Side, &str); 3] = [

@@ -162,7 +162,7 @@ impl Conversation {
 
 fn count(side: Side, is_server: bool, operation: Operation, out: &mut Out<'_>) {
     let direction = if is_server { Direction::Response } else { Direction::Request };
-    out.count(Count { sender: side, direction, operation, child: None, mark: Mark::Plain, is_control: false });
+    out.count(Count::of(side, direction, operation, Mark::Plain));
 }
 
 /// HASSH (Salesforce, 2018): the lists of key exchanges, and of ciphers, checks and compressions in the direction of the

@@ -105,7 +105,7 @@ impl Dissector for Tftp {
                 let mark = if is_refusal { Mark::Exception } else { Mark::Plain };
                 let direction = if is_server { Direction::Response } else { Direction::Request };
                 let operation = Operation::Code(kind.into());
-                out.count(Count { sender: side, direction, operation, child: None, mark, is_control: false });
+                out.count(Count::of(side, direction, operation, mark));
             }
             _ => return Err(wrong),
         }
@@ -130,14 +130,8 @@ impl Request for Asked {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn count(&self) -> Count {
-        Count {
-            sender: self.sender,
-            direction: Direction::Request,
-            operation: Operation::Code(u32::from(if self.is_write { WRITE } else { READ })),
-            child: None,
-            mark: Mark::Plain,
-            is_control: self.is_write,
-        }
+        let operation = Operation::Code(u32::from(if self.is_write { WRITE } else { READ }));
+        Count { is_control: self.is_write, ..Count::of(self.sender, Direction::Request, operation, Mark::Plain) }
     }
 
     fn command(&self) -> Option<Command> {

@@ -44,7 +44,7 @@ struct Vnc {
     chosen: u8,
     challenge: Option<[u8; 16]>,
     given: Option<(Login, Place)>,
-    upgrade: Option<Upgrade>,
+    upgrade: Upgrade,
 }
 
 /// What the server says next.
@@ -92,8 +92,8 @@ fn probe(front: &[u8], transport: Transport) -> Verdict {
 
 impl Dissector for Vnc {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        if let Some(upgrade) = &mut self.upgrade {
-            return upgrade.message(side, reader, out);
+        if let Some(next) = self.upgrade.message(side, reader, out) {
+            return next;
         }
         let server = *self.server.get_or_insert(side);
         out.server(server);
@@ -107,9 +107,7 @@ impl Dissector for Vnc {
 
     fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
         self.log_in(Outcome::Unknown, out);
-        if let Some(upgrade) = &mut self.upgrade {
-            upgrade.finish(ending, out);
-        }
+        self.upgrade.finish(ending, out);
     }
 }
 
@@ -182,7 +180,7 @@ impl Vnc {
                 if !is_agreed {
                     return Ok(Next::Enough);
                 }
-                self.upgrade = Upgrade::new();
+                self.upgrade.begin();
             }
         }
         Ok(Next::More)
@@ -306,7 +304,7 @@ fn version(reader: &mut Reader<'_>) -> Result<[u8; 2], Stop> {
 }
 
 fn count(sender: Side, direction: Direction, verb: &'static str, mark: Mark, out: &mut Out<'_>) {
-    out.count(Count { sender, direction, operation: Operation::Verb(verb), child: None, mark, is_control: false });
+    out.count(Count::of(sender, direction, Operation::Verb(verb), mark));
 }
 
 const PATTERN: &[u8; LINE] = b"RFB 000.000\n";

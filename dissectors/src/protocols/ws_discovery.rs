@@ -59,7 +59,7 @@ impl Dissector for WsDiscovery {
             _ => {}
         }
         let (operation, mark) = (Operation::Verb(name), Mark::Plain);
-        out.count(Count { sender: side, direction: *direction, operation, child: None, mark, is_control: false });
+        out.count(Count::of(side, *direction, operation, mark));
         match *name {
             "Hello" | "Bye" => target(side, content, out),
             "ProbeMatches" | "ResolveMatches" => {

@@ -57,12 +57,14 @@ impl Http {
                 None
             }
             (_, Some(Form::Dahua), Some(body)) => drawn(side, body, out),
-            (_, Some(Form::Hikvision), Some(body)) => {
-                if let Some((session, drawn)) = isapi::Drawn::of(body) {
+            (_, Some(Form::Hikvision), Some(body)) => match isapi::Said::by(body) {
+                Some(isapi::Said::Drawn(session, drawn)) => {
                     out.leave(side, ISAPI, &session, drawn);
+                    None
                 }
-                isapi::outcome(body)
-            }
+                Some(isapi::Said::Outcome(outcome)) => Some(outcome),
+                None => None,
+            },
             (_, _, Some(body)) => {
                 let document = onvif::read_answer(body);
                 self.calls.get_or_insert_default().answered(side, answer, Some(&document), out)

@@ -7,13 +7,37 @@ use crate::observation::Outcome;
 use crate::proof::{Answering, Challenge, Proof, unhex};
 use crate::protocols::onvif;
 use crate::secret::Secret;
-use crate::xml::{Document, Element};
+use crate::xml::Element;
 
 /// Whether a target is where one logs in, or where one asks what is drawn for that.
 pub(super) fn is_login(target: &[u8]) -> bool {
     const LOGIN: &[u8] = b"/isapi/security/sessionlogin";
     let path = camera::parts(target).map(|(path, _)| path.to_ascii_lowercase());
     path.is_some_and(|path| matches!(path.strip_prefix(LOGIN), Some(b"" | b"/capabilities")))
+}
+
+/// What an answer says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// What is drawn for a session.
+    Drawn(Box<[u8]>, Drawn),
+    /// What became of a login.
+    Outcome(Outcome),
+}
+
+impl Said {
+    pub(super) fn by(answer: &[u8]) -> Option<Self> {
+        let document = onvif::read(answer);
+        let root = document.root()?;
+        if root.name() == b"SessionLoginCap" {
+            return Some(Self::Drawn(text_of(root, "sessionID")?, Drawn::by(root)?));
+        }
+        match &*text_of(root, "statusValue")? {
+            b"200" => Some(Self::Outcome(Outcome::Accepted)),
+            b"401" => Some(Self::Outcome(Outcome::Rejected)),
+            _ => None,
+        }
+    }
 }
 
 /// What a device drew for one session.
@@ -27,19 +51,15 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
-    /// What an answer says that is drawn, and for which session.
-    pub(super) fn of(answer: &[u8]) -> Option<(Box<[u8]>, Self)> {
-        let document = onvif::read(answer);
-        let root = document.root().filter(|root| root.name() == b"SessionLoginCap")?;
+    fn by(root: Element<'_, '_>) -> Option<Self> {
         let text = |name| text_of(root, name).unwrap_or_default();
         let is_salted = &*text("isIrreversible") == b"true";
-        let drawn = Self {
+        Some(Self {
             challenge: text_of(root, "challenge")?,
             salt: if is_salted { text("salt") } else { Box::default() },
             second_salt: if is_salted { text("salt2") } else { Box::default() },
             rounds: std::str::from_utf8(&text("iterations")).ok()?.parse().ok()?,
-        };
-        Some((text_of(root, "sessionID")?, drawn))
+        })
     }
 
     /// How it is answered. Nobody asks for more rounds than some hundred, and each costs as much as a password otherwise.
@@ -50,15 +70,11 @@ impl Drawn {
     }
 }
 
-/// For which session a request logs in.
-pub(super) fn session(request: &[u8]) -> Option<Box<[u8]>> {
-    text_of(login_in(&onvif::read(request))?, "sessionID")
-}
-
-/// The login of a request, given what was drawn for it.
-pub(super) fn login(request: &[u8], drawn: Option<&Drawn>) -> Option<Credentials> {
+/// The login of a request, given what was drawn for its session.
+pub(super) fn login<'n>(request: &[u8], drawn: impl FnOnce(&[u8]) -> Option<&'n Drawn>) -> Option<Credentials> {
     let document = onvif::read(request);
-    let root = login_in(&document)?;
+    let root = document.root().filter(|root| root.name() == b"SessionLogin")?;
+    let drawn = text_of(root, "sessionID").and_then(|session| drawn(&session));
     let user = text_of(root, "userName")?;
     let response = unhex(&text_of(root, "password")?).filter(|response| response.len() == SHA256_LENGTH)?;
     let answering = drawn.map_or(Answering::Other, Drawn::answering);
@@ -69,20 +85,6 @@ pub(super) fn login(request: &[u8], drawn: Option<&Drawn>) -> Option<Credentials
         Challenge { answering, challenge: challenge.unwrap_or_default().into(), response: Secret::new(&response) };
     let proof = Proof::Challenge(Box::new(challenge));
     Some(Credentials { scheme: "hikvision_sha256", username: Some(user), realm: None, proof })
-}
-
-/// What an answer says of the login.
-pub(super) fn outcome(answer: &[u8]) -> Option<Outcome> {
-    let document = onvif::read(answer);
-    match &*text_of(document.root()?, "statusValue")? {
-        b"200" => Some(Outcome::Accepted),
-        b"401" => Some(Outcome::Rejected),
-        _ => None,
-    }
-}
-
-fn login_in<'d, 'a>(document: &'d Document<'a>) -> Option<Element<'d, 'a>> {
-    document.root().filter(|root| root.name() == b"SessionLogin")
 }
 
 fn text_of(parent: Element<'_, '_>, name: &str) -> Option<Box<[u8]>> {
@@ -107,10 +109,10 @@ mod tests {
     }
 
     fn proof(drawn: &str, password: &str) -> Proof {
-        let (session, drawn) = Drawn::of(drawn.as_bytes()).expect("it draws");
+        let Some(Said::Drawn(session, drawn)) = Said::by(drawn.as_bytes()) else { panic!("it draws") };
         let request = asked(password);
-        assert_eq!(super::session(request.as_bytes()), Some(session));
-        login(request.as_bytes(), Some(&drawn)).expect("a login").proof
+        let of_session = |asked: &[u8]| (asked == &*session).then_some(&drawn);
+        login(request.as_bytes(), of_session).expect("a login").proof
     }
 
     /// Made by Python's hashlib as public clients do it.
@@ -126,11 +128,11 @@ mod tests {
 
     #[test]
     fn what_was_not_drawn_here_is_not_judged() {
-        let found = login(asked(SALTED).as_bytes(), None).expect("a login");
+        let found = login(asked(SALTED).as_bytes(), |_| None).expect("a login");
         assert_eq!((found.username.as_deref(), found.proof.is_of(b"12345abc")), (Some(&b"admin"[..]), None));
         let many = proof(&DRAWN.replace("100", "60000"), SALTED);
         assert_eq!(many.is_of(b"12345abc"), None);
-        assert!(login(asked("short").as_bytes(), None).is_none());
+        assert!(login(asked("short").as_bytes(), |_| None).is_none());
     }
 
     #[test]
@@ -141,9 +143,9 @@ mod tests {
         );
         assert!(!is_login(b"/ISAPI/Security/sessionLogout") && !is_login(b"/"));
         let answer = |status| format!("<SessionLogin><statusValue>{status}</statusValue></SessionLogin>");
-        assert_eq!(outcome(answer("200").as_bytes()), Some(Outcome::Accepted));
-        assert_eq!(outcome(answer("401").as_bytes()), Some(Outcome::Rejected));
-        assert_eq!(outcome(b"{}"), None);
+        assert_eq!(Said::by(answer("200").as_bytes()), Some(Said::Outcome(Outcome::Accepted)));
+        assert_eq!(Said::by(answer("401").as_bytes()), Some(Said::Outcome(Outcome::Rejected)));
+        assert_eq!(Said::by(b"{}"), None);
     }
 
     const SALTED: &str = "4dd5ae7b85a9ed559d9d071aaa3bd176742027e4750d7bdd3eb00adc198e2f1d";
