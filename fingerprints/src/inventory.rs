@@ -515,6 +515,15 @@ impl Inventory {
         self.named_in_order(records, captures)
     }
 
+    /// What is so at this moment, as if the run ended here; nothing ends by it.
+    pub fn state(&self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
+        let assets = self.assets();
+        let findings = self.findings(&assets, now);
+        let rows = state::rows(&assets, findings, &self.channels, self.protocols, &self.rules, now);
+        drop(assets);
+        self.named_in_order(rows, captures)
+    }
+
     /// After the end: the rows of state that were told at midnights of packet time, where something had changed. They
     /// belong into the lake, before the last ones, and into no summary.
     pub fn earlier(&mut self, captures: &[CaptureName]) -> Vec<Record> {

@@ -23,6 +23,27 @@ pub struct Provenance {
     pub run_id: String,
 }
 
+impl Record {
+    /// What a row of state says, but for when and how often it was seen: it changes only with what is known.
+    pub fn says(&self) -> String {
+        let mut record = self.clone();
+        match &mut record {
+            Self::Assets(row) => {
+                (row.as_of, row.last_seen, row.revision) = Default::default();
+                (row.observed_hours, row.lost_bytes, row.two_way) = (None, None, None);
+            }
+            Self::Claims(row) => (row.as_of, row.last_seen, row.revision, row.count) = Default::default(),
+            Self::Certificates(row) => (row.as_of, row.last_seen, row.revision) = Default::default(),
+            Self::Findings(row) => {
+                (row.as_of, row.last_seen, row.revision, row.count) = Default::default();
+                (row.summary, row.details) = Default::default();
+            }
+            _ => {}
+        }
+        format!("{record:?}")
+    }
+}
+
 /// The enum of all rows, and each row's way into it.
 macro_rules! records {
     ($($(#[$doc:meta])* $table:literal $variant:ident($row:ident),)+) => {

@@ -5,10 +5,12 @@
 //! attribute `sequence` (the extension of that name) counts the events of one `source`; texts of 20 digits sort as numbers
 //! do. `data` has the same five members in every event, null where one does not apply; a snapshot has one more.
 
+mod moments;
 mod remedy;
 mod sample;
 mod teller;
 
+pub use moments::Moments;
 pub use sample::{sample, samples};
 pub use teller::{Memory, Nothing, Teller, Told};
 

@@ -11,6 +11,8 @@ mod extract;
 mod finding;
 #[cfg(target_os = "linux")]
 mod listen;
+#[cfg(target_os = "linux")]
+mod live;
 mod logins;
 mod man;
 mod paths;

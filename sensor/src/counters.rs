@@ -156,9 +156,10 @@ struct Rest {
 }
 
 impl Counters {
-    /// Whether nothing was counted in this window.
+    /// Whether nothing was counted since it was told last.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rest.as_ref().is_none_or(|rest| rest.operations.is_empty() && rest.actions.is_empty())
+        let counted = |(row, tally): (&OperationCount, Tally)| tally.messages > 0 || row.unanswered > 0;
+        !self.operations().any(counted) && !self.actions().any(|(_, count)| count > 0)
     }
 
     /// How many rows there are.
@@ -181,6 +182,18 @@ impl Counters {
         if let Some(rest) = &mut self.rest {
             rest.operations.clear();
             rest.actions.clear();
+        }
+    }
+
+    /// What was counted has been told, and the window goes on: the rows stay, so that what is counted in them again is no
+    /// news.
+    pub(crate) fn go_on(&mut self) {
+        self.tallies.iter_mut().for_each(|tally| (tally.messages, tally.exceptions) = (0, 0));
+        if let Some(actions) = &mut self.action_tallies {
+            actions.0.iter_mut().for_each(|tally| tally.count = 0);
+        }
+        if let Some(rest) = &mut self.rest {
+            rest.operations.iter_mut().for_each(|row| (row.unanswered, row.first_unanswered) = (0, None));
         }
     }
 

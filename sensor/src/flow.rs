@@ -218,7 +218,7 @@ pub(crate) struct Flow {
     pub(crate) finished: Sides<bool>,
     /// Whether packets of side B were seen at all.
     pub(crate) answered: bool,
-    /// Whether it was counted as begun in an earlier window.
+    /// Whether it was counted as begun before.
     pub(crate) counted: bool,
     /// Whether side B is a group address.
     pub(crate) to_group: bool,
@@ -260,12 +260,24 @@ impl Flow {
 
     /// What was counted so far has been told.
     pub(crate) fn begin_window(&mut self) {
-        self.packets = Sides::default();
-        self.bytes = Sides::default();
-        self.counted = true;
+        self.uncount();
         if let Some(conversation) = &mut self.conversation {
             conversation.talk.begin_window();
         }
+    }
+
+    /// What was counted so far has been told, and the window goes on.
+    pub(crate) fn go_on_counting(&mut self) {
+        self.uncount();
+        if let Some(conversation) = &mut self.conversation {
+            conversation.talk.go_on_counting();
+        }
+    }
+
+    fn uncount(&mut self) {
+        self.packets = Sides::default();
+        self.bytes = Sides::default();
+        self.counted = true;
     }
 
     /// A TCP segment from `side`; tells how many bytes more (or fewer) wait for others since.
@@ -334,7 +346,6 @@ impl Flow {
     const HAS_OPENING: u8 = 1;
     /// It is named and has told what it can.
     const SILENT: u8 = 2;
-
     /// Whether it is named and has told what it can: its packets are counted, and nobody looks at them.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {

@@ -6,9 +6,9 @@
 use crate::duplicate::{self, DuplicateCount, Duplicates, Way};
 use crate::flow::{Flow, FlowHasher, FlowKey};
 use crate::network::{Networks, Proof};
-use crate::pipeline::{HourNumber, LaneHours, Vlans};
+use crate::pipeline::{HourNumber, LaneHours, Settings, Vlans};
 use crate::source::prefetch;
-use crate::sums::Sums;
+use crate::sums::{Sums, Then};
 use crate::talk::{Lent, Life, Talk};
 use dissectors::bounded::{Bounded, Slot};
 use dissectors::observation::{Address, Binding, Evidence, Fact, FlowId, Host, Tally, Transport};
@@ -84,6 +84,8 @@ impl Default for Caps {
     }
 }
 
+/// Where somebody waits for what is told, all that was counted is told as often as this, in packet time.
+const ALL_IS_TOLD: Duration = Duration::from_mins(1);
 /// Flows are looked at as often as this, in packet time.
 const ROUND: Duration = Duration::from_secs(5);
 const IDLE_TCP: Duration = Duration::from_mins(30);
@@ -227,6 +229,12 @@ pub struct Lane {
     counts: LaneHours,
     past: Past,
     bound: Bound,
+    /// Whether somebody waits for what is told.
+    is_live: bool,
+    /// Flows in which something was counted for the first time, where somebody waits for it.
+    news: Vec<Slot>,
+    /// When all that was counted was told last.
+    told_all: Timestamp,
     /// The hour that it is, and as which one it is counted; none before the first packet.
     window: Option<(Timestamp, HourNumber)>,
     last_round: Option<Timestamp>,
@@ -235,7 +243,8 @@ pub struct Lane {
 
 impl Lane {
     /// An empty lane.
-    pub fn new(caps: Caps, vlans: Vlans) -> Self {
+    pub fn new(settings: Settings) -> Self {
+        let Settings { caps, vlans, is_live, .. } = settings;
         let last_place = Place { time: Timestamp::default(), capture: 0, frame: None };
         Self {
             flows: Bounded::new(caps.flows, caps.newcomers),
@@ -249,6 +258,9 @@ impl Lane {
             counts: LaneHours::new(),
             past: Past::default(),
             bound: Bound::default(),
+            is_live,
+            news: Vec::new(),
+            told_all: Timestamp::MIN,
             waiting_bytes: 0,
             rows: 0,
             conversations: 0,
@@ -423,9 +435,33 @@ impl Lane {
         if !self.quiet.contains(&clock) && self.window.is_some() {
             self.keep_time(clock, hour);
         }
+        if self.is_live {
+            self.tell_news(clock);
+        }
         if self.sums.are_full() {
             self.sums.tell(self.told.ready());
         }
+    }
+
+    /// Somebody waits: what is counted for the first time is told at once, and how much of it there is each minute. What an
+    /// hour comes to is the same, for sums of one hour add up.
+    fn tell_news(&mut self, clock: Timestamp) {
+        let Some((window, _)) = self.window else { return };
+        let (sums, count) = (&mut self.sums, &mut self.count);
+        let is_due = clock.since(self.told_all) >= ALL_IS_TOLD;
+        if is_due {
+            self.told_all = clock;
+            self.flows.iter_mut().for_each(|flow| settle(flow, window, Then::GoOn, sums, count));
+            self.told.tell_repeats();
+        } else {
+            for slot in &self.news {
+                if let Some(flow) = self.flows.get_mut(*slot) {
+                    sums.add_news(flow, window);
+                }
+            }
+        }
+        self.news.clear();
+        self.sums.tell(self.told.ready());
     }
 
     /// Something is due: an hour has ended, or the flows have to be looked at.
@@ -494,7 +530,7 @@ impl Lane {
         if let Some((past, _)) = self.window {
             let (sums, count) = (&mut self.sums, &mut self.count);
             for flow in self.flows.iter_mut() {
-                settle(flow, past, sums, count);
+                settle(flow, past, Then::StartAnew, sums, count);
                 // Later only where time went back.
                 flow.last = flow.last.min(clock);
             }
@@ -520,7 +556,9 @@ impl Lane {
             Some((slot, side)) if !self.is_reused(slot, side, headers) => (slot, side),
             known => self.open(known.map(|(slot, _)| slot), found, packet),
         };
-        let Self { flows, told, count, caps, waiting_bytes, bound, rows, sums, window, networks, .. } = self;
+        let Self {
+            flows, told, count, caps, waiting_bytes, bound, rows, sums, window, networks, is_live, news, ..
+        } = self;
         let Some(flow) = flows.touch(slot, Flow::chances) else { return };
         if side == Side::B && !flow.answered {
             bind(bound, told, flow, side, packet);
@@ -561,9 +599,12 @@ impl Lane {
             *rows += rows_now - rows_before;
             if rows_now > caps.flow_rows || *rows > caps.rows {
                 // Nothing is lost: sums of one window add up.
-                settle(flow, window.map_or_else(Timestamp::default, |(window, _)| window), sums, count);
+                let window = window.map_or_else(Timestamp::default, |(window, _)| window);
+                settle(flow, window, Then::StartAnew, sums, count);
                 count.summed_early += 1;
                 *rows = rows.saturating_sub(rows_now);
+            } else if *is_live && news.last() != Some(&slot) {
+                news.push(slot);
             }
         }
         if speaks {
@@ -678,12 +719,12 @@ impl Lane {
             conversation.finish(flow.life, place, &mut Lent { told: &mut self.told, panics: &mut self.count.panics });
         }
         let window = self.window.map_or_else(Timestamp::default, |(window, _)| window);
-        settle(&mut flow, window, &mut self.sums, &mut self.count);
+        settle(&mut flow, window, Then::StartAnew, &mut self.sums, &mut self.count);
     }
 }
 
 /// Adds what a flow has counted to the sums of a window.
-fn settle(flow: &mut Flow, window: Timestamp, sums: &mut Sums, count: &mut LaneCount) {
+fn settle(flow: &mut Flow, window: Timestamp, then: Then, sums: &mut Sums, count: &mut LaneCount) {
     let mut relates = true;
     if let Some(conversation) = &mut flow.conversation {
         let talk = &mut conversation.talk;
@@ -697,7 +738,7 @@ fn settle(flow: &mut Flow, window: Timestamp, sums: &mut Sums, count: &mut LaneC
             }
         }
     }
-    sums.add(flow, window, relates);
+    sums.add(flow, window, relates, then);
 }
 
 /// The pairs of address and MAC that were bound last: a scan opens millions of flows from one host.

@@ -23,7 +23,7 @@ use dissectors::{Observation, Packet, Place, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a reading is run. Nothing here but the caps changes what is told.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,9 @@ pub struct Settings {
     pub inventory_bytes: usize,
     /// What the VLANs of a site are to each other.
     pub vlans: Vlans,
+    /// Whether somebody waits for what is told: then it is told as soon as it is news, and epochs are short. What all of it
+    /// comes to is the same.
+    pub is_live: bool,
 }
 
 /// What the VLANs of a site are to each other: by itself a VLAN is a network of its own, until packets prove two of them
@@ -65,6 +68,8 @@ pub const MEMORY: usize = 512 << 20;
 const PROGRAM: usize = 64 << 20;
 /// What an epoch has of a file, unless memory is scarce.
 const EPOCH_PACKETS: usize = 16_384;
+/// How long an epoch lasts at most where somebody waits for what it tells.
+const LIVE_EPOCH: Duration = Duration::from_millis(20);
 /// More than an epoch of full Ethernet frames has.
 const EPOCH_BYTES: u64 = 1 << 25;
 
@@ -98,6 +103,7 @@ impl Default for Settings {
             fragments: fragments::Caps::within(0),
             inventory_bytes: 0,
             vlans: Vlans::default(),
+            is_live: false,
         };
         fixed.within(MEMORY)
     }
@@ -470,7 +476,8 @@ fn read_alone(mut feed: Feed, settings: Settings, witness: &mut dyn Witness, pro
     let (mut observations, mut is_last) = (0, false);
     while !is_last {
         let mut notes = Vec::new();
-        let most = feed.walked() + settings.epoch_bytes;
+        let until = begin_epoch(&mut feed, settings, &mut books);
+        let most = Most { bytes: feed.walked() + settings.epoch_bytes, until };
         for start in (0..settings.epoch_packets).step_by(CHUNK) {
             let ordinals = start..settings.epoch_packets.min(start + CHUNK);
             let filled = fill(&mut feed, ordinals, most, (&mut epoch, |_, _| {}), &mut books);
@@ -569,7 +576,8 @@ fn hand_out(
         let mut epoch = spare.and_then(Arc::into_inner).unwrap_or_default();
         epoch.clear();
         let mut shares: Vec<Vec<u32>> = workers.iter().map(|_| Vec::with_capacity(epoch.items.len())).collect();
-        let most = feed.walked() + settings.epoch_bytes;
+        let until = begin_epoch(&mut feed, settings, &mut books);
+        let most = Most { bytes: feed.walked() + settings.epoch_bytes, until };
         let hand = |lane: usize, place: usize| {
             shares[seats[lane].worker].push(u32::try_from(place).expect("an epoch is short"));
         };
@@ -596,25 +604,58 @@ fn hand_out(
 enum Filled {
     /// With all packets that were asked for.
     All,
-    /// With as many bytes as an epoch may have.
+    /// With as many bytes as an epoch may have, or all that has come so far.
     Enough,
     /// With the last packet that there is.
     ToTheLast,
 }
 
-/// Fills the packets of these ordinals into an epoch, until so many bytes of captures were walked or another hour has
-/// begun: what the last one came to is told before more is heard of the next. `hand` hears of each packet's lane and its
-/// place in the epoch.
+/// What an epoch has at most.
+#[derive(Clone, Copy)]
+struct Most {
+    /// So many bytes of captures are walked when it ends.
+    bytes: u64,
+    /// When it ends, where somebody waits for it; then it ends too when nothing more has come.
+    until: Option<Instant>,
+}
+
+impl Most {
+    /// Whether an epoch that somebody waits for ends before this ordinal.
+    #[inline]
+    fn is_over(&self, ordinal: usize, feed: &mut Feed) -> bool {
+        /// The clock is looked at only now and then.
+        const PACKETS: usize = 64;
+        self.until.is_some_and(|until| {
+            !feed.is_at_hand() || (ordinal.is_multiple_of(PACKETS) && ordinal > 0 && Instant::now() >= until)
+        })
+    }
+}
+
+/// An epoch begins. Where somebody waits for what is told, it waits a little for packets, and packet time goes on without
+/// them; gives when it has to end.
+fn begin_epoch(feed: &mut Feed, settings: Settings, books: &mut Books) -> Option<Instant> {
+    if !settings.is_live {
+        return None;
+    }
+    if let Some(clock) = feed.wait(LIVE_EPOCH) {
+        books.turn_to(clock.max(books.clock));
+    }
+    Some(Instant::now() + LIVE_EPOCH)
+}
+
+/// Fills the packets of these ordinals into an epoch, until it has as much as it may or another hour has begun: what the
+/// last one came to is told before more is heard of the next. `hand` hears of each packet's lane and its place in the
+/// epoch.
 fn fill(
     feed: &mut Feed,
     ordinals: Range<usize>,
-    most: u64,
+    most: Most,
     (epoch, mut hand): (&mut Epoch, impl FnMut(usize, usize)),
     books: &mut Books,
 ) -> Filled {
     let Epoch { files, items, used, .. } = epoch;
     for ordinal in ordinals {
-        if feed.walked() >= most || std::mem::take(&mut books.has_turned) {
+        if feed.walked() >= most.bytes || most.is_over(ordinal, feed) || std::mem::take(&mut books.has_turned) {
             return Filled::Enough;
         }
         let Some(next) = feed.next_frame() else { return Filled::ToTheLast };
@@ -734,8 +775,7 @@ struct Worker {
 
 impl Worker {
     fn new(index: usize, settings: Settings) -> Self {
-        let lanes =
-            (index..LANES).step_by(settings.workers).map(|_| Lane::new(settings.caps, settings.vlans)).collect();
+        let lanes = (index..LANES).step_by(settings.workers).map(|_| Lane::new(settings)).collect();
         let workers = settings.workers;
         Self { index, workers, seats: seats(workers), lanes, flows: 0 }
     }

@@ -15,7 +15,7 @@ use fingerprints::rules::Rules;
 use outputs::{Lake, rfc3339};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -81,6 +81,8 @@ pub struct Prepared {
     looks: Vec<Option<outputs::Input>>,
     /// The run, if all captures are known.
     run: Option<outputs::Run>,
+    /// Of a run that listens, who tells.
+    provenance: Option<Provenance>,
     left_out: LeftOut,
     baseline: Option<Baseline>,
 }
@@ -97,11 +99,19 @@ pub fn prepare(job: Job) -> Result<Prepared> {
 /// The same of inputs that are found already, as interfaces are.
 pub fn prepare_found(job: Job, found: Found) -> Result<Prepared> {
     let mut looks = Vec::new();
+    let mut heard = Vec::new();
+    let begun = format!("{:?}", SystemTime::now());
     for input in &found.inputs {
+        // What is listened to is known by its name and by when that began.
+        let listening = || outputs::Input::of_samples(input.name.clone(), 0, begun.as_bytes(), &[]);
         looks.push(match input.origin {
             Origin::Pipe => None,
             #[cfg(target_os = "linux")]
-            Origin::Live(_) => None,
+            Origin::Live(_) => {
+                heard.push(listening());
+                // Where it is kept it is known again as the file is.
+                (!input.is_numbered()).then(listening)
+            }
             Origin::File | Origin::Held(_) => {
                 let look = outputs::Input::look(&input.path, input.name.clone());
                 Some(look.with_context(|| format!("{}: cannot be read", input.path.display()))?)
@@ -112,12 +122,13 @@ pub fn prepare_found(job: Job, found: Found) -> Result<Prepared> {
     let again: Vec<outputs::Input> = looks.iter().flatten().cloned().collect();
     let baseline = job.baseline.as_ref().map(|lake| Lake::open(lake)?.baseline(&job.site, &again)).transpose()?;
     let inputs = looks.iter().cloned().collect::<Option<Vec<_>>>();
+    let provenance = (!heard.is_empty()).then(|| run_of(&job, baseline.as_ref(), heard).provenance);
     let run = inputs.map(|inputs| run_of(&job, baseline.as_ref(), inputs));
     let mut feed = Feed::new(found.inputs)?;
     if let Some(filter) = &job.filter {
         feed = feed.filtered(filter)?;
     }
-    Ok(Prepared { feed, job, looks, run, left_out: found.left_out, baseline })
+    Ok(Prepared { feed, job, looks, run, provenance, left_out: found.left_out, baseline })
 }
 
 /// The run that reads these captures: the same ones, read as the same, give the same id.
@@ -185,6 +196,44 @@ impl Witness for Inventory {
     }
 }
 
+/// Who is told what is so while packets still come.
+pub trait Follower {
+    /// Something was learned, and packet time is `now`. Whoever wants to know asks for the rows of this moment, and tells
+    /// that it did; else it is asked again soon.
+    fn follow(&mut self, now: Timestamp, rows: &dyn Fn() -> Vec<Record>) -> bool;
+}
+
+/// Nobody follows.
+struct Nobody;
+
+impl Follower for Nobody {
+    fn follow(&mut self, _now: Timestamp, _rows: &dyn Fn() -> Vec<Record>) -> bool {
+        true
+    }
+}
+
+/// The inventory hears what the lanes tell, and a follower hears of it.
+struct Hearing<'a> {
+    inventory: &'a mut Inventory,
+    follower: &'a mut dyn Follower,
+    captures: &'a [CaptureName],
+    is_news: bool,
+}
+
+impl Witness for Hearing<'_> {
+    fn observe(&mut self, observation: Observation) {
+        self.inventory.observe(observation);
+        self.is_news = true;
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        self.inventory.advance(now);
+        if self.is_news {
+            self.is_news = !self.follower.follow(now, &|| self.inventory.state(now, self.captures));
+        }
+    }
+}
+
 impl Reading {
     /// A sink had no room for so many: it stands in the health of the last hour.
     pub(crate) fn refused(&mut self, name: &'static str, count: u64) {
@@ -200,6 +249,11 @@ impl Prepared {
     /// The run, before the first packet is read; of pipes it is known at their end.
     pub fn run(&self) -> Option<&outputs::Run> {
         self.run.as_ref()
+    }
+
+    /// Who tells, if that is known before the end: always of what is listened to.
+    pub fn provenance(&self) -> Option<&Provenance> {
+        self.provenance.as_ref().or_else(|| Some(&self.run.as_ref()?.provenance))
     }
 
     /// How many captures there are.
@@ -219,7 +273,12 @@ impl Prepared {
 
     /// Reads all packets. `progress` hears how many bytes are done.
     pub fn read(self, progress: &mut dyn FnMut(u64)) -> Reading {
-        let Self { feed, job, looks, run, left_out, baseline } = self;
+        self.follow(progress, &mut Nobody)
+    }
+
+    /// The same, and somebody hears of it while it goes on.
+    pub fn follow(self, progress: &mut dyn FnMut(u64), follower: &mut dyn Follower) -> Reading {
+        let Self { feed, job, looks, run, provenance, left_out, baseline } = self;
         let settings = fingerprints::inventory::Settings {
             site: job.site.clone(),
             names: job.names.clone(),
@@ -232,7 +291,10 @@ impl Prepared {
         if let Some(baseline) = &baseline {
             inventory.compare_with(baseline.clone());
         }
-        let totals = pipeline::read(feed, job.settings, &mut inventory, progress);
+        let captures: Vec<CaptureName> =
+            looks.iter().map(|look| look.as_ref().map(name_of).unwrap_or_default()).collect();
+        let mut hearing = Hearing { inventory: &mut inventory, follower, captures: &captures, is_news: false };
+        let totals = pipeline::read(feed, job.settings, &mut hearing, progress);
         let told = totals.inputs.iter().zip(&totals.accounts);
         let looks: Vec<outputs::Input> = looks
             .into_iter()
@@ -241,6 +303,7 @@ impl Prepared {
             .collect();
         let captures: Vec<CaptureName> = looks.iter().map(name_of).collect();
         let run = run.unwrap_or_else(|| run_of(&job, baseline.as_ref(), looks));
+        let run = outputs::Run { provenance: provenance.unwrap_or_else(|| run.provenance.clone()), ..run };
         let unseen = unread_links(&totals).into_iter().chain(holes(&totals, &captures));
         for blind in unseen.chain(dropped_before(&totals, &captures)) {
             inventory.blind(blind);

@@ -8,8 +8,8 @@ use crate::flow::Flow;
 use crate::talk::Talk;
 use compact_str::CompactString;
 use dissectors::observation::{
-    Activity, Aim, Attempts, Category, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, Tally, Traffic,
-    Transport,
+    Activity, Aim, Attempts, Category, Control, Evidence, Fact, FlowId, Host, Operation, Outcome, RolesFrom, Tally,
+    Traffic, Transport,
 };
 use dissectors::{Action, Direction, Image, Observation, Place, Side, Subject, Timestamp, Words};
 use std::collections::BTreeMap;
@@ -71,6 +71,15 @@ impl<T> Sum<T> {
     }
 }
 
+/// What becomes of what a flow has counted, once it is added to sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The window has ended, or there is no room: the flow counts anew.
+    StartAnew,
+    /// The window goes on: the flow goes on counting the same.
+    GoOn,
+}
+
 /// The sums of one lane.
 #[derive(Default)]
 pub(crate) struct Sums {
@@ -96,11 +105,15 @@ impl Sums {
 
     /// Adds what a flow has counted in this window, and lets it start anew. `relates` is false for protocols whose
     /// conversations are the link's own housekeeping.
-    pub(crate) fn add(&mut self, flow: &mut Flow, window: Timestamp, relates: bool) {
+    pub(crate) fn add(&mut self, flow: &mut Flow, window: Timestamp, relates: bool, then: Then) {
         let has_lost = flow.talk().is_some_and(|talk| talk.lost > 0 || talk.unknown > 0);
         let has_talked = flow.talk().is_some_and(|talk| !talk.counters.is_empty());
         if flow.is_idle() && !has_talked && !has_lost {
             return;
+        }
+        // It may yet be answered, or show who serves.
+        if then == Then::GoOn && (!flow.answered || flow.server().1 == RolesFrom::Port) {
+            return self.add_news(flow, window);
         }
         if is_attempt(flow) {
             self.attempt(flow, window);
@@ -112,7 +125,18 @@ impl Sums {
             }
             self.talk(flow, window);
         }
-        flow.begin_window();
+        match then {
+            Then::StartAnew => flow.begin_window(),
+            Then::GoOn => flow.go_on_counting(),
+        }
+    }
+
+    /// Adds what was said in a flow since it was added last; how much was sent, and who serves, is left to its turn.
+    pub(crate) fn add_news(&mut self, flow: &mut Flow, window: Timestamp) {
+        self.talk(flow, window);
+        if let Some(conversation) = &mut flow.conversation {
+            conversation.talk.counters.go_on();
+        }
     }
 
     fn attempt(&mut self, flow: &Flow, window: Timestamp) {
@@ -197,10 +221,11 @@ impl Sums {
     fn talk(&mut self, flow: &Flow, window: Timestamp) {
         let Some(talk) = flow.talk() else { return };
         let Some(protocol) = talk.protocol() else { return };
-        for (count, tally) in talk.counters.operations() {
+        let counted = talk.counters.operations().filter(|(count, tally)| tally.messages > 0 || count.unanswered > 0);
+        for (count, tally) in counted {
             self.operation(flow, protocol, (count, tally), window);
         }
-        for (action, count) in talk.counters.actions() {
+        for (action, count) in talk.counters.actions().filter(|(_, count)| *count > 0) {
             self.action(flow, protocol, (action, count), window);
         }
     }

@@ -271,6 +271,16 @@ impl Talk {
     /// What was counted so far has been told.
     pub(crate) fn begin_window(&mut self) {
         self.counters.clear();
+        self.uncount();
+    }
+
+    /// The same, and the window goes on.
+    pub(crate) fn go_on_counting(&mut self) {
+        self.counters.go_on();
+        self.uncount();
+    }
+
+    fn uncount(&mut self) {
         self.lost = 0;
         self.lost_at = None;
         self.unknown = 0;

@@ -35,7 +35,7 @@ impl History {
     /// Keeps those of a moment's rows that say something new.
     pub(super) fn tell(&mut self, rows: Vec<Record>) {
         for mut record in rows {
-            let (key, hash) = (key(&record), self.hasher.hash_one(content(&record)));
+            let (key, hash) = (key(&record), self.hasher.hash_one(record.says()));
             let (known, revision) = self.revisions.get(&key).copied().unwrap_or_default();
             if revision > 0 && known == hash {
                 continue;
@@ -128,23 +128,4 @@ fn set_revision(record: &mut Record, revision: i64) {
         Record::Findings(row) => row.revision = revision,
         _ => {}
     }
-}
-
-/// What a row says, but for when and how often it was seen.
-fn content(record: &Record) -> String {
-    let mut record = record.clone();
-    match &mut record {
-        Record::Assets(row) => {
-            (row.as_of, row.last_seen, row.revision) = Default::default();
-            (row.observed_hours, row.lost_bytes, row.two_way) = (None, None, None);
-        }
-        Record::Claims(row) => (row.as_of, row.last_seen, row.revision, row.count) = Default::default(),
-        Record::Certificates(row) => (row.as_of, row.last_seen, row.revision) = Default::default(),
-        Record::Findings(row) => {
-            (row.as_of, row.last_seen, row.revision, row.count) = Default::default();
-            (row.summary, row.details) = Default::default();
-        }
-        _ => {}
-    }
-    format!("{record:?}")
 }

@@ -127,6 +127,7 @@ impl WebhookSink {
                 let body = event.numbered(self.sequence).to_string();
                 self.keep(at, &event, &body);
             }
+            self.ways[at].is_new = false;
         }
         self.commit()
     }
@@ -153,7 +154,8 @@ impl WebhookSink {
         self.telling.letters.push((way.endpoint.name().to_owned(), letter, body.as_bytes().to_vec()));
     }
 
-    fn commit(&mut self) -> Result<(), StoreError> {
+    /// Keeps what was told so far, and lets it be sent.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
         self.since = Instant::now();
         self.telling.last_sequence = self.sequence;
         self.telling.told = std::mem::take(&mut self.recall.since);

@@ -1,11 +1,13 @@
 //! `otoscope listen`: what comes in at a port of this machine, and never a frame out.
 
+use super::live::Live;
 use super::read::{Shown, Whom, conclude, severity};
 use super::told::{self, WrongUse};
 use super::webhook::{Patience, Sending, State};
 use super::{GONE, READ, paths, say};
 use crate::confine::{Reach, confine, confine_sender};
-use crate::reading::prepare_found;
+use crate::pipeline;
+use crate::reading::{Job, prepare_found};
 use crate::source::live::{Listening, Tap};
 use crate::source::{Found, Input};
 use anyhow::{Context, Result};
@@ -100,8 +102,13 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
         arguments.write.as_ref().map_or_else(|| arguments.interfaces.join("+"), |path| path.display().to_string());
     let inputs = vec![Input::live(&name, tap.clone())];
     let job = arguments.whom.job(&[PathBuf::from(&name)], &site, &credentials)?;
-    let prepared = prepare_found(job, Found { inputs, ..Found::default() })?;
-    let mut reading = prepared.read(&mut |_| {});
+    let settings = pipeline::Settings { is_live: true, ..job.settings };
+    let prepared = prepare_found(Job { settings, ..job }, Found { inputs, ..Found::default() })?;
+    let sink =
+        sending.as_ref().zip(prepared.provenance()).map(|(sending, who)| sending.sink(who.clone())).transpose()?;
+    let mut live = Live::new(sink, arguments.quiet);
+    let mut reading = prepared.follow(&mut |_| {}, &mut live);
+    live.finish()?;
     let told = sending.as_ref().map_or(Ok(()), |sending| sending.tell(&mut reading));
     for what in tap.gone() {
         say(&what);

@@ -5,9 +5,10 @@ use super::{DAMAGED, FAILED, READ, say, summary};
 use crate::reading::Reading;
 use anyhow::{Context, Result};
 use fingerprints::asset::id;
+use fingerprints::record::Provenance;
 use outputs::event::{self, Event, samples};
 use outputs::store::{Status, Store};
-use outputs::webhook::{Client, End, Endpoint, Outcome, Request, Settings, Webhooks};
+use outputs::webhook::{Client, End, Endpoint, Outcome, Request, Settings, WebhookSink, Webhooks};
 use outputs::{Sink, did_you_mean, nearest, visible};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -292,10 +293,15 @@ impl Sending {
         Ok(Self { webhooks: Webhooks::start(endpoints, store, first)?, wait: patience.webhook_wait })
     }
 
+    /// Takes what is told while a run goes on.
+    pub(super) fn sink(&self, provenance: Provenance) -> Result<WebhookSink> {
+        Ok(self.webhooks.sink(provenance)?)
+    }
+
     /// Tells what a run found: it is kept, and waits for no network. States of earlier midnights are history, and none of the
     /// receivers' business. What was refused is counted in the health of the run.
     pub(super) fn tell(&self, reading: &mut Reading) -> Result<()> {
-        let mut sink = self.webhooks.sink(reading.run.provenance.clone())?;
+        let mut sink = self.sink(reading.run.provenance.clone())?;
         reading.records.iter().try_for_each(|record| sink.record(record))?;
         for (name, count) in sink.end()? {
             reading.refused(name, count);

@@ -234,6 +234,9 @@ pub struct CaptureFile {
     base: u64,
     /// Where more come from.
     stream: Option<Stream>,
+    /// The interfaces that they come in at, if they do.
+    #[cfg(target_os = "linux")]
+    tap: Option<super::live::Tap>,
     /// How large the file is, or was when it was opened; of a pipe, what has come.
     file_bytes: u64,
     /// No more can be read.
@@ -265,7 +268,17 @@ impl CaptureFile {
             let what = stream.as_ref().and_then(Stream::broken).unwrap_or_else(|| Other::of(&bytes));
             return Err(SourceError::NotACapture { path: input.path.clone(), what });
         };
-        let mut file = Self { bytes, walk, base: 0, stream, file_bytes, is_over: false, ahead: VecDeque::new() };
+        let mut file = Self {
+            bytes,
+            walk,
+            base: 0,
+            stream,
+            #[cfg(target_os = "linux")]
+            tap: if let Origin::Live(tap) = &input.origin { Some(tap.clone()) } else { None },
+            file_bytes,
+            is_over: false,
+            ahead: VecDeque::new(),
+        };
         while let Err(needed) = file.walk.settle(&file.bytes, file.is_all()) {
             file.grow(needed);
         }
@@ -374,6 +387,36 @@ impl CaptureFile {
         }
         let unseen = self.stream.as_mut().map_or(0, |stream| stream.pass(u64::MAX));
         self.give_up(Damage { at, bytes: rest as u64 + unseen, ..damage })
+    }
+
+    /// Whether the next step can be taken without waiting for what is yet to come in at an interface.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_at_hand(&mut self) -> bool {
+        let Some(tap) = &self.tap else { return true };
+        if self.is_over || !self.ahead.is_empty() {
+            return true;
+        }
+        match self.walk.step(&self.bytes) {
+            step @ Step::Frame(_) => {
+                self.ahead.push_back((step, self.walk.at()));
+                true
+            }
+            // The walk is behind it already.
+            Step::Damaged(damage) if damage.bytes > 0 => {
+                let damage = Damage { at: self.base + damage.at, ..damage };
+                self.ahead.push_back((Step::Damaged(damage), self.walk.at()));
+                true
+            }
+            // Looked at again, it is the same.
+            Step::Damaged(_) => true,
+            Step::Cut { .. } | Step::End => self.stream.as_ref().is_none_or(Stream::holds_some) || tap.has_come(),
+        }
+    }
+
+    /// Whether the next step can be taken without waiting.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn is_at_hand(&mut self) -> bool {
+        true
     }
 
     /// What the frame is that was taken back.

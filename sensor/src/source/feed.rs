@@ -13,6 +13,7 @@ use dissectors::packet::LinkType;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A frame on the common timeline.
 #[derive(Clone, Debug)]
@@ -84,6 +85,8 @@ pub struct Feed {
     accounts: Vec<Account>,
     /// The timeline's time.
     clock: Timestamp,
+    /// The timeline's time when nothing more came, and the machine's.
+    silent: Option<(Timestamp, Instant)>,
     /// How many bytes of captures were walked, unpacked.
     walked: u64,
     /// What the first frames of the captures are.
@@ -102,6 +105,7 @@ impl Feed {
             open: BTreeMap::new(),
             due: BinaryHeap::new(),
             clock: Timestamp::default(),
+            silent: None,
             walked: 0,
             link_types: Vec::new(),
             filter: None,
@@ -244,6 +248,28 @@ impl Feed {
         self.current.as_ref().map(|(_, open)| &open.file.bytes)
     }
 
+    /// Whether the next frame is here, or the end: else it is yet to come in at an interface.
+    pub(crate) fn is_at_hand(&mut self) -> bool {
+        self.current.as_mut().is_none_or(|(_, open)| open.file.is_at_hand())
+    }
+
+    /// Waits for the next frame, so long at most. Tells packet time when none came: it goes on while nothing is heard.
+    pub(crate) fn wait(&mut self, most: Duration) -> Option<Timestamp> {
+        let until = Instant::now() + most;
+        while !self.is_at_hand() {
+            let now = Instant::now();
+            if now >= until {
+                let (clock, since) = match self.silent {
+                    Some(silent) if silent.0 == self.clock => silent,
+                    _ => *self.silent.insert((self.clock, now)),
+                };
+                return Some(clock.after((now - since).saturating_sub(IN_THE_RING)));
+            }
+            std::thread::sleep(NAP);
+        }
+        None
+    }
+
     /// How many bytes of captures were walked, of packed ones unpacked.
     #[inline]
     pub(crate) fn walked(&self) -> u64 {
@@ -291,6 +317,11 @@ pub const OTHER_LINKS: u32 = u32::MAX;
 pub fn link_words(number: u32) -> String {
     if number == OTHER_LINKS { "others".to_owned() } else { LinkType::from_number(number).to_string() }
 }
+
+/// The kernel may hold back for so long what has come: packet time is never ahead of a packet.
+const IN_THE_RING: Duration = Duration::from_millis(100);
+/// How long it sleeps when nothing comes.
+const NAP: Duration = Duration::from_millis(2);
 
 /// As many captures stay open although they are not due yet.
 const KEPT_OPEN: usize = 64;

@@ -40,9 +40,11 @@ pub struct Listening {
 #[derive(Clone)]
 pub struct Tap {
     is_kept: bool,
+    /// Whether somebody reads it.
+    is_read: Arc<AtomicBool>,
     /// Whether no interface is left.
     is_dead: Arc<AtomicBool>,
-    ports: Arc<Mutex<Option<Ports>>>,
+    ports: Arc<Mutex<Ports>>,
     gone: Arc<Mutex<Vec<String>>>,
 }
 
@@ -100,13 +102,21 @@ impl Tap {
             is_dead: Arc::clone(&is_dead),
         };
         ports.begin();
-        Ok(Self { is_kept: listening.write.is_some(), is_dead, ports: Arc::new(Mutex::new(Some(ports))), gone })
+        let is_kept = listening.write.is_some();
+        Ok(Self { is_kept, is_read: Arc::default(), is_dead, ports: Arc::new(Mutex::new(ports)), gone })
     }
 
     /// What the interfaces give, once.
     pub(super) fn take(&self) -> io::Result<Box<dyn Read + Send>> {
-        let ports = self.ports.lock().map_err(|_| io::Error::other("the interfaces are lost"))?.take();
-        Ok(Box::new(ports.ok_or_else(|| io::Error::other("the interfaces are read already"))?))
+        if self.is_read.swap(true, Ordering::Relaxed) {
+            return Err(io::Error::other("the interfaces are read already"));
+        }
+        Ok(Box::new(Reading(Arc::clone(&self.ports))))
+    }
+
+    /// Whether something has come that is not read yet, or it is over: then nobody who reads has to wait.
+    pub(super) fn has_come(&self) -> bool {
+        self.ports.lock().map_or(true, |mut ports| ports.has_come())
     }
 
     /// Whether what is read is kept as well: its frames have numbers there.
@@ -114,10 +124,10 @@ impl Tap {
         self.is_kept
     }
 
-    /// The ports, as the kernel numbers them here; none once they are read.
+    /// The ports, as the kernel numbers them here.
     pub fn descriptors(&self) -> Vec<RawFd> {
         let ports = self.ports.lock();
-        let all = ports.iter().flat_map(|ports| ports.iter()).flat_map(|ports| &ports.all);
+        let all = ports.iter().flat_map(|ports| &ports.all);
         all.map(|port| port.capture.as_raw_fd()).collect()
     }
 
@@ -287,6 +297,24 @@ impl Ports {
         self.ready.len() > before
     }
 
+    /// Takes what has come; tells whether something is there to be read, or it is over.
+    fn has_come(&mut self) -> bool {
+        // The time begins to count when somebody listens.
+        if let (None, Some(duration)) = (self.until, self.duration) {
+            self.until = Some(Instant::now() + duration);
+        }
+        if !self.ready.is_empty() || self.is_over {
+            return true;
+        }
+        if self.is_done() {
+            // What the ring holds was there in time.
+            while self.take() {}
+            self.end();
+            return true;
+        }
+        self.take()
+    }
+
     fn is_done(&self) -> bool {
         if self.all.iter().all(|port| port.is_gone) {
             self.is_dead.store(true, Ordering::Relaxed);
@@ -338,22 +366,19 @@ fn option(block: &mut Vec<u8>, code: u16, value: &[u8]) {
     block.resize(block.len().next_multiple_of(4), 0);
 }
 
-impl Read for Ports {
+/// Whoever reads what comes.
+struct Reading(Arc<Mutex<Ports>>);
+
+impl Read for Reading {
     /// Waits until something has come, or it is over.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // The time begins to count when somebody listens.
-        if let (None, Some(duration)) = (self.until, self.duration) {
-            self.until = Some(Instant::now() + duration);
-        }
-        while self.ready.is_empty() && !self.is_over {
-            if self.is_done() {
-                // What the ring holds was there in time.
-                while self.take() {}
-                self.end();
-            } else if !self.take() {
-                std::thread::sleep(NAP);
+        loop {
+            let mut ports = self.0.lock().map_err(|_| io::Error::other("the interfaces are lost"))?;
+            if ports.has_come() {
+                return ports.ready.read(buffer);
             }
+            drop(ports);
+            std::thread::sleep(NAP);
         }
-        self.ready.read(buffer)
     }
 }

@@ -268,6 +268,11 @@ impl Stream {
         raw.get_ref().read - raw.buffer().len() as u64
     }
 
+    /// Whether bytes are here that were not read yet.
+    pub(super) fn holds_some(&self) -> bool {
+        !self.unpacker.raw().buffer().is_empty()
+    }
+
     pub(super) fn is_at_end(&self) -> bool {
         self.is_at_end
     }

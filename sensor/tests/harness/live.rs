@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A cable from this namespace to another one, which goes with it.
 struct Cable {
@@ -173,6 +173,42 @@ fn what_is_listened_to_is_told_as_what_is_read_and_not_one_frame_is_sent() {
     assert!(rows("assets") > 5 && rows("services") > 5 && rows("health") > 0, "the lake holds what was heard");
 }
 
+/// What is told as soon as it is news adds up to what is told at the end.
+#[test]
+fn what_is_told_early_comes_to_the_same() {
+    for capture in captures_in(&pcaps()) {
+        let rows = |settings: Settings| -> Vec<String> {
+            let reading = records_of(std::slice::from_ref(&capture.path), settings);
+            let rows = reading.records.iter().filter(|record| !matches!(record, Record::Health(_)));
+            // A claim counts how often it was heard, and its proof, as a finding's, is what was heard of first.
+            let line = |record: &Record| match record {
+                Record::Claims(row) => format!(
+                    "{} {} {} {} {} {} {:?}",
+                    row.asset_id, row.attribute, row.value, row.field, row.confidence, row.chosen, row.first_seen
+                ),
+                // As often as of two devices with one address.
+                Record::Findings(row) => format!(
+                    "{} {} {} {:?} {:?} {:?}",
+                    row.finding_id,
+                    row.severity,
+                    row.title,
+                    (row.kind != "asset.address_conflict").then_some(row.count),
+                    row.first_seen,
+                    row.last_seen
+                ),
+                record => format!("{record:#?}"),
+            };
+            rows.map(line).collect()
+        };
+        let (late, early) =
+            (rows(Settings::default()), rows(Settings { is_live: true, epoch_packets: 1, ..Settings::default() }));
+        for (late, early) in late.iter().zip(&early) {
+            assert_eq!(late, early, "{}", capture.name);
+        }
+        assert_eq!(late.len(), early.len(), "{}", capture.name);
+    }
+}
+
 /// Without a file the frames have no numbers: evidence says when and between whom.
 #[test]
 fn evidence_of_what_is_not_kept_names_its_time() {
@@ -234,6 +270,13 @@ fn a_webhook_hears_what_is_listened_to_and_the_port_stays_silent() {
     fs::write(path("site.toml"), settings).expect("the settings");
     let child = listen(&cable, &["--config", &path("site.toml"), "--state", &path("state"), "--webhook-wait", "30s"]);
     cable.send(&pcaps().join("mixed/plant.pcap"));
+    let begun = Instant::now();
+    let has_come = || fs::read_to_string(path("events")).unwrap_or_default().contains("eu.otoscope.finding.opened");
+    while !has_come() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "nothing arrives while it listens");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    eprintln!("the first finding arrived {} ms after the last packet", begun.elapsed().as_millis());
     let page = stop(child);
     receiver.kill().and_then(|()| receiver.wait()).expect("the receiver ends");
     let events = fs::read_to_string(path("events")).unwrap_or_default();

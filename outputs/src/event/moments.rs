@@ -1,0 +1,157 @@
+//! What of a moment's rows is told while packets still come: not all that looks so at first stays so.
+//!
+//! What was seen is told at once: a password, a command, a certificate. What was not seen yet waits, for the next packet may
+//! show it: that a device does not say what it is, that nobody answers, that a direction is missing. And a device that is
+//! new says most of what it is within its first seconds: it is told when they are over, and then not oftener than each
+//! minute, unless a finding is about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use dissectors::Timestamp;
+use fingerprints::record::Record;
+use foldhash::fast::RandomState;
+
+/// A device has so long to say what it is, before it is told.
+const FIRST_WORDS: Duration = Duration::from_secs(5);
+/// What is told of a device changes no oftener than this.
+const BETWEEN_CHANGES: Duration = Duration::from_mins(1);
+
+/// How long a finding has to stand before it is told.
+fn patience(kind: &str) -> Duration {
+    match kind {
+        "asset.unidentified" => Duration::from_mins(10),
+        "communication.unanswered" => Duration::from_mins(1),
+        _ if kind.starts_with("coverage.") => Duration::from_mins(5),
+        _ => Duration::ZERO,
+    }
+}
+
+/// Remembers what was told in earlier moments of a run.
+#[derive(Debug, Default)]
+pub struct Moments {
+    known: BTreeMap<String, Known>,
+    /// Seeded anew in each run, so that nobody makes a change that looks like none.
+    hasher: RandomState,
+}
+
+/// What is known of an asset or a finding.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// Since when it stands.
+    since: Timestamp,
+    /// When it was told last, and what it said then, as a hash.
+    told: Option<(Timestamp, u64)>,
+}
+
+impl Moments {
+    /// Those of a moment's rows that are to be told now, assets before the findings about them.
+    pub fn news<'r>(&mut self, records: &'r [Record], now: Timestamp) -> Vec<&'r Record> {
+        let mut needed = BTreeSet::new();
+        let mut findings = Vec::new();
+        for record in records {
+            let Record::Findings(finding) = record else { continue };
+            let (known, said) = self.known(&finding.finding_id, record, now);
+            let is_told = known.told.is_some_and(|(_, told)| told == said);
+            if !is_told && now.since(known.since) >= patience(&finding.kind) {
+                known.told = Some((now, said));
+                needed.extend([&finding.asset_id, &finding.peer_asset_id].into_iter().flatten().map(String::as_str));
+                findings.push(record);
+            }
+        }
+        let mut news = Vec::new();
+        for record in records {
+            let Record::Assets(asset) = record else { continue };
+            let (known, said) = self.known(&asset.asset_id, record, now);
+            let is_due = match known.told {
+                Some((_, told)) if told == said => false,
+                Some((at, _)) => now.since(at) >= BETWEEN_CHANGES,
+                None => now.since(known.since) >= FIRST_WORDS,
+            };
+            if is_due || (known.told.is_none() && needed.contains(asset.asset_id.as_str())) {
+                known.told = Some((now, said));
+                news.push(record);
+            }
+        }
+        // Whatever stands no more begins anew when it comes back, unless it was told.
+        let ids: BTreeSet<&str> = records.iter().filter_map(id).collect();
+        self.known.retain(|id, known| known.told.is_some() || ids.contains(id.as_str()));
+        news.extend(findings);
+        news
+    }
+
+    fn known(&mut self, id: &str, record: &Record, now: Timestamp) -> (&mut Known, u64) {
+        let said = self.hasher.hash_one(record.says());
+        if !self.known.contains_key(id) {
+            self.known.insert(id.to_owned(), Known { since: now, told: None });
+        }
+        (self.known.get_mut(id).expect("it was put there just now"), said)
+    }
+}
+
+fn id(record: &Record) -> Option<&str> {
+    match record {
+        Record::Assets(row) => Some(&row.asset_id),
+        Record::Findings(row) => Some(&row.finding_id),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fingerprints::record::{AssetRow, FindingRow};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_nanos(second * 1_000_000_000)
+    }
+
+    fn asset(firmware: &str) -> Record {
+        AssetRow { asset_id: "a-1".into(), firmware: Some(firmware.into()), ..AssetRow::default() }.into()
+    }
+
+    fn finding(kind: &str, count: i64) -> Record {
+        FindingRow {
+            finding_id: "f-1".into(),
+            kind: kind.into(),
+            asset_id: Some("a-1".into()),
+            count,
+            ..FindingRow::default()
+        }
+        .into()
+    }
+
+    #[test]
+    fn what_was_seen_is_told_at_once_with_its_asset_and_not_again() {
+        let mut moments = Moments::default();
+        let rows = [asset("1"), finding("credential.default", 1)];
+        assert_eq!(moments.news(&rows, at(0)).len(), 2);
+        let more = [asset("1"), finding("credential.default", 2)];
+        assert!(moments.news(&more, at(9)).is_empty(), "that it was seen again is no news");
+        let other = [asset("1"), finding("credential.cleartext", 2)];
+        assert_eq!(moments.news(&other, at(10)), [&other[1]]);
+    }
+
+    #[test]
+    fn what_was_not_seen_yet_has_to_stay_so() {
+        let mut moments = Moments::default();
+        let rows = [finding("asset.unidentified", 1)];
+        assert!(moments.news(&rows, at(0)).is_empty());
+        assert!(moments.news(&rows, at(599)).is_empty());
+        assert!(moments.news(&[], at(599)).is_empty(), "it stands no more");
+        assert!(moments.news(&rows, at(601)).is_empty(), "and begins anew");
+        assert_eq!(moments.news(&rows, at(1_201)).len(), 1);
+    }
+
+    #[test]
+    fn a_device_is_told_after_its_first_words_and_then_each_minute_at_most() {
+        let mut moments = Moments::default();
+        assert!(moments.news(&[asset("1")], at(0)).is_empty());
+        assert!(moments.news(&[asset("2")], at(4)).is_empty());
+        assert_eq!(moments.news(&[asset("2")], at(5)).len(), 1);
+        assert!(moments.news(&[asset("3")], at(6)).is_empty());
+        assert_eq!(moments.news(&[asset("3")], at(65)).len(), 1);
+        assert!(moments.news(&[asset("3")], at(999)).is_empty());
+    }
+}
