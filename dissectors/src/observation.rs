@@ -815,6 +815,8 @@ pub struct Traffic {
     pub begun_at: Option<(Place, FlowId)>,
     /// The first packet behind a hole in a stream, and in which.
     pub lost_at: Option<(Place, FlowId)>,
+    /// Whether both directions were told of before in this hour: the rest of it may be of one.
+    pub goes_on: bool,
 }
 
 /// Packets and bytes.

@@ -309,7 +309,7 @@ impl Inventory {
         let is_group = key.server_is_group;
         self.serve(key, service);
         self.coverage.see(traffic, server, &evidence);
-        let answered = traffic.to_client.packets > 0;
+        let answered = traffic.to_client.packets > 0 || traffic.goes_on;
         let standing = if answered { Standing::Heard } else { Standing::Rumour };
         let seen = Seen::between(traffic.first_seen, traffic.last_seen, evidence);
         // Who is answered by the plant is a part of it.

@@ -261,6 +261,7 @@ impl Flow {
     /// What was counted so far has been told.
     pub(crate) fn begin_window(&mut self) {
         self.uncount();
+        self.marks &= !Self::GOES_ON;
         if let Some(conversation) = &mut self.conversation {
             conversation.talk.begin_window();
         }
@@ -269,6 +270,7 @@ impl Flow {
     /// What was counted so far has been told, and the window goes on.
     pub(crate) fn go_on_counting(&mut self) {
         self.uncount();
+        self.marks |= Self::GOES_ON;
         if let Some(conversation) = &mut self.conversation {
             conversation.talk.go_on_counting();
         }
@@ -346,6 +348,13 @@ impl Flow {
     const HAS_OPENING: u8 = 1;
     /// It is named and has told what it can.
     const SILENT: u8 = 2;
+    /// Both its directions were told of before in this window.
+    const GOES_ON: u8 = 4;
+
+    /// Whether both its directions were told of before in this window.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.marks & Self::GOES_ON != 0
+    }
     /// Whether it is named and has told what it can: its packets are counted, and nobody looks at them.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {

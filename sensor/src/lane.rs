@@ -84,8 +84,6 @@ impl Default for Caps {
     }
 }
 
-/// Where somebody waits for what is told, all that was counted is told as often as this, in packet time.
-const ALL_IS_TOLD: Duration = Duration::from_mins(1);
 /// Flows are looked at as often as this, in packet time.
 const ROUND: Duration = Duration::from_secs(5);
 const IDLE_TCP: Duration = Duration::from_mins(30);
@@ -229,8 +227,8 @@ pub struct Lane {
     counts: LaneHours,
     past: Past,
     bound: Bound,
-    /// Whether somebody waits for what is told.
-    is_live: bool,
+    /// How often all that was counted is told, where somebody waits for it.
+    live: Option<Duration>,
     /// Flows in which something was counted for the first time, where somebody waits for it.
     news: Vec<Slot>,
     /// When all that was counted was told last.
@@ -244,7 +242,7 @@ pub struct Lane {
 impl Lane {
     /// An empty lane.
     pub fn new(settings: Settings) -> Self {
-        let Settings { caps, vlans, is_live, .. } = settings;
+        let Settings { caps, vlans, live, .. } = settings;
         let last_place = Place { time: Timestamp::default(), capture: 0, frame: None };
         Self {
             flows: Bounded::new(caps.flows, caps.newcomers),
@@ -258,7 +256,7 @@ impl Lane {
             counts: LaneHours::new(),
             past: Past::default(),
             bound: Bound::default(),
-            is_live,
+            live,
             news: Vec::new(),
             told_all: Timestamp::MIN,
             waiting_bytes: 0,
@@ -435,20 +433,20 @@ impl Lane {
         if !self.quiet.contains(&clock) && self.window.is_some() {
             self.keep_time(clock, hour);
         }
-        if self.is_live {
-            self.tell_news(clock);
+        if let Some(every) = self.live {
+            self.tell_news(clock, every);
         }
         if self.sums.are_full() {
             self.sums.tell(self.told.ready());
         }
     }
 
-    /// Somebody waits: what is counted for the first time is told at once, and how much of it there is each minute. What an
+    /// Somebody waits: what is counted for the first time is told at once, and how much of it there is now and then. What an
     /// hour comes to is the same, for sums of one hour add up.
-    fn tell_news(&mut self, clock: Timestamp) {
+    fn tell_news(&mut self, clock: Timestamp, every: Duration) {
         let Some((window, _)) = self.window else { return };
         let (sums, count) = (&mut self.sums, &mut self.count);
-        let is_due = clock.since(self.told_all) >= ALL_IS_TOLD;
+        let is_due = clock.since(self.told_all) >= every;
         if is_due {
             self.told_all = clock;
             self.flows.iter_mut().for_each(|flow| settle(flow, window, Then::GoOn, sums, count));
@@ -556,9 +554,8 @@ impl Lane {
             Some((slot, side)) if !self.is_reused(slot, side, headers) => (slot, side),
             known => self.open(known.map(|(slot, _)| slot), found, packet),
         };
-        let Self {
-            flows, told, count, caps, waiting_bytes, bound, rows, sums, window, networks, is_live, news, ..
-        } = self;
+        let Self { flows, told, count, caps, waiting_bytes, bound, rows, sums, window, networks, live, news, .. } =
+            self;
         let Some(flow) = flows.touch(slot, Flow::chances) else { return };
         if side == Side::B && !flow.answered {
             bind(bound, told, flow, side, packet);
@@ -603,7 +600,7 @@ impl Lane {
                 settle(flow, window, Then::StartAnew, sums, count);
                 count.summed_early += 1;
                 *rows = rows.saturating_sub(rows_now);
-            } else if *is_live && news.last() != Some(&slot) {
+            } else if live.is_some() && news.last() != Some(&slot) {
                 news.push(slot);
             }
         }

@@ -44,9 +44,9 @@ pub struct Settings {
     pub inventory_bytes: usize,
     /// What the VLANs of a site are to each other.
     pub vlans: Vlans,
-    /// Whether somebody waits for what is told: then it is told as soon as it is news, and epochs are short. What all of it
-    /// comes to is the same.
-    pub is_live: bool,
+    /// Where somebody waits for what is told it is told as soon as it is news, and all that was counted as often as this, in
+    /// packet time; epochs are short. What all of it comes to is the same.
+    pub live: Option<Duration>,
 }
 
 /// What the VLANs of a site are to each other: by itself a VLAN is a network of its own, until packets prove two of them
@@ -103,7 +103,7 @@ impl Default for Settings {
             fragments: fragments::Caps::within(0),
             inventory_bytes: 0,
             vlans: Vlans::default(),
-            is_live: false,
+            live: None,
         };
         fixed.within(MEMORY)
     }
@@ -634,9 +634,7 @@ impl Most {
 /// An epoch begins. Where somebody waits for what is told, it waits a little for packets, and packet time goes on without
 /// them; gives when it has to end.
 fn begin_epoch(feed: &mut Feed, settings: Settings, books: &mut Books) -> Option<Instant> {
-    if !settings.is_live {
-        return None;
-    }
+    settings.live?;
     if let Some(clock) = feed.wait(LIVE_EPOCH) {
         books.turn_to(clock.max(books.clock));
     }

@@ -111,8 +111,7 @@ impl Sums {
         if flow.is_idle() && !has_talked && !has_lost {
             return;
         }
-        // It may yet be answered, or show who serves.
-        if then == Then::GoOn && (!flow.answered || flow.server().1 == RolesFrom::Port) {
+        if then == Then::GoOn && !is_certain(flow) {
             return self.add_news(flow, window);
         }
         if is_attempt(flow) {
@@ -197,6 +196,7 @@ impl Sums {
                 unknown_bytes: 0,
                 begun_at: None,
                 lost_at: None,
+                goes_on: false,
             },
             capture: flow.capture,
             flow: flow_of(flow, client),
@@ -216,6 +216,7 @@ impl Sums {
         let here = |place: Option<Place>| place.map(|place| (place, flow_of(flow, client)));
         row.begun_at = earlier(row.begun_at, here(talk.and_then(|talk| talk.begun_at)));
         row.lost_at = earlier(row.lost_at, here(talk.and_then(|talk| talk.lost_at)));
+        row.goes_on |= flow.goes_on();
     }
 
     fn talk(&mut self, flow: &Flow, window: Timestamp) {
@@ -242,8 +243,7 @@ impl Sums {
         // A request that nobody answered belongs to the hour in which it was asked.
         let asked = count.first_unanswered.filter(|_| tally.messages == 0);
         let window = asked.map_or(window, |asked| asked.time.hour().min(window));
-        let first = asked.unwrap_or(count.first);
-        let last = asked.map_or(tally.last(), |asked| asked.time);
+        let (first, last) = (count.first, tally.last());
         let key = ActivityKey {
             server: Subject { host: flow.key.host(server), child: count.child.clone() },
             server_port: port_of(flow, server),
@@ -390,6 +390,12 @@ fn earlier(one: Option<(Place, FlowId)>, other: Option<(Place, FlowId)>) -> Opti
 /// Whether not one packet of the server was seen.
 fn is_silent(flow: &Flow, server: Side) -> bool {
     server == Side::B && !flow.answered
+}
+
+/// Whether it is known what is spoken and who serves, and that both sides speak: what is told of it now stays so.
+fn is_certain(flow: &Flow) -> bool {
+    let is_both_ways = flow.goes_on() || (flow.packets.a > 0 && flow.packets.b > 0);
+    is_both_ways && flow.talk().is_some_and(Talk::is_named) && flow.server().1 > RolesFrom::Port
 }
 
 /// Nobody answered, nothing was said that a protocol could be named by, and it was no stream of datagrams either.

@@ -161,7 +161,9 @@ impl Coverage {
             tally.add(traffic.to_client);
             let one_way = if is_owed { traffic.flows.saturating_sub(traffic.flows_two_way) } else { 0 };
             let is_mutual = is_owed && (traffic.transport == Transport::Tcp || traffic.protocol.is_some());
-            let is_one_sided = is_mutual && [traffic.to_server, traffic.to_client].iter().any(|side| side.packets == 0);
+            let is_one_sided = is_mutual
+                && !traffic.goes_on
+                && [traffic.to_server, traffic.to_client].iter().any(|side| side.packets == 0);
             let at = |place: Option<(Place, FlowId)>| place.map(|(place, flow)| evidence_at(evidence, place, flow));
             let cover = Cover {
                 tally,

@@ -140,6 +140,7 @@ impl World {
             unknown_bytes: 0,
             begun_at: Some((Place { time: evidence.time, capture: 0, frame: evidence.frame }, evidence.flow)),
             lost_at: None,
+            goes_on: false,
         };
         change(&mut traffic);
         self.told(server.into(), Fact::Traffic(Box::new(traffic)), evidence);

@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
         arguments.write.as_ref().map_or_else(|| arguments.interfaces.join("+"), |path| path.display().to_string());
     let inputs = vec![Input::live(&name, tap.clone())];
     let job = arguments.whom.job(&[PathBuf::from(&name)], &site, &credentials)?;
-    let settings = pipeline::Settings { is_live: true, ..job.settings };
+    let settings = pipeline::Settings { live: Some(ALL_IS_TOLD), ..job.settings };
     let prepared = prepare_found(Job { settings, ..job }, Found { inputs, ..Found::default() })?;
     let sink =
         sending.as_ref().zip(prepared.provenance()).map(|(sending, who)| sending.sink(who.clone())).transpose()?;
@@ -136,6 +136,9 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     let is_cut = !stop.load(Ordering::Relaxed) && tap.is_dead();
     Ok(if code == READ && is_cut { GONE } else { code })
 }
+
+/// How much was sent and said is told as often as this; what is said for the first time, at once.
+const ALL_IS_TOLD: Duration = Duration::from_mins(1);
 
 /// Starts the webhooks; each of their threads may reach its endpoint and nothing else, and no port that is listened to.
 fn send(webhooks: &[Settings], arguments: &Arguments, tap: &Tap) -> Result<Sending> {
