@@ -507,9 +507,15 @@ impl Inventory {
     /// The run has ended: the last state, each key once, and all sums, in the order of tables and keys. `captures` are
     /// named by their place in the run.
     pub fn finish(&mut self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
-        let (mut records, sums) = self.last_rows(now, captures);
+        let (mut records, sums) = self.rows_before(Timestamp::MAX, now, captures);
+        self.services.clear();
+        self.attempts.clear();
+        self.activity.clear();
+        self.operations.clear();
+        self.logins.clear();
+        self.channels.protections.clear();
         self.history.close(&mut records);
-        records.extend(self.coverage.rows(&self.kinds).into_iter().map(Record::from));
+        records.extend(self.coverage.rows(&self.kinds, Timestamp::MAX).into_iter().map(Record::from));
         self.coverage.clear();
         records.extend(sums);
         self.named_in_order(records, captures)
@@ -541,30 +547,50 @@ impl Inventory {
         records
     }
 
-    /// The rows of state and of sums; the sums start anew.
-    fn last_rows(&mut self, now: Timestamp, captures: &[CaptureName]) -> (Vec<Record>, Vec<Record>) {
+    /// The hours before this one are over, and the run goes on: the state as far as it has changed since it was told last,
+    /// and the sums of these hours, which are told once.
+    pub fn close_hours(&mut self, before: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
+        let (state, sums) = self.rows_before(before, self.now.unwrap_or(before), captures);
+        self.history.tell(state);
+        let mut records = self.history.take();
+        records.extend(self.coverage.rows(&self.kinds, before).into_iter().map(Record::from));
+        records.extend(sums);
+        let service = |key: ServiceKey| ServiceKey { window: Timestamp::MIN, ..key };
+        self.services.fold(|key| key.window < before, service, Service::add);
+        self.attempts.fold(|key| key.window < before, service, Service::add);
+        self.activity.fold(|key| key.window < before, |key| TalkKey { window: Timestamp::MIN, ..key }, Talk::add);
+        self.operations.fold(|key| key.window < before, |key| DeedKey { window: Timestamp::MIN, ..key }, Deed::add);
+        self.logins.forget_before(before);
+        self.channels.fold_before(before);
+        self.coverage.wrote_before(before);
+        self.named_in_order(records, captures)
+    }
+
+    /// The rows of state, and those of sums of the hours before this one.
+    fn rows_before(
+        &mut self,
+        before: Timestamp,
+        now: Timestamp,
+        captures: &[CaptureName],
+    ) -> (Vec<Record>, Vec<Record>) {
         let assets = self.assets();
         let refused = assets.refused;
         let findings = self.findings(&assets, now);
         let since = findings.since;
         let finding = |key: &DeedKey| findings.of_deed(&assets, key, key.category.name());
         let captures: Vec<Shared> = captures.iter().map(|capture| capture.path.as_str().into()).collect();
-        let services =
-            rows::services(&assets, [&self.services, &self.attempts], &self.channels).into_iter().map(Record::from);
-        let activity = rows::activity(&assets, &self.activity, &captures).into_iter().map(Record::from);
-        let operations = rows::operations(&assets, &self.operations, &captures, finding).into_iter().map(Record::from);
-        let logins = logins::rows(&assets, &self.logins, &captures).into_iter().map(Record::from);
+        let services = rows::services(&assets, [&self.services, &self.attempts], &self.channels, before)
+            .into_iter()
+            .map(Record::from);
+        let activity = rows::activity(&assets, &self.activity, &captures, before).into_iter().map(Record::from);
+        let operations = rows::operations(&assets, &self.operations, &captures, before, finding).into_iter();
+        let operations = operations.map(Record::from);
+        let logins = logins::rows(&assets, &self.logins, &captures, before).into_iter().map(Record::from);
         let sums = services.chain(activity).chain(operations).chain(logins).collect();
         let state = state::rows(&assets, findings, &self.channels, self.protocols, &self.rules, now);
         drop(assets);
         self.since = since;
         self.losses.joins = refused;
-        self.services.clear();
-        self.attempts.clear();
-        self.activity.clear();
-        self.operations.clear();
-        self.logins.clear();
-        self.channels.protections.clear();
         (state, sums)
     }
 

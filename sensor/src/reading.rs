@@ -81,8 +81,8 @@ pub struct Prepared {
     looks: Vec<Option<outputs::Input>>,
     /// The run, if all captures are known.
     run: Option<outputs::Run>,
-    /// Of a run that listens, who tells.
-    provenance: Option<Provenance>,
+    /// A run that listens, as it is known at its start.
+    started: Option<outputs::Run>,
     left_out: LeftOut,
     baseline: Option<Baseline>,
 }
@@ -122,13 +122,13 @@ pub fn prepare_found(job: Job, found: Found) -> Result<Prepared> {
     let again: Vec<outputs::Input> = looks.iter().flatten().cloned().collect();
     let baseline = job.baseline.as_ref().map(|lake| Lake::open(lake)?.baseline(&job.site, &again)).transpose()?;
     let inputs = looks.iter().cloned().collect::<Option<Vec<_>>>();
-    let provenance = (!heard.is_empty()).then(|| run_of(&job, baseline.as_ref(), heard).provenance);
+    let started = (!heard.is_empty()).then(|| run_of(&job, baseline.as_ref(), heard));
     let run = inputs.map(|inputs| run_of(&job, baseline.as_ref(), inputs));
     let mut feed = Feed::new(found.inputs)?;
     if let Some(filter) = &job.filter {
         feed = feed.filtered(filter)?;
     }
-    Ok(Prepared { feed, job, looks, run, provenance, left_out: found.left_out, baseline })
+    Ok(Prepared { feed, job, looks, run, started, left_out: found.left_out, baseline })
 }
 
 /// The run that reads these captures: the same ones, read as the same, give the same id.
@@ -196,11 +196,37 @@ impl Witness for Inventory {
     }
 }
 
+impl Hearing<'_> {
+    /// Hands over the hours that are over.
+    fn close_hours(&mut self, now: Timestamp) {
+        let hour =
+            Timestamp::from_nanos(now.nanos().saturating_sub(i64::try_from(LATE.as_nanos()).unwrap_or(0))).hour();
+        let taken = *self.taken.get_or_insert(hour);
+        let Some(run) = self.run.as_ref().filter(|_| taken < hour) else { return };
+        self.taken = Some(hour);
+        let rows = self.inventory.close_hours(hour, self.captures);
+        let begin = rfc3339(taken);
+        let input =
+            outputs::Input::of_samples(format!("{} from {begin}", run.provenance.sensor), 0, begin.as_bytes(), &[]);
+        let run_id = outputs::run_id(std::slice::from_ref(&input), &run.provenance.run_id);
+        let provenance = Provenance { run_id, ..run.provenance.clone() };
+        self.follower.take_hours(outputs::Run { provenance, inputs: vec![input], ..run.clone() }, rows);
+    }
+}
+
 /// Who is told what is so while packets still come.
 pub trait Follower {
     /// Something was learned, and packet time is `now`. Whoever wants to know asks for the rows of this moment, and tells
     /// that it did; else it is asked again soon.
     fn follow(&mut self, now: Timestamp, rows: &dyn Fn() -> Vec<Record>) -> bool;
+
+    /// Whether it takes what hours came to, once they are over. They are then no part of the rows at the end.
+    fn takes_hours(&self) -> bool {
+        false
+    }
+
+    /// Hours are over: what they came to, as a run of its own.
+    fn take_hours(&mut self, _run: outputs::Run, _rows: Vec<Record>) {}
 }
 
 /// Nobody follows.
@@ -217,8 +243,15 @@ struct Hearing<'a> {
     inventory: &'a mut Inventory,
     follower: &'a mut dyn Follower,
     captures: &'a [CaptureName],
+    /// The run that goes on.
+    run: Option<outputs::Run>,
+    /// The hours before this one were taken.
+    taken: Option<Timestamp>,
     is_news: bool,
 }
+
+/// What belongs to an hour may come so long after it.
+const LATE: Duration = Duration::from_mins(5);
 
 impl Witness for Hearing<'_> {
     fn observe(&mut self, observation: Observation) {
@@ -228,6 +261,9 @@ impl Witness for Hearing<'_> {
 
     fn advance(&mut self, now: Timestamp) {
         self.inventory.advance(now);
+        if self.follower.takes_hours() {
+            self.close_hours(now);
+        }
         if self.is_news {
             self.is_news = !self.follower.follow(now, &|| self.inventory.state(now, self.captures));
         }
@@ -253,7 +289,7 @@ impl Prepared {
 
     /// Who tells, if that is known before the end: always of what is listened to.
     pub fn provenance(&self) -> Option<&Provenance> {
-        self.provenance.as_ref().or_else(|| Some(&self.run.as_ref()?.provenance))
+        Some(&self.started.as_ref().or(self.run.as_ref())?.provenance)
     }
 
     /// How many captures there are.
@@ -278,7 +314,7 @@ impl Prepared {
 
     /// The same, and somebody hears of it while it goes on.
     pub fn follow(self, progress: &mut dyn FnMut(u64), follower: &mut dyn Follower) -> Reading {
-        let Self { feed, job, looks, run, provenance, left_out, baseline } = self;
+        let Self { feed, job, looks, run, started, left_out, baseline } = self;
         let settings = fingerprints::inventory::Settings {
             site: job.site.clone(),
             names: job.names.clone(),
@@ -293,7 +329,14 @@ impl Prepared {
         }
         let captures: Vec<CaptureName> =
             looks.iter().map(|look| look.as_ref().map(name_of).unwrap_or_default()).collect();
-        let mut hearing = Hearing { inventory: &mut inventory, follower, captures: &captures, is_news: false };
+        let mut hearing = Hearing {
+            inventory: &mut inventory,
+            follower,
+            captures: &captures,
+            run: started.clone().or_else(|| run.clone()),
+            taken: None,
+            is_news: false,
+        };
         let totals = pipeline::read(feed, job.settings, &mut hearing, progress);
         let told = totals.inputs.iter().zip(&totals.accounts);
         let looks: Vec<outputs::Input> = looks
@@ -303,7 +346,8 @@ impl Prepared {
             .collect();
         let captures: Vec<CaptureName> = looks.iter().map(name_of).collect();
         let run = run.unwrap_or_else(|| run_of(&job, baseline.as_ref(), looks));
-        let run = outputs::Run { provenance: provenance.unwrap_or_else(|| run.provenance.clone()), ..run };
+        let provenance = started.map_or_else(|| run.provenance.clone(), |started| started.provenance);
+        let run = outputs::Run { provenance, ..run };
         let unseen = unread_links(&totals).into_iter().chain(holes(&totals, &captures));
         for blind in unseen.chain(dropped_before(&totals, &captures)) {
             inventory.blind(blind);

@@ -88,6 +88,12 @@ impl Channels {
         let _refused = self.protections.add(key, Protection::of(channel, evidence), Protection::add);
     }
 
+    /// The rows of these hours are written.
+    pub(super) fn fold_before(&mut self, before: Timestamp) {
+        let without_window = |key: ChannelKey| ChannelKey { window: Timestamp::MIN, ..key };
+        self.protections.fold(|key| key.window < before, without_window, |known, more| known.add(more));
+    }
+
     pub(super) fn show(&mut self, host: Host, port: u16, certificate: Box<Certificate>, evidence: Evidence) {
         let key = CertificateKey { host, port, sha256: certificate.sha256 };
         let shown = Shown { certificate, seen: Seen::once(evidence) };

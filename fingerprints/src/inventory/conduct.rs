@@ -70,7 +70,7 @@ impl Conduct {
         }
         let mut conduct = Self::default();
         conduct.act(operations, protocols, &mut clients);
-        for (key, _) in activity.iter().filter(|(key, talk)| key.direction == Direction::Request && talk.is_control) {
+        for (key, _) in activity.all().filter(|(key, talk)| key.direction == Direction::Request && talk.is_control) {
             clients.entry((key.client, key.protocol)).and_modify(|dealt| dealt.tried = true);
         }
         for ((client, protocol), dealt) in clients {
@@ -97,7 +97,7 @@ impl Conduct {
         protocols: &Protocols,
         clients: &mut BTreeMap<(Host, &'static str), Dealt>,
     ) {
-        let accepted = operations.sorted().into_iter().filter(|(key, _)| key.outcome == Outcome::Accepted);
+        let accepted = operations.all_sorted().into_iter().filter(|(key, _)| key.outcome == Outcome::Accepted);
         for (key, deed) in accepted.filter(|(key, _)| protocols.of(key.protocol).industrial) {
             let seen = Seen::once(deed.evidence);
             if ENGINEERING.contains(&key.category) {
@@ -140,7 +140,7 @@ impl Conduct {
 /// Answers are counted: who is asked and silent is polled by nobody.
 fn polls(activity: &Sums<TalkKey, Talk>, protocols: &Protocols) -> Polls {
     let mut polls = Polls::new();
-    let answers = activity.iter().filter(|(key, _)| key.direction == Direction::Response);
+    let answers = activity.all().filter(|(key, _)| key.direction == Direction::Response);
     for (key, talk) in answers.filter(|(key, _)| protocols.of(key.protocol).industrial) {
         let server = Key { host: key.server, child: key.child.clone().map(|child| (key.protocol, child)) };
         let sum = polls.entry((key.client, key.protocol, server));

@@ -130,6 +130,8 @@ impl Captures {
 /// The coverage of every subnet and hour.
 pub(super) struct Coverage {
     rows: Sums<Key, Cover>,
+    /// Rows of earlier hours were written.
+    written: Timestamp,
     /// Seeded anew in each run, so that nobody chooses addresses that count as one.
     hasher: RandomState,
 }
@@ -139,7 +141,7 @@ const MOST_HOSTS: usize = 4_096;
 
 impl Coverage {
     pub(super) fn new(cap: usize) -> Self {
-        Self { rows: Sums::new(cap), hasher: RandomState::default() }
+        Self { rows: Sums::new(cap), written: Timestamp::MIN, hasher: RandomState::default() }
     }
 
     pub(super) fn dropped(&self) -> u64 {
@@ -230,9 +232,18 @@ impl Coverage {
         }
     }
 
-    pub(super) fn rows(&self, kinds: &Kinds) -> Vec<CoverageRow> {
+    /// The rows of the hours before this one that were not written yet.
+    pub(super) fn rows(&self, kinds: &Kinds, before: Timestamp) -> Vec<CoverageRow> {
         let limits = Limits::of(kinds);
-        self.rows.sorted().into_iter().map(|(key, cover)| row(key, cover, &limits)).collect()
+        let rows = self.rows.sorted().into_iter().filter(|(key, _)| (self.written..before).contains(&key.window));
+        rows.map(|(key, cover)| row(key, cover, &limits)).collect()
+    }
+
+    /// The rows of these hours are written. What findings rest on is kept for a day.
+    pub(super) fn wrote_before(&mut self, before: Timestamp) {
+        self.written = self.written.max(before);
+        let day = Timestamp::from_nanos(before.nanos().saturating_sub(super::NANOS_PER_DAY));
+        self.rows.forget(|key| key.window < day);
     }
 
     /// What could not be seen, and is enough to be told as a finding: of each context what hours and networks show.

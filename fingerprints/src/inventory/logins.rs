@@ -407,6 +407,12 @@ impl Logins {
         (self.rows.is_closed, self.refused.is_closed) = (is_closed, is_closed);
     }
 
+    /// The rows of these hours are written.
+    pub(super) fn forget_before(&mut self, before: Timestamp) {
+        self.rows.forget(|key| key.window < before);
+        self.refused.forget(|key| key.window < before);
+    }
+
     /// All rows are written, and what is still held is wiped.
     pub(super) fn clear(&mut self) {
         self.rows.clear();

@@ -199,8 +199,9 @@ pub(super) fn services(
     assets: &Assets<'_>,
     sums: [&Sums<ServiceKey, Service>; 2],
     channels: &Channels,
+    before: Timestamp,
 ) -> Vec<ServiceRow> {
-    let all = sums.iter().flat_map(|sums| sums.sorted());
+    let all = sums.iter().flat_map(|sums| sums.sorted()).filter(|(key, _)| key.window < before);
     let mut rows: Vec<ServiceRow> = all.map(|(key, sum)| service(assets, key, sum, channels)).collect();
     // Rows are large: each is moved once.
     rows.sort_by_cached_key(service_order);
@@ -283,9 +284,15 @@ impl<'a> TalkRowKey<'a> {
 
 /// The rows of messages; what two addresses of one asset said is one row. There are many: they are sorted by numbers, and
 /// put into words once each.
-pub(super) fn activity(assets: &Assets<'_>, sums: &Sums<TalkKey, Talk>, captures: &[Shared]) -> Vec<ActivityRow> {
+pub(super) fn activity(
+    assets: &Assets<'_>,
+    sums: &Sums<TalkKey, Talk>,
+    captures: &[Shared],
+    before: Timestamp,
+) -> Vec<ActivityRow> {
+    let talks = sums.iter().filter(|(key, _)| key.window < before);
     let mut talks: Vec<(TalkRowKey<'_>, &Talk)> =
-        sums.iter().map(|(key, talk)| (TalkRowKey::of(assets, key, talk), talk)).collect();
+        talks.map(|(key, talk)| (TalkRowKey::of(assets, key, talk), talk)).collect();
     talks.sort_unstable_by_key(|(key, _)| *key);
     let mut names = OperationNames::default();
     let alike = talks.chunk_by(|(one, _), (other, _)| one == other);
@@ -375,6 +382,7 @@ pub(super) fn operations(
     assets: &Assets<'_>,
     sums: &Sums<DeedKey, Deed>,
     captures: &[Shared],
+    before: Timestamp,
     finding: impl Fn(&DeedKey) -> Option<Shared>,
 ) -> Vec<OperationRow> {
     let mut names = OperationNames::default();
@@ -411,7 +419,8 @@ pub(super) fn operations(
             frame: frame(deed.first.frame),
         }
     };
-    let mut rows: Vec<OperationRow> = sums.sorted().into_iter().map(row).collect();
+    let deeds = sums.sorted().into_iter().filter(|(key, _)| key.window < before);
+    let mut rows: Vec<OperationRow> = deeds.map(row).collect();
     rows.sort_by_cached_key(|row| (row.time, row.frame));
     rows
 }

@@ -27,6 +27,8 @@ fn heap(operation: &Operation) -> usize {
 pub(super) struct Sums<K, V> {
     /// Seeded anew in each run, for keys come from strangers; told in the order of the keys.
     rows: HashMap<K, V, RandomState>,
+    /// What rows that were written came to, all windows as one: conclusions rest on it.
+    written: HashMap<K, V, RandomState>,
     cap: usize,
     /// What the rows cost, and may cost; each by this measure.
     bytes: usize,
@@ -44,7 +46,8 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
 
     /// Rows that may not cost more than so many bytes either.
     pub(super) fn within(cap: usize, most_bytes: usize, weigh: fn(&K, &V) -> usize) -> Self {
-        Self { rows: HashMap::default(), cap, bytes: 0, most_bytes, weigh, is_closed: false, crowded: 0 }
+        let (rows, written) = Default::default();
+        Self { rows, written, cap, bytes: 0, most_bytes, weigh, is_closed: false, crowded: 0 }
     }
 
     /// Adds to the row of a key; what finds no room comes back.
@@ -89,9 +92,48 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
         self.rows.iter_mut().filter(move |(key, _)| fits(key)).map(|(_, row)| row)
     }
 
-    /// All rows, in no order that means anything.
+    /// All rows that are to be written, in no order that means anything.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.rows.iter()
+    }
+
+    /// These, and what those came to that were written before.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.written.iter().chain(&self.rows)
+    }
+
+    /// The same, in the order of their keys.
+    pub(super) fn all_sorted(&self) -> Vec<(&K, &V)> {
+        let mut rows: Vec<(&K, &V)> = self.all().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        rows
+    }
+
+    /// Rows were written: what they came to is kept under a key without a window, as long as there is room for as many as
+    /// are summed.
+    pub(super) fn fold(
+        &mut self,
+        is_written: impl Fn(&K) -> bool,
+        without_window: impl Fn(K) -> K,
+        merge: impl Fn(&mut V, &V),
+    ) {
+        for (key, value) in self.rows.extract_if(|key, _| is_written(key)) {
+            self.bytes = self.bytes.saturating_sub((self.weigh)(&key, &value));
+            let key = without_window(key);
+            let has_room = self.written.len() < self.cap;
+            match self.written.get_mut(&key) {
+                Some(known) => merge(known, &value),
+                None if has_room => drop(self.written.insert(key, value)),
+                None => {}
+            }
+        }
+    }
+
+    /// Rows were written, and nothing rests on them.
+    pub(super) fn forget(&mut self, is_written: impl Fn(&K) -> bool) {
+        for (key, value) in self.rows.extract_if(|key, _| is_written(key)) {
+            self.bytes = self.bytes.saturating_sub((self.weigh)(&key, &value));
+        }
     }
 
     /// All rows, in the order of their keys.
@@ -103,6 +145,7 @@ impl<K: Eq + Hash + Ord, V> Sums<K, V> {
 
     pub(super) fn clear(&mut self) {
         self.rows.clear();
+        self.written.clear();
         self.bytes = 0;
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     let prepared = prepare_found(Job { settings, ..job }, Found { inputs, ..Found::default() })?;
     let sink =
         sending.as_ref().zip(prepared.provenance()).map(|(sending, who)| sending.sink(who.clone())).transpose()?;
-    let mut live = Live::new(sink, arguments.quiet);
+    let mut live = Live::new(sink, lake.as_ref(), arguments.quiet);
     let mut reading = prepared.follow(&mut |_| {}, &mut live);
     live.finish()?;
     let told = sending.as_ref().map_or(Ok(()), |sending| sending.tell(&mut reading));

@@ -1,4 +1,4 @@
-//! What is said and sent while a port is listened to.
+//! What is said, sent and written while a port is listened to.
 
 use super::say;
 use crate::reading::Follower;
@@ -7,25 +7,34 @@ use fingerprints::finding::Severity;
 use fingerprints::record::{FindingRow, Record};
 use outputs::event::Moments;
 use outputs::webhook::WebhookSink;
-use outputs::{OutputError, Sink, rfc3339};
-use std::collections::BTreeSet;
+use outputs::{Lake, OutputError, Overlap, Run, Sink, rfc3339};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Moments are so far apart at least.
 const BETWEEN: Duration = Duration::from_millis(20);
 /// Of a core that listens, what is so takes one part in so many to find out.
 const SHARE: u32 = 8;
+/// As many hours wait for a lake that cannot be written.
+const MOST_WAITING: usize = 48;
 /// As many findings are said in a minute; the page at the end has the worst of all.
 const MOST_SAID: usize = 20;
 /// Less severe findings are not said one by one.
 const WORTH_SAYING: Severity = Severity::Medium;
 
-/// Follows a reading: says findings as they come up, and hands them and the assets to webhooks.
-pub(super) struct Live {
+/// Follows a reading: says findings as they come up, hands them and the assets to webhooks, and writes each hour into the
+/// lake.
+pub(super) struct Live<'l> {
     moments: Moments,
     sink: Option<WebhookSink>,
     /// Why webhooks can be told no more.
     failure: Option<OutputError>,
+    /// Takes what each hour came to.
+    lake: Option<&'l Lake>,
+    /// Hours that could not be written yet, the oldest first.
+    waiting: VecDeque<(Run, Vec<Record>)>,
+    /// Why the last one could not be.
+    unwritten: Option<String>,
     next: Instant,
     is_quiet: bool,
     /// Findings that were said.
@@ -34,12 +43,15 @@ pub(super) struct Live {
     minute: (Timestamp, usize, usize),
 }
 
-impl Live {
-    pub(super) fn new(sink: Option<WebhookSink>, is_quiet: bool) -> Self {
+impl<'l> Live<'l> {
+    pub(super) fn new(sink: Option<WebhookSink>, lake: Option<&'l Lake>, is_quiet: bool) -> Self {
         Self {
             moments: Moments::default(),
             sink,
             failure: None,
+            lake,
+            waiting: VecDeque::new(),
+            unwritten: None,
             next: Instant::now(),
             is_quiet,
             said: BTreeSet::new(),
@@ -47,9 +59,22 @@ impl Live {
         }
     }
 
-    /// Whether everything could be handed to webhooks.
-    pub(super) fn finish(self) -> Result<(), OutputError> {
+    /// The end. Whether everything could be written, and handed to webhooks.
+    pub(super) fn finish(mut self) -> Result<(), OutputError> {
+        self.write()?;
         self.failure.map_or(Ok(()), Err)
+    }
+
+    /// Writes the hours that wait.
+    fn write(&mut self) -> Result<(), OutputError> {
+        let Some(lake) = self.lake else { return Ok(()) };
+        while let Some((run, rows)) = self.waiting.front() {
+            let mut sink: Box<dyn Sink> = Box::new(lake.begin(run.clone(), Overlap::Refuse)?);
+            rows.iter().try_for_each(|row| sink.record(row))?;
+            sink.finish()?;
+            self.waiting.pop_front();
+        }
+        Ok(())
     }
 
     fn tell(&mut self, news: &[&Record]) -> Result<(), OutputError> {
@@ -81,7 +106,29 @@ impl Live {
     }
 }
 
-impl Follower for Live {
+impl Follower for Live<'_> {
+    fn takes_hours(&self) -> bool {
+        self.lake.is_some()
+    }
+
+    /// What cannot be written is kept, and tried again with the next hour: a disk may have room again.
+    fn take_hours(&mut self, run: Run, rows: Vec<Record>) {
+        self.waiting.push_back((run, rows));
+        if let Err(error) = self.write() {
+            let why = format!("{:#}", anyhow::Error::new(error));
+            if self.unwritten.as_ref() != Some(&why) {
+                say(&format!("{why}; what was heard is kept in memory and written when that works again"));
+            }
+            self.unwritten = Some(why);
+        } else if self.unwritten.take().is_some() {
+            say("the lake is written again, all hours that waited too");
+        }
+        while self.waiting.len() > MOST_WAITING {
+            self.waiting.pop_front();
+            say("the oldest hour that waited for the lake is lost: too many wait");
+        }
+    }
+
     fn follow(&mut self, now: Timestamp, rows: &dyn Fn() -> Vec<Record>) -> bool {
         let begun = Instant::now();
         if begun < self.next {
@@ -101,5 +148,49 @@ impl Follower for Live {
         }
         self.next = begun + (begun.elapsed() * SHARE).max(BETWEEN);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fingerprints::record::{AssetRow, Provenance};
+    use std::fs;
+
+    fn hour(number: i64) -> (Run, Vec<Record>) {
+        let run_id = format!("r-{number}");
+        let provenance = Provenance { site: "default".into(), sensor: "s".into(), run_id };
+        let input = outputs::Input::of_samples(format!("hour {number}"), 0, &number.to_le_bytes(), &[]);
+        let as_of = Timestamp::from_nanos(number * 3_600_000_000_000);
+        let asset = AssetRow { as_of, revision: 1, asset_id: format!("a-{number}"), ..AssetRow::default() };
+        (Run { provenance, inputs: vec![input], ..Run::default() }, vec![asset.into()])
+    }
+
+    #[test]
+    fn hours_wait_for_a_lake_that_cannot_be_written_and_none_is_lost() {
+        let folder = tempfile::tempdir().expect("a folder of its own");
+        let root = folder.path().join("lake");
+        let lake = Lake::create(&root, None).expect("a new lake");
+        let assets = || {
+            let table = outputs::schema::TABLES.iter().find(|table| table.name == "assets").expect("a table");
+            Lake::open(&root).map_or(0, |lake| lake.read(table).expect("it is whole").rows.len())
+        };
+        let mut live = Live::new(None, Some(&lake), true);
+        let pass = |live: &mut Live<'_>, number| {
+            let (run, rows) = hour(number);
+            live.take_hours(run, rows);
+        };
+        pass(&mut live, 1);
+        assert_eq!((assets(), live.waiting.len()), (1, 0));
+        // Where the folder stood stands a file: nothing can be written.
+        let aside = folder.path().join("aside");
+        fs::rename(&root, &aside).and_then(|()| fs::write(&root, "")).expect("it is moved");
+        pass(&mut live, 2);
+        pass(&mut live, 3);
+        assert_eq!(live.waiting.len(), 2);
+        fs::remove_file(&root).and_then(|()| fs::rename(&aside, &root)).expect("it is moved back");
+        pass(&mut live, 4);
+        assert_eq!((assets(), live.waiting.len()), (4, 0));
+        live.finish().expect("nothing waits");
     }
 }

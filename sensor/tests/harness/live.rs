@@ -4,11 +4,13 @@
 //! where that is a failure.
 
 use super::support::{captures_in, pcaps, records_of};
+use dissectors::Timestamp;
 use fingerprints::record::{AssetRow, Record};
 use pcap::Capture;
 use predicates::prelude::PredicateBooleanExt;
 use sensor::pipeline::Settings;
-use std::collections::BTreeMap;
+use sensor::reading::Follower;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -212,6 +214,71 @@ fn what_is_told_early_comes_to_the_same() {
         }
         assert_eq!(late.len(), early.len(), "{}", capture.name);
     }
+}
+
+/// Takes what hours came to.
+#[derive(Default)]
+struct Hours {
+    runs: BTreeSet<String>,
+    rows: Vec<Record>,
+}
+
+impl Follower for Hours {
+    fn follow(&mut self, _now: Timestamp, _rows: &dyn Fn() -> Vec<Record>) -> bool {
+        true
+    }
+
+    fn takes_hours(&self) -> bool {
+        true
+    }
+
+    fn take_hours(&mut self, run: outputs::Run, rows: Vec<Record>) {
+        assert!(self.runs.insert(run.provenance.run_id), "each is a run of its own");
+        self.rows.extend(rows);
+    }
+}
+
+/// What hours came to is told once, and what is concluded in the end rests on all of them.
+#[test]
+fn hours_that_are_written_come_to_the_same() {
+    let paths = [pcaps()];
+    let whole = records_of(&paths, Settings::default());
+    let mut hours = Hours::default();
+    let rest = super::support::prepared(&paths, Settings::default()).follow(&mut |_| {}, &mut hours);
+    assert!(hours.runs.len() >= 3, "{} hours", hours.runs.len());
+    let in_pieces: Vec<Record> = hours.rows.iter().chain(&rest.records).cloned().collect();
+    assert_eq!(sums(&whole.records), sums(&in_pieces));
+    let state = |rows: &[Record]| -> Vec<String> {
+        let lines = rows.iter().filter_map(|row| match row {
+            Record::Assets(row) => Some(format!("{:#?}", AssetRow { revision: 0, ..(**row).clone() })),
+            Record::Findings(row) => Some(format!("{} {} {} {}", row.finding_id, row.kind, row.title, row.count)),
+            _ => None,
+        });
+        lines.collect()
+    };
+    let (whole, rest) = (state(&whole.records), state(&rest.records));
+    for (whole, rest) in whole.iter().zip(&rest) {
+        assert_eq!(whole, rest);
+    }
+    assert_eq!(whole.len(), rest.len());
+}
+
+/// How many rows each table of sums has, and what they come to.
+fn sums(rows: &[Record]) -> BTreeMap<&'static str, (usize, i64)> {
+    let mut sums: BTreeMap<&'static str, (usize, i64)> = BTreeMap::new();
+    for row in rows {
+        let count = match row {
+            Record::Services(row) => row.packets_to_server + row.packets_to_client,
+            Record::Activity(row) => row.messages + row.unanswered,
+            Record::Operations(row) => row.count,
+            Record::Credentials(row) => row.count,
+            Record::Coverage(row) => row.packets,
+            _ => continue,
+        };
+        let (rows, sum) = sums.entry(row.table()).or_default();
+        (*rows, *sum) = (*rows + 1, *sum + count);
+    }
+    sums
 }
 
 /// Without a file the frames have no numbers: evidence says when and between whom.

@@ -6,7 +6,7 @@ use etherparse::{Ethernet2Header, PacketBuilder, PacketBuilderStep, TcpHeader};
 use fingerprints::Credentials;
 use fingerprints::inventory::Names;
 use sensor::pipeline::{self, Settings, Totals, Witness};
-use sensor::reading::{self, Job, Reading};
+use sensor::reading::{self, Job, Prepared, Reading};
 use sensor::source::{self, Feed, Input};
 use std::path::{Path, PathBuf};
 
@@ -88,11 +88,16 @@ pub(crate) fn read(inputs: Vec<Input>, settings: Settings) -> (Notebook, Totals)
 
 /// All rows that captures and folders of them give, as the commands read them.
 pub(crate) fn records_of(paths: &[PathBuf], settings: Settings) -> Reading {
+    prepared(paths, settings).read(&mut |_| {})
+}
+
+/// Captures and folders of them, ready to be read.
+pub(crate) fn prepared(paths: &[PathBuf], settings: Settings) -> Prepared {
     let (site, sensor) = ("default".to_owned(), "otoscope".to_owned());
     let names = Names::default();
     let credentials = Credentials::default();
     let job = Job { paths: paths.to_vec(), site, sensor, settings, filter: None, names, credentials, baseline: None };
-    reading::prepare(job).expect("the captures can be read").read(&mut |_| {})
+    reading::prepare(job).expect("the captures can be read")
 }
 
 /// What was told, without frames, times and packet counts: the same however TCP was cut.

@@ -21,7 +21,7 @@ impl Ground<'_> {
     /// Clients and servers that agreed on what protects nobody any more: once for both and the port.
     pub(super) fn obsolete(&self, channels: &Channels) -> Vec<FindingRow> {
         let mut all: BTreeMap<Between, (Channel, Matter)> = BTreeMap::new();
-        for (key, protection) in channels.protections.sorted() {
+        for (key, protection) in channels.protections.all_sorted() {
             let Some((channel, seen)) = &protection.obsolete else { continue };
             let Some(asset) = self.assets.place(&Key::host(key.server)) else { continue };
             let peer = self.assets.place(&Key::host(key.client));

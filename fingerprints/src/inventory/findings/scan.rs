@@ -279,7 +279,7 @@ impl Ground<'_> {
             let Some(place) = self.assets.place(&Key::host(*source)) else { continue };
             sweeps.entry((place, *transport, *port)).or_default().aimed.join(aimed);
         }
-        for (key, service) in tracks.services.iter() {
+        for (key, service) in tracks.services.all() {
             let (Some(client), Some(server)) = (key.client, key.server) else { continue };
             if key.server_is_group || !tracks.aims.ports().holds(key.transport, key.port) {
                 continue;

@@ -11,8 +11,14 @@ use crate::record::{CredentialRow, Shared};
 use dissectors::Timestamp;
 
 /// All of them; what two addresses of one asset saw of one login is one row.
-pub(in crate::inventory) fn rows(assets: &Assets<'_>, logins: &Logins, captures: &[Shared]) -> Vec<CredentialRow> {
+pub(in crate::inventory) fn rows(
+    assets: &Assets<'_>,
+    logins: &Logins,
+    captures: &[Shared],
+    before: Timestamp,
+) -> Vec<CredentialRow> {
     let all = [&logins.rows, &logins.refused].into_iter().flat_map(|sums| sums.sorted());
+    let all = all.filter(|(key, _)| key.window < before);
     let mut rows: Vec<CredentialRow> = all.map(|(key, login)| row(assets, logins, key, login, captures)).collect();
     rows.sort_by_cached_key(|row| (order(row), row.first_seen, row.frame));
     rows.dedup_by(|later, first| {
