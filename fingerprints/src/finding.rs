@@ -51,6 +51,10 @@ pub enum Status {
     /// Nobody has been seen to act on it.
     #[default]
     Open,
+    /// The wire shows the cure.
+    Verified,
+    /// What was cured is back.
+    Regressed,
 }
 
 impl Status {
@@ -58,6 +62,8 @@ impl Status {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Verified => "verified",
+            Self::Regressed => "regressed",
         }
     }
 }

@@ -23,6 +23,13 @@ pub struct Provenance {
     pub run_id: String,
 }
 
+impl FindingRow {
+    /// Whether something is still to be done about it.
+    pub fn is_open(&self) -> bool {
+        !["verified", "closed"].contains(&self.status.as_str())
+    }
+}
+
 impl Record {
     /// What a row of state says, but for when and how often it was seen: it changes only with what is known.
     pub fn says(&self) -> String {

@@ -438,3 +438,37 @@ fn a_password_that_was_found_once_is_found_at_once() {
     let count = |kind: &str| rows.findings(&format!("credential.{kind}"))[0].count;
     assert_eq!((count("default"), count("guessable")), (2_000, 2_000));
 }
+
+/// A new password is seen to be one, and the old one to be back.
+#[test]
+fn a_password_that_was_changed_cures_and_one_that_is_back_regresses() {
+    let rows_of = |passwords: &[&str], username: Option<&str>| {
+        let mut world = World::new();
+        for password in passwords {
+            world.logs_in(host(RECORDER), host(CAMERA), digest("admin", password), |login| {
+                login.username = username.map(Into::into);
+            });
+            world.second += 3_600;
+        }
+        world.finish()
+    };
+    let status = |passwords: &[&str]| {
+        let rows = rows_of(passwords, Some("admin"));
+        let [finding] = rows.findings("credential.default")[..] else { panic!("one finding of {passwords:?}") };
+        // That digests cross the wire stays open.
+        assert_eq!(rows.asset(CAMERA).open_findings, if finding.is_open() { 2 } else { 1 });
+        (finding.status.clone(), finding.resolution.clone(), finding.evidence.len())
+    };
+    let (old, other, new) = ("12345", "admin", "Trombone-88-lantern");
+    let verified = ("verified".to_owned(), Some("verified".to_owned()), 2);
+    assert_eq!(status(&[old]), ("open".to_owned(), None, 1));
+    assert_eq!(status(&[old, new]), verified);
+    assert_eq!(status(&[old, new, new]), verified);
+    assert_eq!(status(&[new, old]).0, "regressed");
+    assert_eq!(status(&[old, new, old]).0, "regressed");
+    assert_eq!(status(&[old, new, old, new]).0, "verified");
+    assert_eq!(status(&[old, other]).0, "open", "the other is one of them too");
+    // A device may have several keys without a name.
+    let rows = rows_of(&[old, new], None);
+    assert!(rows.findings("credential.default").iter().all(|finding| finding.status == "open"));
+}

@@ -124,7 +124,7 @@ impl Findings {
     /// How many are about each asset.
     pub(super) fn by_asset(&self) -> BTreeMap<&str, i64> {
         let mut counts = BTreeMap::new();
-        for id in self.rows.iter().filter_map(|row| row.asset_id.as_deref()) {
+        for id in self.rows.iter().filter(|row| row.is_open()).filter_map(|row| row.asset_id.as_deref()) {
             *counts.entry(id).or_default() += 1;
         }
         counts

@@ -124,6 +124,16 @@ pub(super) struct Logins {
     known: RandomState,
 }
 
+/// What a password was found to be.
+#[derive(Default)]
+struct Judged {
+    verdict: Verdict,
+    /// Where it was found.
+    hint: Option<Hint>,
+    /// Whether it was held against all that is known, and is none of it.
+    is_another: bool,
+}
+
 impl Logins {
     /// With as many accounts, and as many bytes of rows and of what is held.
     pub(super) fn new(credentials: Credentials, cap: usize, row_bytes: usize) -> Self {
@@ -212,11 +222,15 @@ impl Logins {
             }
             return is_kept;
         }
-        let (verdict, hint) = match &credential.proof {
+        let judged = match &credential.proof {
             Some(proof) => self.judge(&key, credential, proof, evidence.time, registry),
-            None => (self.rows.of(&key).map(|login| login.verdict.clone()).unwrap_or_default(), None),
+            None => Judged {
+                verdict: self.rows.of(&key).map(|login| login.verdict.clone()).unwrap_or_default(),
+                ..Judged::default()
+            },
         };
-        let is_kept = self.keep(&key, seen, &verdict, hint);
+        let is_kept = self.keep(&key, seen, &judged);
+        let verdict = judged.verdict;
         let login = Login { seen, verdict };
         if let Some((key, login)) = self.rows.add(key, login, Login::add) {
             let login = Login { verdict: Verdict::default(), ..login };
@@ -251,7 +265,7 @@ impl Logins {
         true
     }
 
-    fn keep(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict, hint: Option<Hint>) -> bool {
+    fn keep(&mut self, key: &LoginKey, seen: Seen, judged: &Judged) -> bool {
         if key.is_at_home() {
             return false;
         }
@@ -261,9 +275,12 @@ impl Logins {
             guesses.let_in.get_or_insert(seen.evidence);
         }
         let Some(account) = self.accounts.of(key.account.clone(), key.client) else { return false };
-        account.hint = hint.or(account.hint);
-        account.cross(key, seen, verdict);
-        account.stand(key, seen, verdict);
+        account.hint = judged.hint.or(account.hint);
+        account.cross(key, seen, &judged.verdict);
+        account.stand(key, seen, &judged.verdict);
+        if judged.is_another && judged.verdict.strength > Strength::Guessable {
+            account.change(key, seen);
+        }
         true
     }
 
@@ -275,7 +292,7 @@ impl Logins {
         proof: &Arc<Proof>,
         now: Timestamp,
         registry: &Registry,
-    ) -> (Verdict, Option<Hint>) {
+    ) -> Judged {
         // One account of one device has one password: what nothing explained this hour need not be tried all over again.
         let account = self.accounts.known(&key.account);
         let is_tried = account.as_ref().is_some_and(|account| account.is_tried(key, proof));
@@ -286,7 +303,7 @@ impl Logins {
         let known = self.known.hash_one((&device, self.held.read));
         if is_tried && account.is_some_and(|account| account.is_tried_with(known)) {
             self.held.add(item);
-            return (Verdict::default(), None);
+            return Judged::default();
         }
         let whose = item.whose(&device);
         let candidates = self.candidates(&item);
@@ -298,14 +315,14 @@ impl Logins {
             (verdict, found, trial.can_be_judged())
         });
         if verdict.strength <= Strength::Guessable || !can_be_judged {
-            return (verdict, found);
+            return Judged { verdict, hint: found, is_another: false };
         }
         if untried == 0
             && let Some(account) = self.accounts.of(key.account.clone(), key.client)
         {
             account.tried(key, proof, known);
         }
-        (self.explain(item, verdict), None)
+        Judged { verdict: self.explain(item, verdict), hint: None, is_another: untried == 0 }
     }
 
     fn candidates(&mut self, item: &Item) -> Arc<Candidates> {

@@ -37,8 +37,8 @@ pub(super) struct Live<'l> {
     unwritten: Option<String>,
     next: Instant,
     is_quiet: bool,
-    /// Findings that were said.
-    said: BTreeSet<String>,
+    /// Findings that were said, open and cured.
+    said: BTreeSet<(String, bool)>,
     /// How many were said in the minute that began then, and how many not.
     minute: (Timestamp, usize, usize),
 }
@@ -83,10 +83,10 @@ impl<'l> Live<'l> {
         Ok(sink.commit()?)
     }
 
-    /// Says a finding in a line, if it is open and was not said before.
+    /// Says a finding in a line, when it comes up and when it is cured.
     fn mention(&mut self, finding: &FindingRow, now: Timestamp) {
         let is_worth_it = Severity::named(&finding.severity).is_some_and(|severity| severity >= WORTH_SAYING);
-        if self.is_quiet || !is_worth_it || finding.status != "open" || !self.said.insert(finding.finding_id.clone()) {
+        if self.is_quiet || !is_worth_it || !self.said.insert((finding.finding_id.clone(), finding.is_open())) {
             return;
         }
         let (begun, said, unsaid) = self.minute;
@@ -100,9 +100,13 @@ impl<'l> Live<'l> {
             return;
         }
         self.minute.1 += 1;
-        let time = rfc3339(finding.first_seen);
+        let (what, time) = match finding.status_changed {
+            Some(changed) if !finding.is_open() => ("cured", changed),
+            _ => (&*finding.severity, finding.first_seen),
+        };
+        let time = rfc3339(time);
         let time = time.get(11..19).unwrap_or(&time);
-        say(&format!("{time} {} {}", finding.severity, finding.title));
+        say(&format!("{time} {what}: {}", finding.title));
     }
 }
 

@@ -276,7 +276,9 @@ pub(super) fn conclude(reading: &Reading, sinks: Vec<Box<dyn Sink>>, shown: &Sho
 /// How many findings are as severe as this, or more.
 fn found(reading: &Reading, least: Severity) -> usize {
     let is_found = |record: &&Record| match record {
-        Record::Findings(row) => Severity::named(&row.severity).is_some_and(|severity| severity >= least),
+        Record::Findings(row) => {
+            row.is_open() && Severity::named(&row.severity).is_some_and(|severity| severity >= least)
+        }
         _ => false,
     };
     reading.records.iter().filter(is_found).count()

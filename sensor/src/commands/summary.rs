@@ -68,7 +68,7 @@ pub(super) fn print(
         _ => None,
     });
     let findings: Vec<&FindingRow> = rows(reading, |record| match record {
-        Record::Findings(row) => Some(row.as_ref()),
+        Record::Findings(row) => Some(row.as_ref()).filter(|row| row.is_open()),
         _ => None,
     });
     let services: Vec<&ServiceRow> = rows(reading, |record| match record {

@@ -7,7 +7,7 @@ use crate::credential::{Mark, Verdict};
 use crate::finding::{
     CLEARTEXT_MANAGEMENT, CREDENTIAL_CLEARTEXT, CREDENTIAL_DEFAULT, CREDENTIAL_EMPTY, CREDENTIAL_EXPOSED_HASH,
     CREDENTIAL_GUESSABLE, CREDENTIAL_GUESSING, CREDENTIAL_KEY_EXPOSED, CREDENTIAL_NONE_REQUIRED, CREDENTIAL_REUSED,
-    CREDENTIAL_UNCHANGED, Kind,
+    CREDENTIAL_UNCHANGED, Kind, Status,
 };
 use crate::inventory::assets::Asset;
 use crate::inventory::known::Key;
@@ -54,9 +54,10 @@ impl Ground<'_> {
         let accounts = self.accounts(logins);
         let mut rows: Vec<FindingRow> = Vec::new();
         for (whose, account) in &accounts {
-            rows.extend(
-                account.poor.iter().filter_map(|(grade, (verdict, matter))| self.poor(whose, *grade, verdict, matter)),
-            );
+            rows.extend(account.poor.iter().filter_map(|(grade, (verdict, matter))| {
+                let row = self.poor(whose, *grade, verdict, matter)?;
+                Some(self.lived(row, whose, account))
+            }));
             rows.extend(self.crossed(CREDENTIAL_CLEARTEXT, whose, account, &[Exposure::Cleartext]));
             rows.extend(self.crossed(CREDENTIAL_EXPOSED_HASH, whose, account, &[Exposure::Hash, Exposure::Challenge]));
             rows.extend(self.unchanged(whose, account));
@@ -102,6 +103,22 @@ impl Ground<'_> {
             row.confidence = Some(i32::from(elsewhere));
         }
         Some(row)
+    }
+
+    /// How far the life of a finding about a password has come, as logins since show it.
+    fn lived(&self, mut row: FindingRow, whose: &Whose, account: &Account) -> FindingRow {
+        let asset = self.assets.all.get(whose.asset);
+        if let Some(cure) = account.cured() {
+            row.status = Status::Verified.name().to_owned();
+            row.resolution = Some(Status::Verified.name().to_owned());
+            row.status_changed = Some(cure.first);
+            row.status_actor = Some("otoscope".to_owned());
+            row.evidence.push(evidence_row(&cure.evidence, asset));
+            row.details.insert("cured".to_owned(), format!("{} was let in with another password", whose.user()));
+        } else if account.is_back() {
+            row.status = Status::Regressed.name().to_owned();
+        }
+        row
     }
 
     /// A secret that crossed the wire, readable or as something that it can be found from.

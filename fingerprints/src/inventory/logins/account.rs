@@ -48,6 +48,10 @@ pub(in crate::inventory) struct Account {
     pub(in crate::inventory) poor: BTreeMap<Grade, (Verdict, Matter)>,
     /// Accepted passwords, by what they are known again by.
     pub(in crate::inventory) passwords: BTreeMap<Mark, Matter>,
+    /// The first accepted login since then by which the password is another one: see [`Account::change`].
+    changed: Option<Seen>,
+    /// Whether a password that is none came back after such a login.
+    is_back: bool,
     in_vain: Option<Vain>,
     /// Where its password was found last.
     pub(super) hint: Option<Hint>,
@@ -80,6 +84,7 @@ impl Account {
             return;
         }
         if let Some(grade) = Grade::of(verdict.strength) {
+            self.is_back |= self.cured().is_some_and(|changed| changed.first < seen.first);
             let (_, matter) = self.poor.entry(grade).or_insert_with(|| (verdict.clone(), Matter::default()));
             add(matter, seen);
         }
@@ -88,6 +93,27 @@ impl Account {
         {
             add(self.passwords.entry(mark).or_default(), seen);
         }
+    }
+
+    /// A user was let in, and what he said was held against all passwords that are none: it is another one.
+    ///
+    /// Only who has a name has one password: a device may have several communities and keys at a time.
+    pub(super) fn change(&mut self, key: &LoginKey, seen: Seen) {
+        let is_one = key.outcome == Outcome::Accepted && key.account.username.is_some() && key.exposure.is_some();
+        if is_one && self.cured().is_none() {
+            self.changed = Some(seen);
+        }
+    }
+
+    /// The login that shows that the password is another one than those that are none, if none of them was accepted since.
+    pub(in crate::inventory) fn cured(&self) -> Option<&Seen> {
+        let last_poor = self.poor.values().filter_map(|(_, matter)| Some(matter.span?.1)).max();
+        self.changed.as_ref().filter(|changed| last_poor.is_none_or(|last| last < changed.first))
+    }
+
+    /// Whether a password that is none is accepted again, after another one was.
+    pub(in crate::inventory) fn is_back(&self) -> bool {
+        self.is_back
     }
 
     /// Whether all was tried on its password in this hour, in vain.
@@ -119,6 +145,8 @@ impl Account {
         for (mark, matter) in &other.passwords {
             self.passwords.entry(*mark).or_default().join(matter);
         }
+        self.is_back |= other.is_back;
+        self.changed = self.changed.into_iter().chain(other.changed).max_by_key(|changed| changed.first);
     }
 }
 
