@@ -204,6 +204,9 @@ fn a_packet_on_both_sides_of_a_router_without_a_tag_shows_that_tags_are_missing(
     routed([Some(10), Some(20)]).is(Verdict::Mirrored, twice);
     let one = "1 of 1 pairs of hosts in both directions; VLAN 20; 12 of 24 packets are shown twice";
     routed([None, Some(20)]).is(Verdict::Mirrored, one);
+    // Both sides in one VLAN: a router passes it back, and tags are there.
+    let back = "1 of 1 pairs of hosts in both directions; VLAN 10; 12 of 24 packets are shown twice";
+    routed([Some(10), Some(10)]).is(Verdict::Mirrored, back);
     assert_eq!(routed([Some(10), Some(20)]).sight.vlans().iter().copied().collect::<Vec<_>>(), [10, 20]);
 }
 
