@@ -45,7 +45,7 @@ use assets::Assets;
 use channels::Channels;
 use conduct::Conduct;
 use coverage::Coverage;
-pub use coverage::{Blind, Hidden};
+pub use coverage::{Blind, Hidden, Subnet};
 use dealings::{DealingKey, Dealings};
 use deeds::Graves;
 use dissectors::observation::{

@@ -10,6 +10,8 @@ mod explain;
 mod extract;
 mod finding;
 #[cfg(target_os = "linux")]
+mod interfaces;
+#[cfg(target_os = "linux")]
 mod listen;
 #[cfg(target_os = "linux")]
 mod live;
@@ -78,10 +80,10 @@ enum Command {
     #[cfg(target_os = "linux")]
     #[command(after_help = "Example: otoscope listen -i eth1 --for 30m --out lake")]
     Listen(listen::Arguments),
-    /// The interfaces that can be listened to
+    /// What can be listened to, and what each port shows: a mirror, one direction of it, or none
     #[cfg(target_os = "linux")]
-    #[command(after_help = "Example: otoscope interfaces")]
-    Interfaces(catalogue::ListArguments),
+    #[command(after_help = "Example: otoscope interfaces\nor: otoscope interfaces eth1 eth2 --for 30s")]
+    Interfaces(interfaces::Arguments),
     /// Devices and what they are
     #[command(
         after_help = "Example: otoscope assets lake --where 'vendor = Siemens and firmware != null' --columns name,ips,firmware"
@@ -190,7 +192,7 @@ fn carry_out(arguments: &Arguments, webhooks: &[outputs::webhook::Settings]) -> 
         #[cfg(target_os = "linux")]
         Command::Listen(listen) => listen::run(listen, webhooks),
         #[cfg(target_os = "linux")]
-        Command::Interfaces(list) => catalogue::interfaces(list),
+        Command::Interfaces(interfaces) => interfaces::run(interfaces),
         Command::Assets(table) => table::run("assets", table),
         Command::Claims(table) => table::run("claims", table),
         Command::Services(table) => table::run("services", table),

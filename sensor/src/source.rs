@@ -12,6 +12,8 @@ mod pcapng;
 mod prefetch;
 mod silence;
 mod stream;
+#[cfg(target_os = "linux")]
+pub(crate) mod verdict;
 
 pub use capture_file::{CaptureFile, Damage, Drops, Frame, Step, Walk};
 pub(crate) use feed::MOST_LINK_TYPES;

@@ -1,4 +1,5 @@
-//! What the system says of a file, in words that help who does not know its own.
+//! Words that are said in many places: what the system says of a file, for who does not know its own, and how many there are
+//! of something.
 
 use std::io::{Error, ErrorKind};
 
@@ -18,4 +19,9 @@ pub(crate) fn of(error: &Error) -> String {
         _ => return error.to_string(),
     };
     words.to_owned()
+}
+
+/// So many of something.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

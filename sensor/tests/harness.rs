@@ -19,6 +19,8 @@ mod harness {
     mod faults;
     mod gaps;
     mod inert;
+    #[cfg(target_os = "linux")]
+    mod interfaces;
     mod lake;
     #[cfg(target_os = "linux")]
     mod live;

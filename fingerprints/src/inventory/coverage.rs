@@ -18,15 +18,16 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An IPv4 /24 or an IPv6 /64.
+/// An IPv4 /24 or an IPv6 /64, or all that belongs to no site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Subnet {
+pub struct Subnet {
     address: IpAddr,
     length: u8,
 }
 
 impl Subnet {
-    fn of(host: Host) -> Option<Self> {
+    /// The one that a host stands in; none without IP.
+    pub fn of(host: Host) -> Option<Self> {
         let Address::Ip(ip) = host.address else { return None };
         Some(match ip {
             _ if is_global(ip) => Self { address: any(ip), length: 0 },
@@ -39,6 +40,11 @@ impl Subnet {
                 Self { address: Ipv6Addr::from_bits(front).into(), length: 64 }
             }
         })
+    }
+
+    /// Whether it is all that belongs to no site.
+    pub fn is_everything(&self) -> bool {
+        self.length == 0
     }
 }
 

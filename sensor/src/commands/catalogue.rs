@@ -1,8 +1,6 @@
-//! `otoscope schema`, `fields`, `protocols`, `interfaces`: what the program knows of itself and of this machine.
+//! `otoscope schema`, `fields`, `protocols`: what the program knows of itself.
 
 use super::{READ, paths};
-#[cfg(target_os = "linux")]
-use crate::source::live::{self, Interface};
 use anyhow::Result;
 use dissectors::protocols;
 use outputs::Lake;
@@ -87,23 +85,6 @@ pub(super) fn protocols(arguments: &ListArguments) -> Result<u8> {
     list(["protocol", "usual carriers (any port is read)", "standard"], &rows, arguments)
 }
 
-/// What can be listened to.
-#[cfg(target_os = "linux")]
-pub(super) fn interfaces(arguments: &ListArguments) -> Result<u8> {
-    let state = |interface: &Interface| match (interface.is_up, interface.is_running) {
-        _ if interface.is_loopback => "loopback",
-        (false, _) => "down",
-        (true, false) => "not connected",
-        (true, true) => "up",
-    };
-    let row = |interface: Interface| {
-        let (state, addresses) = (state(&interface).to_owned(), interface.addresses.join(" "));
-        [interface.name, state, addresses]
-    };
-    let rows: Vec<[String; 3]> = live::interfaces().into_iter().map(row).collect();
-    list(["interface", "state", "addresses"], &rows, arguments)
-}
-
 /// Prints rows under their names, aligned, or as JSON objects.
 fn list<const N: usize>(names: [&str; N], rows: &[[String; N]], arguments: &ListArguments) -> Result<u8> {
     let mut out = std::io::stdout().lock();
@@ -113,12 +94,19 @@ fn list<const N: usize>(names: [&str; N], rows: &[[String; N]], arguments: &List
         writeln!(out, "{}", serde_json::to_string_pretty(&array)?)?;
         return Ok(READ);
     }
+    aligned(names, rows).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    Ok(READ)
+}
+
+/// Names, and rows under them, with each column as wide as its widest cell.
+pub(super) fn aligned<const N: usize>(names: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     let width =
         |column: usize| rows.iter().map(|row| row[column].len()).chain([names[column].len()]).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
-    for row in std::iter::once(names.map(str::to_owned)).chain(rows.iter().cloned()) {
+    let all = std::iter::once(names.map(str::to_owned)).chain(rows.iter().cloned());
+    all.map(|row| {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(READ)
+        cells.join("  ").trim_end().to_owned()
+    })
+    .collect()
 }

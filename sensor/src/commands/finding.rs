@@ -109,7 +109,7 @@ fn extract(paths: &[PathBuf], id: &str) -> Vec<String> {
 }
 
 /// A text on as many lines as a small terminal needs.
-fn wrapped(text: &str) -> Vec<String> {
+pub(super) fn wrapped(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in visible(text).split_whitespace() {
         match lines.last_mut() {

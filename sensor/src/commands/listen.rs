@@ -1,5 +1,6 @@
 //! `otoscope listen`: what comes in at a port of this machine, and never a frame out.
 
+use super::interfaces::Opening;
 use super::live::Live;
 use super::read::{Shown, Whom, conclude, severity};
 use super::told::{self, WrongUse};
@@ -16,6 +17,7 @@ use outputs::webhook::Settings;
 use outputs::{Lake, Overlap, Sink};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,12 +64,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     }
     let site = arguments.whom.site(arguments.out.as_deref())?;
     let credentials = arguments.whom.logins.credentials(arguments.out.as_deref())?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The first one ends the listening, a second one the program.
-        flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop)).context("signals cannot be heard")?;
-        flag::register(signal, Arc::clone(&stop)).context("signals cannot be heard")?;
-    }
+    let stop = stopped_by_signals()?;
     let tap = Tap::open(&Listening {
         interfaces: arguments.interfaces.clone(),
         filter: arguments.whom.packet_filter.clone(),
@@ -77,16 +74,18 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
         write: arguments.write.clone(),
         stop: Arc::clone(&stop),
     })?;
+    let opening = Opening::open(&arguments.interfaces);
+    let ports = [tap.descriptors(), opening.descriptors()].concat();
     let lake = arguments.out.as_ref().map(|path| Lake::create(path, arguments.whom.site.as_deref())).transpose()?;
     // Who sends is confined otherwise than the rest, and so is started before it.
     let sending = match webhooks {
         [] => None,
-        webhooks => Some(send(webhooks, arguments, &tap)?),
+        webhooks => Some(send(webhooks, arguments, &ports)?),
     };
     // From here on only what is open is read, and only the lake and the state are written.
     let state = arguments.state.state.iter().filter(|_| sending.is_some());
     let writable: Vec<PathBuf> = arguments.out.iter().chain(state).cloned().collect();
-    let missing = confine(&writable, &tap.descriptors()).context("the program cannot be confined")?;
+    let missing = confine(&writable, &ports).context("the program cannot be confined")?;
     for what in &missing {
         say(what);
     }
@@ -98,6 +97,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
         let told = if sending.is_some() { "nothing is sent there" } else { "nothing is sent" };
         say(&format!("listening to {}, {until}; {told}", arguments.interfaces.join(", ")));
     }
+    let opening = opening.say(arguments.duration, &stop, arguments.quiet)?;
     let name =
         arguments.write.as_ref().map_or_else(|| arguments.interfaces.join("+"), |path| path.display().to_string());
     let inputs = vec![Input::live(&name, tap.clone())];
@@ -110,6 +110,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     let mut reading = prepared.follow(&mut |_| {}, &mut live);
     live.finish()?;
     let told = sending.as_ref().map_or(Ok(()), |sending| sending.tell(&mut reading));
+    opening.end();
     for what in tap.gone() {
         say(&what);
     }
@@ -140,9 +141,19 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
 /// How much was sent and said is told as often as this; what is said for the first time, at once.
 const ALL_IS_TOLD: Duration = Duration::from_mins(1);
 
+/// What is set when the program is asked to end: by the first signal; a second one ends it at once.
+pub(super) fn stopped_by_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop)).context("signals cannot be heard")?;
+        flag::register(signal, Arc::clone(&stop)).context("signals cannot be heard")?;
+    }
+    Ok(stop)
+}
+
 /// Starts the webhooks; each of their threads may reach its endpoint and nothing else, and no port that is listened to.
-fn send(webhooks: &[Settings], arguments: &Arguments, tap: &Tap) -> Result<Sending> {
-    let (state, ports) = (arguments.state.state.clone(), tap.descriptors());
+fn send(webhooks: &[Settings], arguments: &Arguments, ports: &[RawFd]) -> Result<Sending> {
+    let (state, ports) = (arguments.state.state.clone(), ports.to_vec());
     Sending::start(webhooks, &arguments.state, &arguments.patience, move |endpoint| {
         let writable: Vec<PathBuf> = state.iter().cloned().collect();
         let reach = Reach { port: endpoint.port(), is_named: endpoint.is_named() };

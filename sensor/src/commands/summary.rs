@@ -6,6 +6,7 @@ use crate::duplicate::DuplicateCount;
 use crate::pipeline::Entry;
 use crate::reading::Reading;
 use crate::source::{Account, LeftOut, Meaningless, link_words};
+pub(super) use crate::words::plural;
 use anyhow::Result;
 use dissectors::Timestamp;
 use dissectors::packet::FrameName;
@@ -741,11 +742,6 @@ fn next_steps(reading: &Reading, lake: Option<&Path>, paths: &[PathBuf]) -> Vec<
         .find(|lines| lines.iter().all(|line| width(line) <= WIDTH));
     let fitting = fitting.unwrap_or_else(|| lines(steps("PATH")));
     fitting.iter().enumerate().map(|(at, line)| Line::head(line, if at == 0 { "next:".len() } else { 0 })).collect()
-}
-
-/// `1 capture`, `2 captures`.
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Bytes in the unit that fits.

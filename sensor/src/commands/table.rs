@@ -71,8 +71,7 @@ pub(super) fn run(table: &'static str, arguments: &Arguments) -> Result<u8> {
     let format = match arguments.format {
         Printed::Table => Format::Table(terminal_width()),
         Printed::Json => Format::Json,
-        Printed::Csv if std::io::stdout().is_terminal() => Format::Csv(Audience::Terminal),
-        Printed::Csv => Format::Csv(Audience::Program),
+        Printed::Csv => Format::Csv(audience()),
     };
     if rows.rows.is_empty() && arguments.format == Printed::Table {
         say("no rows");
@@ -161,6 +160,11 @@ fn whole(lake: &Lake, tables: impl IntoIterator<Item = &'static Table>) -> Resul
         say("what stood there is not shown; `otoscope verify` says what mends it");
     }
     Ok(is_whole)
+}
+
+/// Who reads what is printed.
+pub(super) fn audience() -> Audience {
+    if std::io::stdout().is_terminal() { Audience::Terminal } else { Audience::Program }
 }
 
 /// The width of the terminal; a pipe has none.

@@ -4,6 +4,10 @@
 //! the kernel. Frames are put into pcapng blocks as they come: what is read of an interface is what `--write` keeps, to
 //! the byte, and it can be read again.
 
+mod watch;
+
+pub(crate) use watch::{Seen, Watch, Watched};
+
 use super::SourceError;
 use pcap::{Active, Capture, Device, Precision};
 use std::collections::VecDeque;

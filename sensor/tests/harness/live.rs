@@ -18,30 +18,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A cable from this namespace to another one, which goes with it.
-struct Cable {
+pub(super) struct Cable {
     namespace: String,
     here: String,
-    there: &'static str,
+    pub(super) there: &'static str,
 }
 
 impl Cable {
-    fn plug(name: &str) -> Option<Self> {
+    pub(super) fn plug(name: &str) -> Option<Self> {
         let number = std::process::id() % 100_000;
         let cable =
             Self { namespace: format!("otolive-{name}-{number}"), here: format!("ol{name}{number}"), there: "span0" };
-        let is_made = ip(&["netns", "add", &cable.namespace])
-            && ip(&[
-                "link",
-                "add",
-                &cable.here,
-                "type",
-                "veth",
-                "peer",
-                "name",
-                cable.there,
-                "netns",
-                &cable.namespace,
-            ]);
+        let is_made = ip(&["netns", "add", &cable.namespace]) && cable.lay();
         assert!(
             is_made || std::env::var_os("CI").is_none(),
             "no cable can be made: is this root, and is iproute2 there?"
@@ -50,28 +38,60 @@ impl Cable {
             eprintln!("not tested: no cable can be made without root and iproute2");
             return None;
         }
-        // Neither end has anything to say of itself.
-        fs::write(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", cable.here), "1").ok();
-        cable.inside("sysctl", &["-qw", "net.ipv6.conf.all.disable_ipv6=1"]).status().ok();
-        assert!(ip(&["link", "set", &cable.here, "mtu", "9000", "up"]), "the near end comes up");
-        assert!(ip(&["-n", &cable.namespace, "link", "set", cable.there, "mtu", "9000", "up"]), "the far end comes up");
+        cable.raise();
         Some(cable)
     }
 
-    fn inside(&self, program: &str, arguments: &[&str]) -> Command {
+    /// One more into the same namespace.
+    pub(super) fn another(&self, there: &'static str) -> Self {
+        let place = there.trim_start_matches(char::is_alphabetic);
+        let cable = Self { namespace: self.namespace.clone(), here: format!("{}{place}", self.here), there };
+        assert!(cable.lay(), "one more cable");
+        cable.raise();
+        cable
+    }
+
+    fn lay(&self) -> bool {
+        let there = ["peer", "name", self.there, "netns", &self.namespace];
+        ip(&[&["link", "add", &self.here, "type", "veth"], &there[..]].concat())
+    }
+
+    fn raise(&self) {
+        // Neither end has anything to say of itself.
+        fs::write(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", self.here), "1").ok();
+        self.inside("sysctl", &["-qw", "net.ipv6.conf.all.disable_ipv6=1"]).status().ok();
+        assert!(ip(&["link", "set", &self.here, "mtu", "9000", "up"]), "the near end comes up");
+        assert!(ip(&["-n", &self.namespace, "link", "set", self.there, "mtu", "9000", "up"]), "the far end comes up");
+    }
+
+    pub(super) fn inside(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace, program]).args(arguments);
         command
     }
 
     /// Frames that came out of the other end.
-    fn heard(&self) -> u64 {
+    pub(super) fn heard(&self) -> u64 {
         let path = format!("/sys/class/net/{}/statistics/rx_packets", self.here);
         fs::read_to_string(path).expect("it is counted").trim().parse().expect("a number")
     }
 
+    /// Waits until so many sockets listen at the far end.
+    fn wait_for_sockets(&self, count: usize) {
+        for _ in 0..200 {
+            let table = self.inside("cat", &["/proc/net/packet"]).output().expect("cat runs").stdout;
+            // The sixth word of a line says whether frames come there already.
+            let is_running = |line: &&str| line.split_whitespace().nth(5) == Some("1");
+            if String::from_utf8_lossy(&table).lines().filter(is_running).count() >= count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("nobody listens at {}", self.there);
+    }
+
     /// Sends all packets of a capture into the cable; tells how many there were.
-    fn send(&self, capture: &Path) -> u64 {
+    pub(super) fn send(&self, capture: &Path) -> u64 {
         let mut port = Capture::from_device(self.here.as_str()).expect("a device").open().expect("it opens");
         let mut file = Capture::from_file(capture).expect("a capture");
         let mut sent = 0;
@@ -279,6 +299,36 @@ fn sums(rows: &[Record]) -> BTreeMap<&'static str, (usize, i64)> {
         (*rows, *sum) = (*rows + 1, *sum + count);
     }
     sums
+}
+
+/// Who listens hears after some seconds what the port is.
+#[test]
+fn what_the_port_is_is_said_when_it_is_known() {
+    let Some(cable) = Cable::plug("d") else { return };
+    for (arguments, said) in [
+        (&[][..], Some("span0: mirrored: 13 of 18 pairs of hosts in both directions")),
+        (&["--quiet"], None),
+        (&["--filter", "tcp port 502", "--workers", "1"], Some("span0: mirrored: 13 of 18 pairs")),
+    ] {
+        let all: Vec<&str> = ["listen", "-i", "span0", "--for", "3s"].iter().chain(arguments).copied().collect();
+        let mut command = cable.inside(env!("CARGO_BIN_EXE_otoscope"), &all);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // One to listen, one to find out what the port is.
+        cable.wait_for_sockets(2);
+        cable.send(&pcaps().join("mixed/plant.pcap"));
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        match said {
+            Some(said) => assert!(told.contains(said), "{told}"),
+            None => assert!(!told.contains("span0"), "{told}"),
+        }
+    }
+    let silent = ["listen", "-i", "span0", "--for", "1s", "--quiet"];
+    let output = cable.inside(env!("CARGO_BIN_EXE_otoscope"), &silent).output().expect("it starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("span0: silent: nothing came; look at the cable"), "{told}");
+    assert_eq!(cable.heard(), 0, "frames came out of the sensor's port");
 }
 
 /// Without a file the frames have no numbers: evidence says when and between whom.
