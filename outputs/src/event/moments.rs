@@ -4,13 +4,16 @@
 //! show it: that a device does not say what it is, that nobody answers, that a direction is missing. And a device that is
 //! new says most of what it is within its first seconds: it is told when they are over, and then not oftener than each
 //! minute, unless a finding is about it.
+//!
+//! What was told as open and stands no more is told as closed: a device has said after all what it is, or two assets have
+//! proved to be one, under whose id the finding goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::time::Duration;
 
 use dissectors::Timestamp;
-use fingerprints::record::Record;
+use fingerprints::record::{FindingRow, Record};
 use foldhash::fast::RandomState;
 
 /// A device has so long to say what it is, before it is told.
@@ -37,17 +40,19 @@ pub struct Moments {
 }
 
 /// What is known of an asset or a finding.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Known {
     /// Since when it stands.
     since: Timestamp,
     /// When it was told last, and what it said then, as a hash.
     told: Option<(Timestamp, u64)>,
+    /// The finding as it was told last, if it was open.
+    open: Option<Box<FindingRow>>,
 }
 
 impl Moments {
     /// Those of a moment's rows that are to be told now, assets before the findings about them.
-    pub fn news<'r>(&mut self, records: &'r [Record], now: Timestamp) -> Vec<&'r Record> {
+    pub fn news(&mut self, records: &[Record], now: Timestamp) -> Vec<Record> {
         let mut needed = BTreeSet::new();
         let mut findings = Vec::new();
         for record in records {
@@ -56,8 +61,9 @@ impl Moments {
             let is_told = known.told.is_some_and(|(_, told)| told == said);
             if !is_told && now.since(known.since) >= patience(&finding.kind) {
                 known.told = Some((now, said));
+                known.open = Some(finding.clone()).filter(|finding| finding.is_open());
                 needed.extend([&finding.asset_id, &finding.peer_asset_id].into_iter().flatten().map(String::as_str));
-                findings.push(record);
+                findings.push(record.clone());
             }
         }
         let mut news = Vec::new();
@@ -71,20 +77,35 @@ impl Moments {
             };
             if is_due || (known.told.is_none() && needed.contains(asset.asset_id.as_str())) {
                 known.told = Some((now, said));
-                news.push(record);
+                news.push(record.clone());
             }
         }
-        // Whatever stands no more begins anew when it comes back, unless it was told.
-        let ids: BTreeSet<&str> = records.iter().filter_map(id).collect();
-        self.known.retain(|id, known| known.told.is_some() || ids.contains(id.as_str()));
         news.extend(findings);
+        news.extend(self.closed(records, now));
         news
+    }
+
+    /// What stands no more: it begins anew when it comes back, and is closed if it was told as open.
+    fn closed(&mut self, records: &[Record], now: Timestamp) -> Vec<Record> {
+        let ids: BTreeSet<&str> = records.iter().filter_map(id).collect();
+        let gone = self.known.extract_if(.., |id, _| !ids.contains(id.as_str()));
+        let closed = gone.filter_map(|(_, known)| {
+            let row = FindingRow {
+                as_of: now,
+                status: "closed".to_owned(),
+                resolution: Some("superseded".to_owned()),
+                status_changed: Some(now),
+                ..*known.open?
+            };
+            Some(Record::from(row))
+        });
+        closed.collect()
     }
 
     fn known(&mut self, id: &str, record: &Record, now: Timestamp) -> (&mut Known, u64) {
         let said = self.hasher.hash_one(record.says());
         if !self.known.contains_key(id) {
-            self.known.insert(id.to_owned(), Known { since: now, told: None });
+            self.known.insert(id.to_owned(), Known { since: now, told: None, open: None });
         }
         (self.known.get_mut(id).expect("it was put there just now"), said)
     }
@@ -130,7 +151,7 @@ mod tests {
         let more = [asset("1"), finding("credential.default", 2)];
         assert!(moments.news(&more, at(9)).is_empty(), "that it was seen again is no news");
         let other = [asset("1"), finding("credential.cleartext", 2)];
-        assert_eq!(moments.news(&other, at(10)), [&other[1]]);
+        assert_eq!(moments.news(&other, at(10)), [other[1].clone()]);
     }
 
     #[test]
@@ -142,6 +163,23 @@ mod tests {
         assert!(moments.news(&[], at(599)).is_empty(), "it stands no more");
         assert!(moments.news(&rows, at(601)).is_empty(), "and begins anew");
         assert_eq!(moments.news(&rows, at(1_201)).len(), 1);
+    }
+
+    #[test]
+    fn what_was_told_as_open_and_stands_no_more_is_closed_once() {
+        let status = |records: &[Record]| -> Vec<String> {
+            let status = |record: &Record| match record {
+                Record::Findings(row) => row.status.clone(),
+                _ => String::new(),
+            };
+            records.iter().map(status).collect()
+        };
+        let mut moments = Moments::default();
+        let rows = [finding("credential.default", 1)];
+        assert_eq!(moments.news(&rows, at(0)).len(), 1);
+        assert_eq!(status(&moments.news(&[], at(1))), ["closed"]);
+        assert!(moments.news(&[], at(2)).is_empty());
+        assert_eq!(status(&moments.news(&rows, at(3))), [""], "and it may come back");
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
         sending.as_ref().zip(prepared.provenance()).map(|(sending, who)| sending.sink(who.clone())).transpose()?;
     let mut live = Live::new(sink, lake.as_ref(), arguments.quiet);
     let mut reading = prepared.follow(&mut |_| {}, &mut live);
-    live.finish()?;
+    let written = live.finish();
     let told = sending.as_ref().map_or(Ok(()), |sending| sending.tell(&mut reading));
     opening.end();
     for what in tap.gone() {
@@ -129,6 +129,7 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
         names_site: false,
     };
     let mut code = conclude(&reading, sinks, &shown)?;
+    written?;
     if let Some(sending) = sending {
         told?;
         code = code.max(sending.finish(arguments.quiet)?);

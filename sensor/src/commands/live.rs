@@ -13,8 +13,11 @@ use std::time::{Duration, Instant};
 
 /// Moments are so far apart at least.
 const BETWEEN: Duration = Duration::from_millis(20);
-/// Of a core that listens, what is so takes one part in so many to find out.
+/// Of a core that listens, what is so takes one part in so many to find out; fewer where it takes long, for packets wait
+/// meanwhile in the ring.
 const SHARE: u32 = 8;
+const SHARE_OF_MUCH: u32 = 40;
+const MUCH: Duration = Duration::from_millis(50);
 /// As many hours wait for a lake that cannot be written.
 const MOST_WAITING: usize = 48;
 /// As many findings are said in a minute; the page at the end has the worst of all.
@@ -77,7 +80,7 @@ impl<'l> Live<'l> {
         Ok(())
     }
 
-    fn tell(&mut self, news: &[&Record]) -> Result<(), OutputError> {
+    fn tell(&mut self, news: &[Record]) -> Result<(), OutputError> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         news.iter().try_for_each(|record| sink.record(record))?;
         Ok(sink.commit()?)
@@ -150,7 +153,8 @@ impl Follower for Live<'_> {
         {
             self.failure = Some(failure);
         }
-        self.next = begun + (begun.elapsed() * SHARE).max(BETWEEN);
+        let took = begun.elapsed();
+        self.next = begun + (took * if took > MUCH { SHARE_OF_MUCH } else { SHARE }).max(BETWEEN);
         true
     }
 }
