@@ -44,7 +44,8 @@ pub(super) fn number(reader: &mut Reader<'_>, number: u8) -> Result<u32, Stop> {
 }
 
 /// The number in context tag `number`, if that comes next.
-#[inline]
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn optional_number(reader: &mut Reader<'_>, number: u8) -> Result<Option<u32>, Stop> {
     match *reader.rest() {
         [initial, value, ..] if number < EXTENDED_NUMBER && initial == number << 4 | CONTEXT | 1 => {
@@ -71,7 +72,8 @@ pub(super) fn object(reader: &mut Reader<'_>, number: u8) -> Result<Object, Stop
 }
 
 /// The object identifier in context tag `number`, if that comes next.
-#[inline]
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn optional_object(reader: &mut Reader<'_>, number: u8) -> Result<Option<Object>, Stop> {
     match *reader.rest() {
         [initial, a, b, c, d, ..] if number < EXTENDED_NUMBER && initial == number << 4 | CONTEXT | 4 => {
@@ -101,7 +103,8 @@ pub(super) fn optional_text<'a>(reader: &mut Reader<'a>, number: u8) -> Result<O
 }
 
 /// A property in context tags from `first` on, and its place in it.
-#[inline]
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn property(reader: &mut Reader<'_>, first: u8) -> Result<Property, Stop> {
     let number = number(reader, first)?;
     Ok(Property { number, index: optional_number(reader, first.saturating_add(1))? })
@@ -190,7 +193,8 @@ pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Reader
 }
 
 /// What stands between the opening and the closing tag `number`, if they come next.
-#[inline]
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn optional_enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
     if reader.is_empty() || !passes(reader, number, OPENING)? {
         return Ok(None);
@@ -467,9 +471,18 @@ mod tests {
         ] {
             assert_eq!(quick(&hex(content)), Some(length), "{content}");
         }
-        for odd in
-            ["", "44 42290000", "4f", "21 05 4f", "75 02 00 41 3f", "82 08 00 3f", "81 01 3f", "80 3f", "06 3f", "41 00 3f"]
-        {
+        for odd in [
+            "",
+            "44 42290000",
+            "4f",
+            "21 05 4f",
+            "75 02 00 41 3f",
+            "82 08 00 3f",
+            "81 01 3f",
+            "80 3f",
+            "06 3f",
+            "41 00 3f",
+        ] {
             assert_eq!(quick(&hex(odd)), None, "{odd}");
         }
     }
