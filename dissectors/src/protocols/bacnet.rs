@@ -114,12 +114,16 @@ pub(crate) static BACNET: Protocol = Protocol {
     open: || Box::new(Conversation::default()),
 };
 
-/// What two hosts say to each other; either may ask. Every message touches it: what few conversations have stands in a box.
+/// What two hosts say to each other; either may ask. Every message touches it: it fills two cache lines, and what few
+/// conversations have stands in a box.
 #[derive(Default)]
+#[repr(align(64))]
 struct Conversation {
     pending: Pending<Asked>,
     rare: Option<Box<Rare>>,
 }
+
+const _: () = assert!(size_of::<Conversation>() == 128);
 
 /// What is left of messages in segments, of lists and files, and of what was said about the network itself.
 #[derive(Default)]
@@ -131,19 +135,16 @@ struct Rare {
 
 impl Dissector for Conversation {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
-        let has_link_layer = out.transport() != Transport::Ethernet;
-        let Some(plain) = (if has_link_layer { Plain::read(reader) } else { None }) else {
+        if out.transport() == Transport::Ethernet {
             return self.other_message(side, reader, out);
-        };
-        reader.skip(reader.remaining())?;
-        let content = Content::read(&plain.apdu)?;
-        let turn = Turn::between_hosts(side, plain.is_to_one, out);
-        self.give_up(out.place().time, out);
-        let operation = Operation::Kind('b', plain.function.into());
-        out.count(Count::of(side, Direction::Request, operation, Mark::Plain));
-        self.said(&content.said, &turn, out);
-        self.apdu(&plain.apdu, content, (false, false), &turn, out);
-        Ok(Next::More)
+        }
+        // Each of the three is read and told for itself: most of what is asked of a message is known then.
+        match Plain::read(reader) {
+            Some(Plain { head, apdu: apdu @ Apdu::Request(_) }) => self.plain(side, head, &apdu, reader, out),
+            Some(Plain { head, apdu: apdu @ Apdu::Unconfirmed { .. } }) => self.plain(side, head, &apdu, reader, out),
+            Some(Plain { head, apdu: apdu @ Apdu::Answer(_) }) => self.plain(side, head, &apdu, reader, out),
+            _ => self.other_message(side, reader, out),
+        }
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
@@ -162,6 +163,27 @@ impl Dissector for Conversation {
 }
 
 impl Conversation {
+    #[expect(clippy::inline_always, reason = "once for each kind of message, see above")]
+    #[inline(always)]
+    fn plain(
+        &mut self,
+        side: Side,
+        head: plain::Head,
+        apdu: &Apdu<'_>,
+        reader: &mut Reader<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<Next, Stop> {
+        reader.skip(reader.remaining())?;
+        let content = Content::read(apdu)?;
+        let turn = Turn::between_hosts(side, head.is_to_one, out);
+        self.give_up(out.place().time, out);
+        let operation = Operation::Kind('b', head.function.into());
+        out.count(Count::of(side, Direction::Request, operation, Mark::Plain));
+        self.said(&content.said, &turn, out);
+        self.apdu(apdu, content, (false, false), &turn, out);
+        Ok(Next::More)
+    }
+
     /// A message that is not plain.
     #[inline(never)]
     fn other_message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
@@ -228,7 +250,8 @@ impl Conversation {
         match *said {
             Said::Nothing | Said::File(_) => {}
             Said::Device(device) => speaker.instance(device, out),
-            ref said => self.rare().application.tell(said, speaker, out),
+            // What goes to a function stands in memory: a copy does, where it is needed.
+            ref said => self.rare().application.tell(&said.clone(), speaker, out),
         }
     }
 
@@ -256,7 +279,9 @@ impl Conversation {
             Apdu::Unconfirmed { service, .. } => {
                 let operation = || Operation::Kind('u', service.into());
                 turn.count_request(operation(), service::is_unconfirmed_control(service), out);
-                if let Some(errand) = content.errand.filter(|_| turn.speaks_for_itself) {
+                if let Some(errand) = content.errand
+                    && turn.speaks_for_itself
+                {
                     errand.commands.into_iter().for_each(|command| turn.act(operation(), command, out));
                 }
             }
@@ -316,7 +341,10 @@ impl Conversation {
             out.server(turn.sender);
         }
         let mark = if answer.kind == AnswerKind::Acknowledged { Mark::Plain } else { Mark::Exception };
-        turn.count_response(service.map_or(answer.kind.operation(), |code| Operation::Code(code.into())), mark, out);
+        match service {
+            Some(code) => turn.count_response(Operation::Code(code.into()), mark, out),
+            None => turn.count_response(answer.kind.operation(), mark, out),
+        }
         if let Some(waiting) = waiting {
             self.answered(waiting, answer, said, out);
         }
@@ -327,7 +355,7 @@ impl Conversation {
     #[inline(always)]
     fn answered(&mut self, waiting: Waiting<Asked>, answer: &Answer<'_>, said: Said<'_>, out: &mut Out<'_>) {
         if waiting.request.errand.is_some() {
-            self.rare().application.answered(waiting, answer, said, out);
+            self.rare().application.answered(waiting, &answer.clone(), said, out);
         }
     }
 

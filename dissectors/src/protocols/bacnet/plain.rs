@@ -9,11 +9,17 @@ use crate::reader::Reader;
 
 /// A datagram that names no station.
 pub(super) struct Plain<'a> {
+    pub(super) head: Head,
+    pub(super) apdu: Apdu<'a>,
+}
+
+/// What stands in front of its application message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
     /// As in [`Datagram`](super::bvlc::Datagram).
     pub(super) function: u8,
     /// Whether it goes to one device alone.
     pub(super) is_to_one: bool,
-    pub(super) apdu: Apdu<'a>,
 }
 
 impl<'a> Plain<'a> {
@@ -41,7 +47,8 @@ impl<'a> Plain<'a> {
         }
         let mut reader = datagram.clone();
         reader.skip(head).ok()?;
-        Some(Self { function, is_to_one: function == ORIGINAL_UNICAST && !is_to_all, apdu: Apdu::plain(&reader)? })
+        let is_to_one = function == ORIGINAL_UNICAST && !is_to_all;
+        Some(Self { head: Head { function, is_to_one }, apdu: Apdu::plain(&reader)? })
     }
 }
 
@@ -84,9 +91,9 @@ mod tests {
         let long = Datagram::read(&mut Reader::closed(bytes)).expect("what is plain can be read");
         let npdu = long.npdu().expect("what is plain has an NPDU");
         let Message::Application(apdu) = &npdu.message else { panic!("what is plain has an APDU") };
-        assert_eq!((long.layer, long.function, long.virtual_address), (Layer::Ipv4, plain.function, None));
+        assert_eq!((long.layer, long.function, long.virtual_address), (Layer::Ipv4, plain.head.function, None));
         assert_eq!((&npdu.source, matches!(npdu.destination, Destination::Station(_))), (&None, false));
-        assert_eq!(long.is_to_one() && npdu.destination != Destination::Broadcast, plain.is_to_one);
+        assert_eq!(long.is_to_one() && npdu.destination != Destination::Broadcast, plain.head.is_to_one);
         assert_eq!(line(apdu), line(&plain.apdu));
         true
     }

@@ -218,8 +218,12 @@ fn length_of_enclosed(content: &[u8], number: u8) -> Option<usize> {
     let mut rest = content;
     loop {
         let (initial, behind) = rest.split_first()?;
-        rest = match *FIRST_BYTES.get(usize::from(*initial))? {
-            FirstByte::Holds(length) => behind.get(usize::from(length)..)?,
+        let first = *FIRST_BYTES.get(usize::from(*initial))?;
+        if let FirstByte::Holds(length) = first {
+            rest = behind.get(usize::from(length)..)?;
+            continue;
+        }
+        rest = match first {
             FirstByte::HoldsBits(length) => {
                 let unused = *behind.first()?;
                 if unused > 7 || (unused > 0 && length < 2) {
@@ -238,7 +242,7 @@ fn length_of_enclosed(content: &[u8], number: u8) -> Option<usize> {
                 }
                 behind
             }
-            FirstByte::Opens | FirstByte::Closes | FirstByte::Odd => return None,
+            FirstByte::Opens | FirstByte::Closes | FirstByte::Holds(_) | FirstByte::Odd => return None,
         };
     }
 }

@@ -104,6 +104,8 @@ impl Turn {
     }
 
     /// A request that wants no answer does something: what becomes of it is not known.
+    #[expect(clippy::inline_always, reason = "else who speaks to whom stands in memory for every message")]
+    #[inline(always)]
     pub(super) fn act(&self, operation: Operation, command: Command, out: &mut Out<'_>) {
         let Command { category, target, value } = command;
         let (sender, child, place) = (self.sender, self.to.clone(), out.place());
