@@ -20,10 +20,10 @@ pub(super) fn of(bytes: &[u8]) -> u16 {
 #[inline]
 fn eight_on(crc: u16, eight: [u8; 8]) -> u16 {
     let [low, high] = crc.to_le_bytes();
-    let [first, second, rest @ ..] = eight;
-    let [tables @ .., after_6, after_7] = &TABLES;
-    let crc = at(after_7, first ^ low) ^ at(after_6, second ^ high);
-    tables.iter().rev().zip(rest).fold(crc, |crc, (table, byte)| crc ^ at(table, byte))
+    let [a, b, c, d, e, f, g, h] = eight;
+    let [alone, after_1, after_2, after_3, after_4, after_5, after_6, after_7] = &TABLES;
+    let first = at(after_7, a ^ low) ^ at(after_6, b ^ high) ^ at(after_5, c) ^ at(after_4, d);
+    first ^ at(after_3, e) ^ at(after_2, f) ^ at(after_1, g) ^ at(alone, h)
 }
 
 #[inline]
