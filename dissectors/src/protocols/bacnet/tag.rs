@@ -187,7 +187,8 @@ pub(super) fn closes(reader: &mut Reader<'_>, number: u8) -> Result<bool, Stop> 
 
 /// What stands between the opening and the closing tag `number`, which must come next. It is sound: whatever opens in
 /// it closes.
-#[inline]
+#[expect(clippy::inline_always, reason = "as above: of what is only passed over no reader is made")]
+#[inline(always)]
 pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Reader<'a>, Stop> {
     optional_enclosed(reader, number)?.ok_or_else(|| reader.malformed(MISSING))
 }
@@ -209,6 +210,7 @@ pub(super) fn optional_enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Resu
 
 /// How long that is of which the opening tag `number` was passed, up to its closing tag, which fills one byte; nothing
 /// where a first byte does not tell all, or something is not sound. Nearly all is short, and so costs little.
+#[inline(never)]
 fn length_of_enclosed(content: &[u8], number: u8) -> Option<usize> {
     // Numbers of what is open, the innermost in the lowest four bits; below all of them stands one bit.
     let mut open = 1 << 4 | u64::from(number);
