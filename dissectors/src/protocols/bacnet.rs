@@ -134,11 +134,12 @@ struct Rare {
 }
 
 impl Dissector for Conversation {
+    #[expect(clippy::match_same_arms, reason = "each kind of message is compiled for itself")]
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         if out.transport() == Transport::Ethernet {
             return self.other_message(side, reader, out);
         }
-        // Each of the three is read and told for itself: most of what is asked of a message is known then.
+        // Each of the three has its own way: most of what is asked of a message is known on it.
         match Plain::read(reader) {
             Some(Plain { head, apdu: apdu @ Apdu::Request(_) }) => self.plain(side, head, &apdu, reader, out),
             Some(Plain { head, apdu: apdu @ Apdu::Unconfirmed { .. } }) => self.plain(side, head, &apdu, reader, out),
