@@ -26,6 +26,7 @@ mod network_port;
 mod npdu;
 mod object;
 mod pending;
+mod plain;
 mod property;
 mod segment;
 mod service;
@@ -40,14 +41,15 @@ use self::application::Application;
 use self::bvlc::{Body, Datagram, Management};
 use self::link::Upkeep;
 use self::npdu::Message;
-use self::pending::{Answered, Asked};
+use self::pending::{Answered, Asked, Key};
+use self::plain::Plain;
 use self::segment::Transfers;
 use self::service::{Content, Said};
 use self::turn::Turn;
-use crate::dissector::{Carrier, Dissector, Ending, Next, Protocol, Side, Verdict};
+use crate::dissector::{Carrier, Direction, Dissector, Ending, Next, Protocol, Side, Verdict};
 use crate::observation::{Operation, Transport};
 use crate::out::{Count, Mark, Out};
-use crate::pending::Pending;
+use crate::pending::{Pending, Waiting};
 use crate::reader::{Reader, Stop};
 use crate::time::Timestamp;
 
@@ -112,63 +114,116 @@ pub(crate) static BACNET: Protocol = Protocol {
     open: || Box::new(Conversation::default()),
 };
 
-/// What two hosts say to each other; either may ask.
+/// What two hosts say to each other; either may ask. Every message touches it: it fills two cache lines, and what few
+/// conversations have stands in a box.
 #[derive(Default)]
+#[repr(align(64))]
 struct Conversation {
     pending: Pending<Asked>,
+    rare: Option<Box<Rare>>,
+}
+
+const _: () = assert!(size_of::<Conversation>() == 128);
+
+/// What is left of messages in segments, of lists and files, and of what was said about the network itself.
+#[derive(Default)]
+struct Rare {
     transfers: Transfers,
     application: Application,
     upkeep: Upkeep,
 }
 
 impl Dissector for Conversation {
+    #[expect(clippy::match_same_arms, reason = "each kind of message is compiled for itself")]
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
+        if out.transport() == Transport::Ethernet {
+            return self.other_message(side, reader, out);
+        }
+        // Each of the three has its own way: most of what is asked of a message is known on it.
+        match Plain::read(reader) {
+            Some(Plain { head, apdu: apdu @ Apdu::Request(_) }) => self.plain(side, head, &apdu, reader, out),
+            Some(Plain { head, apdu: apdu @ Apdu::Unconfirmed { .. } }) => self.plain(side, head, &apdu, reader, out),
+            Some(Plain { head, apdu: apdu @ Apdu::Answer(_) }) => self.plain(side, head, &apdu, reader, out),
+            _ => self.other_message(side, reader, out),
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
+        self.give_up(now, out);
+        self.rare.iter_mut().for_each(|rare| rare.application.tick(now, out));
+    }
+
+    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
+        self.pending.finish(ending, out);
+        if let Some(rare) = &mut self.rare {
+            rare.transfers.finish(out);
+            rare.application.finish(out);
+            rare.upkeep.finish(ending, out);
+        }
+    }
+}
+
+impl Conversation {
+    #[expect(clippy::inline_always, reason = "once for each kind of message, see above")]
+    #[inline(always)]
+    fn plain(
+        &mut self,
+        side: Side,
+        head: plain::Head,
+        apdu: &Apdu<'_>,
+        reader: &mut Reader<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<Next, Stop> {
+        reader.skip(reader.remaining())?;
+        let content = Content::read(apdu)?;
+        let turn = Turn::between_hosts(side, head.is_to_one, out);
+        self.give_up(out.place().time, out);
+        let operation = Operation::Kind('b', head.function.into());
+        out.count(Count::of(side, Direction::Request, operation, Mark::Plain));
+        self.said(&content.said, &turn, out);
+        self.apdu(apdu, content, (false, false), &turn, out);
+        Ok(Next::More)
+    }
+
+    /// A message that is not plain.
+    #[inline(never)]
+    fn other_message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let is_framed = out.transport() == Transport::Ethernet;
         let datagram = if is_framed { Datagram::framed(reader)? } else { Datagram::read(reader)? };
         let Some(npdu) = datagram.npdu() else {
             self.begin(side, &datagram, out);
-            self.upkeep.manage(side, &datagram, out);
+            self.rare().upkeep.manage(side, &datagram, out);
             return Ok(Next::More);
         };
         let turn = Turn::new(side, &datagram, npdu, out);
         match &npdu.message {
             Message::Network(message) => {
                 self.begin(side, &datagram, out);
-                self.upkeep.network(message, &turn, out);
+                self.rare().upkeep.network(message, &turn, out);
             }
             Message::Application(apdu) => {
                 let piece = turn.piece(apdu);
-                let whole = piece.as_ref().and_then(|piece| self.transfers.whole(piece));
+                let whole = piece.as_ref().and_then(|piece| self.rare.as_ref()?.transfers.whole(piece));
                 let assembled = whole.as_ref().and_then(|bytes| apdu.with(bytes));
                 let content = Content::read(assembled.as_ref().unwrap_or(apdu))?;
                 self.begin(side, &datagram, out);
-                let is_within = piece.as_ref().is_some_and(|piece| self.transfers.is_within(piece));
+                let mut is_within = false;
                 if let Some(piece) = &piece {
-                    self.transfers.take(piece, out);
+                    let transfers = &mut self.rare().transfers;
+                    is_within = transfers.is_within(piece);
+                    transfers.take(piece, out);
                 }
-                if let Some(speaker) = turn.speaker(out) {
-                    self.application.tell(&content.said, speaker, out);
-                }
+                self.said(&content.said, &turn, out);
                 self.apdu(apdu, content, (is_within, whole.is_some()), &turn, out);
             }
         }
         Ok(Next::More)
     }
 
-    fn tick(&mut self, now: Timestamp, out: &mut Out<'_>) {
-        self.give_up(now, out);
-        self.application.tick(now, out);
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
-    fn finish(&mut self, ending: Ending, out: &mut Out<'_>) {
-        self.pending.finish(ending, out);
-        self.transfers.finish(out);
-        self.application.finish(out);
-        self.upkeep.finish(ending, out);
-    }
-}
-
-impl Conversation {
     /// A datagram was read: what waits no more is told first.
     fn begin(&mut self, side: Side, datagram: &Datagram<'_>, out: &mut Out<'_>) {
         self.give_up(out.place().time, out);
@@ -178,13 +233,32 @@ impl Conversation {
         }
     }
 
+    #[expect(clippy::inline_always, reason = "of a plain message most of what is asked here is known")]
+    #[inline(always)]
     fn give_up(&mut self, now: Timestamp, out: &mut Out<'_>) {
         self.pending.give_up(now, out);
-        self.transfers.give_up(now, out);
-        self.upkeep.tick(now, out);
+        if let Some(rare) = &mut self.rare {
+            rare.transfers.give_up(now, out);
+            rare.upkeep.tick(now, out);
+        }
+    }
+
+    /// What a message says of who sends it.
+    #[expect(clippy::inline_always, reason = "of a plain message most of what is asked here is known")]
+    #[inline(always)]
+    fn said(&mut self, said: &Said<'_>, turn: &Turn, out: &mut Out<'_>) {
+        let Some(speaker) = turn.speaker(out) else { return };
+        match *said {
+            Said::Nothing | Said::File(_) => {}
+            Said::Device(device) => speaker.instance(device, out),
+            // What goes to a function stands in memory: a copy does, where it is needed.
+            ref said => self.rare().application.tell(&said.clone(), speaker, out),
+        }
     }
 
     /// `is_within`: it is a segment that follows others; `is_complete`: it makes a message in segments whole.
+    #[expect(clippy::inline_always, reason = "of a plain message most of what is asked here is known")]
+    #[inline(always)]
     fn apdu(
         &mut self,
         apdu: &Apdu<'_>,
@@ -204,10 +278,13 @@ impl Conversation {
             }
             Apdu::Request(ref request) => self.request(request, content, turn, out),
             Apdu::Unconfirmed { service, .. } => {
-                let operation = Operation::Kind('u', service.into());
-                turn.count_request(operation.clone(), service::is_unconfirmed_control(service), out);
-                let commands = content.errand.commands.into_iter().filter(|_| turn.speaks_for_itself);
-                commands.for_each(|command| turn.act(operation.clone(), command, out));
+                let operation = || Operation::Kind('u', service.into());
+                turn.count_request(operation(), service::is_unconfirmed_control(service), out);
+                if let Some(errand) = content.errand
+                    && turn.speaks_for_itself
+                {
+                    errand.commands.into_iter().for_each(|command| turn.act(operation(), command, out));
+                }
             }
             Apdu::Answer(ref answer) => {
                 let segment = Segment { is_first: answer.segment.is_first && !is_within, ..answer.segment };
@@ -218,13 +295,15 @@ impl Conversation {
             Apdu::SegmentAck { invoke, is_from_server: false } => self.pending.keep(&turn.asking(invoke), now),
             Apdu::Withdrawal { invoke } => {
                 turn.count_request(Operation::Verb("abort"), false, out);
-                self.transfers.forget(&turn.asking(invoke), out);
+                self.forget(&turn.asking(invoke), out);
                 self.pending.withdraw(&turn.asking(invoke), out);
             }
         }
     }
 
     /// The segments of one request are one message: the first one counts.
+    #[expect(clippy::inline_always, reason = "of a plain message most of what is asked here is known")]
+    #[inline(always)]
     fn request(&mut self, request: &Request<'_>, content: Content<'_>, turn: &Turn, out: &mut Out<'_>) {
         let &Request { invoke, service, .. } = request;
         turn.count_request(Operation::Code(service.into()), service::is_control(service), out);
@@ -239,6 +318,8 @@ impl Conversation {
     }
 
     /// The segments of one answer are one message: the first sign of it counts.
+    #[expect(clippy::inline_always, reason = "of a plain message most of what is asked here is known")]
+    #[inline(always)]
     fn answer(
         &mut self,
         answer: &Answer<'_>,
@@ -249,22 +330,40 @@ impl Conversation {
     ) {
         let key = turn.answering(answer.invoke);
         if answer.kind != AnswerKind::Acknowledged {
-            self.transfers.forget(&key, out);
+            self.forget(&key, out);
         }
         let waiting = match self.pending.answer(&key, answer.service, (segment, is_complete), out) {
             Answered::Now(waiting) => waiting,
             Answered::Before => return,
-            Answered::Whole(waiting) => return self.application.answered(waiting, answer, said, out),
+            Answered::Whole(waiting) => return self.answered(waiting, answer, said, out),
         };
         let service = answer.service.or(waiting.as_ref().map(|waiting| waiting.request.service));
         if service.is_some_and(|service| !service::is_notification(service)) {
             out.server(turn.sender);
         }
         let mark = if answer.kind == AnswerKind::Acknowledged { Mark::Plain } else { Mark::Exception };
-        turn.count_response(service.map_or(answer.kind.operation(), |code| Operation::Code(code.into())), mark, out);
-        if let Some(waiting) = waiting {
-            self.application.answered(waiting, answer, said, out);
+        match service {
+            Some(code) => turn.count_response(Operation::Code(code.into()), mark, out),
+            None => turn.count_response(answer.kind.operation(), mark, out),
         }
+        if let Some(waiting) = waiting {
+            self.answered(waiting, answer, said, out);
+        }
+    }
+
+    /// Who only asked has brought nothing about.
+    #[expect(clippy::inline_always, reason = "of a plain message most of what is asked here is known")]
+    #[inline(always)]
+    fn answered(&mut self, waiting: Waiting<Asked>, answer: &Answer<'_>, said: Said<'_>, out: &mut Out<'_>) {
+        if waiting.request.errand.is_some() {
+            self.rare().application.answered(waiting, &answer.clone(), said, out);
+        }
+    }
+
+    /// An exchange has ended: no segments of it are missing.
+    #[cold]
+    fn forget(&mut self, key: &Key, out: &mut Out<'_>) {
+        self.rare.iter_mut().for_each(|rare| rare.transfers.forget(key, out));
     }
 }
 

@@ -129,10 +129,10 @@ struct Conversation {
 impl Dissector for Conversation {
     fn message(&mut self, side: Side, reader: &mut Reader<'_>, out: &mut Out<'_>) -> Result<Next, Stop> {
         let mut room = Room::default();
-        let header = link::read(reader, &mut room)?;
+        let (header, data) = link::read(reader, &mut room)?;
         *self.heard.of_mut(side) = true;
         if header.carries_data() {
-            self.data(side, header, room.data(), reader.at(), out)?;
+            self.data(side, header, data, reader.at(), out)?;
         } else {
             self.link_frame(Turn::of(side, header), header, out);
         }

@@ -84,6 +84,29 @@ impl<'a> Apdu<'a> {
         }
     }
 
+    /// The same of what nearly all messages are: a whole request, an announcement or an acknowledgement, by its first bytes.
+    #[expect(clippy::inline_always, reason = "once a message; what it is stays in registers")]
+    #[inline(always)]
+    pub(super) fn plain(reader: &Reader<'a>) -> Option<Self> {
+        let behind = |head| {
+            let mut reader = reader.clone();
+            reader.skip(head).ok()?;
+            Some(reader)
+        };
+        let segment = Segment::WHOLE;
+        match *reader.rest() {
+            [REQUEST | REQUEST_THAT_TAKES_SEGMENTS, _, invoke, service, ..] => {
+                Some(Self::Request(Request { invoke, segment, service, parameters: behind(4)? }))
+            }
+            [ANNOUNCEMENT, service, ..] => Some(Self::Unconfirmed { service, parameters: behind(2)? }),
+            [SIMPLE_ANSWER | COMPLEX_ANSWER, invoke, code, ..] => {
+                let (kind, service) = (AnswerKind::Acknowledged, Some(code));
+                Some(Self::Answer(Answer { kind, invoke, segment, service, code, parameters: behind(3)? }))
+            }
+            _ => None,
+        }
+    }
+
     /// Clause 20.1.6.
     fn segment_ack(flags: u8, reader: &mut Reader<'_>) -> Result<Self, Stop> {
         let invoke = reader.u8()?;
@@ -185,6 +208,13 @@ const SEGMENT_ACK: u8 = 4;
 const ERROR: u8 = 5;
 const REJECT: u8 = 6;
 const ABORT: u8 = 7;
+
+// First bytes without any flag, but for whether a segmented answer is taken.
+const REQUEST: u8 = CONFIRMED << 4;
+const REQUEST_THAT_TAKES_SEGMENTS: u8 = REQUEST | 0x02;
+const ANNOUNCEMENT: u8 = UNCONFIRMED << 4;
+const SIMPLE_ANSWER: u8 = SIMPLE_ACK << 4;
+const COMPLEX_ANSWER: u8 = COMPLEX_ACK << 4;
 
 /// Of errors (clause 21, `Error`), in the class of security.
 const PASSWORD_FAILURE: u64 = 26;

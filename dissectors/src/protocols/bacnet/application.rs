@@ -75,7 +75,7 @@ impl Application {
         }
     }
 
-    /// A request was answered: what it was to bring about has come about, or not.
+    /// A request was answered: what it was to bring about has come about, or not. Who only asked has brought nothing about.
     pub(super) fn answered(
         &mut self,
         mut waiting: Waiting<Asked>,
@@ -83,16 +83,17 @@ impl Application {
         said: Said<'_>,
         out: &mut Out<'_>,
     ) {
-        if let Some(guarded) = &mut waiting.request.errand.guarded {
+        if let Some(guarded) = waiting.request.errand.as_mut().and_then(|errand| errand.guarded.as_mut()) {
             guarded.hear(answer);
         }
         let asked = &waiting.request;
-        if let Some(what) = asked.errand.guarded.as_ref().and_then(Guarded::left_open) {
+        let Some(errand) = &asked.errand else { return };
+        if let Some(what) = errand.guarded.as_ref().and_then(Guarded::left_open) {
             out.lax(asked.key.asker.other(), asked.key.server.as_ref(), Laxity::NoLogin, what);
         }
         match (answer.kind, said) {
             (AnswerKind::Acknowledged, Said::File(passed)) => {
-                if let Some(part) = &asked.errand.part {
+                if let Some(part) = &errand.part {
                     self.files.pass(&asked.key, part, passed, waiting.place(), out);
                 }
             }
@@ -100,7 +101,7 @@ impl Application {
             _ => {
                 let reason = answer.reason();
                 let failed = failed(answer.parameters.clone()).ok();
-                let done = failed.and_then(|place| asked.errand.written.iter().position(|known| *known == place));
+                let done = failed.and_then(|place| errand.written.iter().position(|known| *known == place));
                 let Some(done) = done else { return waiting.refused(reason.as_ref(), out) };
                 let end = |at| if at < done { (Outcome::Accepted, None) } else { (Outcome::Rejected, reason.clone()) };
                 waiting.ended(end, out);

@@ -265,7 +265,7 @@ fn v6(reader: &mut Reader<'_>) -> Result<SocketAddr, Stop> {
     Ok(SocketAddr::new(IpAddr::V6(ip), reader.u16()?))
 }
 
-const IPV4: u8 = 0x81;
+pub(super) const IPV4: u8 = 0x81;
 const IPV6: u8 = 0x82;
 
 /// Of both.
@@ -280,8 +280,8 @@ const READ_FOREIGN_TABLE: u8 = 6;
 const READ_FOREIGN_TABLE_ACK: u8 = 7;
 const DELETE_FOREIGN_ENTRY: u8 = 8;
 const DISTRIBUTE_BROADCAST: u8 = 9;
-const ORIGINAL_UNICAST: u8 = 10;
-const ORIGINAL_BROADCAST: u8 = 11;
+pub(super) const ORIGINAL_UNICAST: u8 = 10;
+pub(super) const ORIGINAL_BROADCAST: u8 = 11;
 /// The last function of either: Secure-BVLL, or Distribute-Broadcast-To-Network of IPv6.
 const LAST: u8 = 12;
 

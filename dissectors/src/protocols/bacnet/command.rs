@@ -84,17 +84,18 @@ impl Errand {
         Ok(())
     }
 
-    /// Takes in what an unconfirmed request does.
-    pub(super) fn of_unconfirmed(service: u8, mut parameters: Reader<'_>) -> Result<Self, Stop> {
+    /// What an unconfirmed request does.
+    #[cold]
+    pub(super) fn of_unconfirmed(service: u8, mut parameters: Reader<'_>) -> Result<Box<Self>, Stop> {
         let parameters = &mut parameters;
         let command = match service {
             TIME_SYNCHRONIZATION => synchronize("clock", parameters)?,
             UTC_TIME_SYNCHRONIZATION => synchronize("clock (UTC)", parameters)?,
             WRITE_GROUP => write_group(parameters)?,
             YOU_ARE => assign(parameters)?,
-            _ => return Ok(Self::default()),
+            _ => return Ok(Box::default()),
         };
-        Ok(Self { commands: vec![command], ..Self::default() })
+        Ok(Box::new(Self { commands: vec![command], ..Self::default() }))
     }
 
     /// Clause 15.10.1: every property of every object. Beyond so many the last one stands for the rest.

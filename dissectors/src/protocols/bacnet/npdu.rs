@@ -89,13 +89,16 @@ fn address(reader: &mut Reader<'_>) -> Result<(u16, ArrayVec<u8, 7>), Stop> {
 }
 
 /// Table 6-1: the longest NPDU on BACnet/IP.
-const LONGEST: usize = 1497;
-const VERSION: u8 = 1;
+pub(super) const LONGEST: usize = 1497;
+pub(super) const VERSION: u8 = 1;
 
 const IS_NETWORK_MESSAGE: u8 = 0x80;
 const RESERVED: u8 = 0x50;
-const HAS_DESTINATION: u8 = 0x20;
+pub(super) const HAS_DESTINATION: u8 = 0x20;
 const HAS_SOURCE: u8 = 0x08;
+
+/// That an answer is expected, and how urgent the message is: nothing that changes how it is read.
+pub(super) const OF_NO_MATTER: u8 = 0x07;
 
 const ALL_NETWORKS: u16 = 0xffff;
 const HOP_COUNT: usize = 1;

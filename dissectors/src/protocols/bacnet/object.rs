@@ -24,8 +24,12 @@ pub(super) struct Property {
 impl Object {
     /// Clause 20.2.14: ten bits of type, then the instance.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Stop> {
-        let bits = reader.u32()?;
-        Ok(Self { kind: bits >> 22, instance: bits & ANY_INSTANCE })
+        Ok(Self::of(reader.u32()?))
+    }
+
+    /// By its 32 bits.
+    pub(super) fn of(bits: u32) -> Self {
+        Self { kind: bits >> 22, instance: bits & ANY_INSTANCE }
     }
 
     /// The number of its type.

@@ -31,7 +31,8 @@ pub(super) struct Asked {
     pub(super) service: u8,
     /// Of service and parameters: the same request sent again has the same.
     digest: u64,
-    pub(super) errand: Errand,
+    /// In a box: most only ask.
+    pub(super) errand: Option<Box<Errand>>,
     /// Whether the first segment of its answer has come.
     is_answered: bool,
 }
@@ -48,6 +49,8 @@ pub(super) enum Answered {
 
 impl Pending<Asked> {
     /// A request was sent. When it is one that waits already, sent again, nothing changes.
+    #[expect(clippy::inline_always, reason = "else a request goes through memory, in pieces and back as a whole")]
+    #[inline(always)]
     pub(super) fn ask(&mut self, mut request: Asked, is_owed_an_answer: bool, out: &mut Out<'_>) {
         if let Some(at) = self.of(&request.key, out.place().time) {
             if self.get(at).is_some_and(|other| other.digest == request.digest && !other.is_answered) {
@@ -55,7 +58,7 @@ impl Pending<Asked> {
             }
             self.end(at, out);
         }
-        if let Some(part) = &mut request.errand.part
+        if let Some(part) = request.errand.as_mut().and_then(|errand| errand.part.as_mut())
             && self.kept().saturating_add(part.kept()) > MOST_KEPT
         {
             part.forget_content();
@@ -71,7 +74,7 @@ impl Pending<Asked> {
     }
 
     /// All segments of a request have come: what it is to bring about is known better than by the first.
-    pub(super) fn complete(&mut self, key: &Key, errand: Errand, now: Timestamp) {
+    pub(super) fn complete(&mut self, key: &Key, errand: Option<Box<Errand>>, now: Timestamp) {
         let at = self.of(key, now);
         if let Some(asked) = at.and_then(|at| self.get_mut(at)) {
             asked.errand = errand;
@@ -80,6 +83,8 @@ impl Pending<Asked> {
 
     /// An answer came, or a segment of one, which may make it whole. An answer to another service than the one asked for
     /// answers nothing.
+    #[expect(clippy::inline_always, reason = "else a request goes through memory, in pieces and back as a whole")]
+    #[inline(always)]
     pub(super) fn answer(
         &mut self,
         key: &Key,
@@ -112,10 +117,11 @@ impl Pending<Asked> {
 
     /// How much of what is written to files waits with the requests.
     fn kept(&self) -> usize {
-        let parts = (0..).map_while(|at| self.get(at)).filter_map(|asked| asked.errand.part.as_ref());
+        let parts = (0..).map_while(|at| self.get(at)).filter_map(|asked| asked.errand.as_ref()?.part.as_ref());
         parts.map(Part::kept).fold(0, usize::saturating_add)
     }
 
+    #[inline]
     fn of(&self, key: &Key, now: Timestamp) -> Option<usize> {
         self.position(now, |waiting| waiting.request.key == *key)
     }
@@ -126,14 +132,17 @@ impl Pending<Asked> {
 }
 
 impl Asked {
-    pub(super) fn new(key: Key, service: u8, parameters: &[u8], errand: Errand) -> Self {
+    #[expect(clippy::inline_always, reason = "else a request goes through memory, in pieces and back as a whole")]
+    #[inline(always)]
+    pub(super) fn new(key: Key, service: u8, parameters: &[u8], errand: Option<Box<Errand>>) -> Self {
         let digest = FixedState::default().hash_one((service, parameters));
         Self { key, service, digest, errand, is_answered: false }
     }
 
     /// What is kept until the answer is whole: the part of a file that it may hold.
     fn begun(&mut self) -> Self {
-        let errand = Errand { part: self.errand.part.take(), ..Errand::default() };
+        let part = self.errand.as_mut().and_then(|errand| errand.part.take());
+        let errand = part.map(|part| Box::new(Errand { part: Some(part), ..Errand::default() }));
         Self { key: self.key.clone(), errand, is_answered: true, ..*self }
     }
 }
@@ -156,15 +165,15 @@ impl Request for Asked {
     }
 
     fn command(&self) -> Option<Command> {
-        self.errand.commands.first().cloned()
+        self.errand.as_ref()?.commands.first().cloned()
     }
 
     fn others(&self) -> &[Command] {
-        self.errand.commands.get(1..).unwrap_or_default()
+        self.errand.as_ref().and_then(|errand| errand.commands.get(1..)).unwrap_or_default()
     }
 
     fn login(&self) -> Option<Login> {
-        let proof = self.errand.guarded.as_ref()?.password.clone()?;
+        let proof = self.errand.as_ref()?.guarded.as_ref()?.password.clone()?;
         Some(Login {
             server: self.key.asker.other(),
             child: self.key.server.clone(),
@@ -177,7 +186,7 @@ impl Request for Asked {
     }
 
     fn login_ending(&self) -> Option<Outcome> {
-        self.errand.guarded.as_ref()?.outcome
+        self.errand.as_ref()?.guarded.as_ref()?.outcome
     }
 }
 

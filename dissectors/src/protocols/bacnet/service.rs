@@ -18,7 +18,8 @@ use crate::reader::{Reader, Stop};
 #[derive(Debug, Default)]
 pub(super) struct Content<'a> {
     pub(super) said: Said<'a>,
-    pub(super) errand: Errand,
+    /// What a request is to bring about, if it is read. In a box: most only ask.
+    pub(super) errand: Option<Box<Errand>>,
 }
 
 /// What a message says of who sends it.
@@ -49,12 +50,16 @@ pub(super) enum Said<'a> {
 
 impl<'a> Content<'a> {
     /// Reads the parameters; of a segmented request whose segments could not be put together the front, as far as it goes.
+    #[expect(clippy::inline_always, reason = "it is read in two places, of which one is nearly all that counts")]
+    #[inline(always)]
     pub(super) fn read(apdu: &Apdu<'a>) -> Result<Self, Stop> {
         let mut content = Self::default();
         match apdu {
             Apdu::Unconfirmed { service, parameters } => {
                 content.said = announced(*service, parameters.clone())?;
-                content.errand = Errand::of_unconfirmed(*service, parameters.clone())?;
+                if is_unconfirmed_control(*service) {
+                    content.errand = Some(Errand::of_unconfirmed(*service, parameters.clone())?);
+                }
             }
             Apdu::Answer(Answer {
                 kind: AnswerKind::Acknowledged,
@@ -64,10 +69,15 @@ impl<'a> Content<'a> {
                 ..
             }) => content.said = acknowledged(*service, parameters.clone())?,
             Apdu::Request(Request { segment, service, parameters, .. }) if segment.is_first => {
-                let read = content.errand.read(*service, parameters.clone());
-                if *segment == Segment::WHOLE {
+                if is_control(*service) || *service == ATOMIC_READ_FILE {
+                    let mut errand = Box::<Errand>::default();
+                    let read = errand.read(*service, parameters.clone());
+                    content.errand = Some(errand);
+                    if *segment == Segment::WHOLE {
+                        read?;
+                    }
+                } else if *segment == Segment::WHOLE {
                     content.said = told_to(*service, parameters.clone())?;
-                    read?;
                 }
             }
             _ => {}
@@ -77,6 +87,7 @@ impl<'a> Content<'a> {
 }
 
 /// What an unconfirmed request says of its sender.
+#[inline]
 fn announced(service: u8, mut parameters: Reader<'_>) -> Result<Said<'_>, Stop> {
     let reader = &mut parameters;
     match service {
@@ -92,6 +103,7 @@ fn announced(service: u8, mut parameters: Reader<'_>) -> Result<Said<'_>, Stop> 
 }
 
 /// What a confirmed request says of its sender.
+#[inline]
 fn told_to(service: u8, mut parameters: Reader<'_>) -> Result<Said<'_>, Stop> {
     match service {
         COV_NOTIFICATION => properties(Form::Change, parameters),
@@ -103,6 +115,7 @@ fn told_to(service: u8, mut parameters: Reader<'_>) -> Result<Said<'_>, Stop> {
 }
 
 /// What an acknowledgement says of its sender.
+#[inline]
 fn acknowledged(service: u8, mut parameters: Reader<'_>) -> Result<Said<'_>, Stop> {
     match service {
         READ_PROPERTY => properties(Form::One, parameters),

@@ -5,7 +5,7 @@
 
 use super::names;
 use super::object::{Object, Property};
-use super::value::{self, Text, Value, WRONG_LENGTH};
+use super::value::{self, Short, Text, Value, WRONG_LENGTH};
 use crate::reader::{Reader, Stop};
 use arrayvec::ArrayVec;
 use std::fmt;
@@ -38,24 +38,55 @@ impl fmt::Display for Refusal {
 }
 
 /// The number in context tag `number`, which must come next.
+#[inline]
 pub(super) fn number(reader: &mut Reader<'_>, number: u8) -> Result<u32, Stop> {
     optional_number(reader, number)?.ok_or_else(|| reader.malformed(MISSING))
 }
 
 /// The number in context tag `number`, if that comes next.
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn optional_number(reader: &mut Reader<'_>, number: u8) -> Result<Option<u32>, Stop> {
+    match *reader.rest() {
+        [initial, value, ..] if number < EXTENDED_NUMBER && initial == number << 4 | CONTEXT | 1 => {
+            reader.skip(2)?;
+            Ok(Some(value.into()))
+        }
+        [initial, ..] if is_surely_another(initial, number) => Ok(None),
+        _ => optional_long_number(reader, number),
+    }
+}
+
+/// The same of more than one byte, or where the first byte does not tell all.
+#[inline(never)]
+fn optional_long_number(reader: &mut Reader<'_>, number: u8) -> Result<Option<u32>, Stop> {
     let Some(mut content) = optional(reader, number)? else { return Ok(None) };
     let value = value::unsigned(&mut content)?;
     u32::try_from(value).map(Some).map_err(|_| content.malformed(WRONG_LENGTH))
 }
 
 /// The object identifier in context tag `number`, which must come next.
+#[inline]
 pub(super) fn object(reader: &mut Reader<'_>, number: u8) -> Result<Object, Stop> {
     optional_object(reader, number)?.ok_or_else(|| reader.malformed(MISSING))
 }
 
 /// The object identifier in context tag `number`, if that comes next.
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn optional_object(reader: &mut Reader<'_>, number: u8) -> Result<Option<Object>, Stop> {
+    match *reader.rest() {
+        [initial, a, b, c, d, ..] if number < EXTENDED_NUMBER && initial == number << 4 | CONTEXT | 4 => {
+            reader.skip(5)?;
+            Ok(Some(Object::of(u32::from_be_bytes([a, b, c, d]))))
+        }
+        _ => optional_odd_object(reader, number),
+    }
+}
+
+/// The same where the first byte does not tell all, or nothing of the kind comes next.
+#[inline(never)]
+fn optional_odd_object(reader: &mut Reader<'_>, number: u8) -> Result<Option<Object>, Stop> {
     let Some(mut content) = optional(reader, number)? else { return Ok(None) };
     let object = Object::read(&mut content)?;
     if content.is_empty() { Ok(Some(object)) } else { Err(content.malformed(WRONG_LENGTH)) }
@@ -72,9 +103,17 @@ pub(super) fn optional_text<'a>(reader: &mut Reader<'a>, number: u8) -> Result<O
 }
 
 /// A property in context tags from `first` on, and its place in it.
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn property(reader: &mut Reader<'_>, first: u8) -> Result<Property, Stop> {
     let number = number(reader, first)?;
     Ok(Property { number, index: optional_number(reader, first.saturating_add(1))? })
+}
+
+/// Whether a first byte begins no context tag `number`, and nothing else has to be read to know it.
+#[inline]
+fn is_surely_another(initial: u8, number: u8) -> bool {
+    initial < FIRST_EXTENDED && initial & !LENGTH_VALUE_TYPE != number << 4 | CONTEXT
 }
 
 /// The content of primitive context tag `number`, if that comes next.
@@ -83,7 +122,7 @@ pub(super) fn optional<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option
     match reader.rest().first() {
         None => Ok(None),
         Some(initial) if *initial >= FIRST_EXTENDED => optional_at_length(reader, number),
-        Some(initial) if initial & !LENGTH_VALUE_TYPE != number << 4 | CONTEXT => Ok(None),
+        Some(initial) if is_surely_another(*initial, number) => Ok(None),
         Some(initial) => match initial & LENGTH_VALUE_TYPE {
             short if short < EXTENDED_LENGTH => {
                 reader.skip(1)?;
@@ -124,7 +163,11 @@ pub(super) fn own_object(reader: &mut Reader<'_>) -> Result<Object, Stop> {
 }
 
 /// The opening tag `number` must come next.
+#[inline]
 pub(super) fn opening(reader: &mut Reader<'_>, number: u8) -> Result<(), Stop> {
+    if passes(reader, number, OPENING)? {
+        return Ok(());
+    }
     if any_opening(reader)? == number { Ok(()) } else { Err(reader.malformed(MISSING)) }
 }
 
@@ -137,21 +180,124 @@ pub(super) fn any_opening(reader: &mut Reader<'_>) -> Result<u8, Stop> {
 }
 
 /// Passes over the closing tag `number`, if that comes next.
+#[inline]
 pub(super) fn closes(reader: &mut Reader<'_>, number: u8) -> Result<bool, Stop> {
     passes(reader, number, CLOSING)
 }
 
 /// What stands between the opening and the closing tag `number`, which must come next. It is sound: whatever opens in
 /// it closes.
+#[expect(clippy::inline_always, reason = "as above: of what is only passed over no reader is made")]
+#[inline(always)]
 pub(super) fn enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Reader<'a>, Stop> {
     optional_enclosed(reader, number)?.ok_or_else(|| reader.malformed(MISSING))
 }
 
 /// What stands between the opening and the closing tag `number`, if they come next.
+#[expect(clippy::inline_always, reason = "several times a message; what it finds stays in registers")]
+#[inline(always)]
 pub(super) fn optional_enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Option<Reader<'a>>, Stop> {
     if reader.is_empty() || !passes(reader, number, OPENING)? {
         return Ok(None);
     }
+    let Some(length) = length_of_enclosed(reader.rest(), number) else {
+        return enclosed_at_length(reader, number).map(Some);
+    };
+    let content = reader.sub(length)?;
+    reader.skip(1)?;
+    Ok(Some(content))
+}
+
+/// How long that is of which the opening tag `number` was passed, up to its closing tag, which fills one byte; nothing
+/// where a first byte does not tell all, or something is not sound. Nearly all is short, and so costs little.
+#[inline(never)]
+fn length_of_enclosed(content: &[u8], number: u8) -> Option<usize> {
+    // Numbers of what is open, the innermost in the lowest four bits; below all of them stands one bit.
+    let mut open = 1 << 4 | u64::from(number);
+    if number >= EXTENDED_NUMBER {
+        return None;
+    }
+    let mut rest = content;
+    loop {
+        let (initial, behind) = rest.split_first()?;
+        let first = *FIRST_BYTES.get(usize::from(*initial))?;
+        if let FirstByte::Holds(length) = first {
+            rest = behind.get(usize::from(length)..)?;
+            continue;
+        }
+        rest = match first {
+            FirstByte::HoldsBits(length) => {
+                let unused = *behind.first()?;
+                if unused > 7 || (unused > 0 && length < 2) {
+                    return None;
+                }
+                behind.get(usize::from(length)..)?
+            }
+            FirstByte::Opens if open >> OPEN_BITS == 0 => {
+                open = open << 4 | u64::from(*initial >> 4);
+                behind
+            }
+            FirstByte::Closes if open & 0x0f == u64::from(*initial >> 4) => {
+                open >>= 4;
+                if open == 1 {
+                    return content.len().checked_sub(rest.len());
+                }
+                behind
+            }
+            FirstByte::Opens | FirstByte::Closes | FirstByte::Holds(_) | FirstByte::Odd => return None,
+        };
+    }
+}
+
+/// What a first byte says of what follows it.
+#[derive(Clone, Copy)]
+enum FirstByte {
+    /// So many bytes, whatever they are.
+    Holds(u8),
+    /// So many bytes of a string of bits.
+    HoldsBits(u8),
+    Opens,
+    Closes,
+    /// It does not tell all, or is not sound.
+    Odd,
+}
+
+impl FirstByte {
+    const fn of(initial: u8) -> Self {
+        let number = initial >> 4;
+        let is_context = initial & CONTEXT != 0;
+        match initial & LENGTH_VALUE_TYPE {
+            _ if number == EXTENDED_NUMBER => Self::Odd,
+            OPENING if is_context => Self::Opens,
+            CLOSING if is_context => Self::Closes,
+            OPENING | CLOSING => Self::Odd,
+            _ if !is_context && number == BOOLEAN => Self::Holds(0),
+            EXTENDED_LENGTH => Self::Odd,
+            length if is_context => Self::Holds(length),
+            length => match value::short(number, length) {
+                Short::Sound => Self::Holds(length),
+                Short::Bits => Self::HoldsBits(length),
+                Short::Wrong => Self::Odd,
+            },
+        }
+    }
+}
+
+static FIRST_BYTES: [FirstByte; 256] = {
+    let mut all = [FirstByte::Odd; 256];
+    let mut left: &mut [FirstByte] = &mut all;
+    let mut initial: u8 = 0;
+    while let Some((first, others)) = left.split_first_mut() {
+        *first = FirstByte::of(initial);
+        left = others;
+        initial = initial.wrapping_add(1);
+    }
+    all
+};
+
+/// What was opened with tag `number` just before, as far as it goes, whatever stands in it; the closing tag is passed too.
+#[cold]
+fn enclosed_at_length<'a>(reader: &mut Reader<'a>, number: u8) -> Result<Reader<'a>, Stop> {
     let mut ahead = reader.clone();
     let mut open = ArrayVec::<u8, DEPTH>::from_iter([number]);
     let mut left = ahead.remaining();
@@ -165,7 +311,7 @@ pub(super) fn optional_enclosed<'a>(reader: &mut Reader<'a>, number: u8) -> Resu
     }
     let content = reader.sub(reader.remaining().saturating_sub(left))?;
     *reader = ahead;
-    Ok(Some(content))
+    Ok(content)
 }
 
 /// The value that stands first in some content; nothing where that is constructed, or there is none.
@@ -282,12 +428,15 @@ const BOOLEAN: u8 = 1;
 
 /// How deep constructed data may be nested; the standard's own services need five.
 const DEPTH: usize = 16;
+/// When anything stands above so many bits, 15 numbers are open; who is deeper is read at length.
+const OPEN_BITS: u32 = 60;
 const MISSING: &str = "a parameter is missing";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rig::hex;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_enclosed_ends_at_its_own_closing_tag() {
@@ -306,6 +455,51 @@ mod tests {
         assert!(
             enclosed(&mut Reader::closed(&deepest), 3).is_ok() && enclosed(&mut Reader::closed(&deeper), 3).is_err()
         );
+    }
+
+    /// What stands in tag 3 by the quick way and at length: where there is a quick way, both say the same.
+    fn quick(content: &[u8]) -> Option<usize> {
+        let quick = length_of_enclosed(content, 3)?;
+        let mut reader = Reader::closed(content);
+        let long = enclosed_at_length(&mut reader, 3).expect("what is read the quick way is sound");
+        assert_eq!(long.rest(), &content[..quick]);
+        assert_eq!(reader.at(), quick + 1);
+        Some(quick)
+    }
+
+    #[test]
+    fn what_is_short_has_a_quick_way() {
+        for (content, length) in [
+            ("3f", 0),
+            ("44 42290000 3f 00", 5),
+            ("00 11 91 3e 82 04 40 3f", 7),
+            ("0e 09 55 2e c4 00000001 2f 1a 0102 0f b4 08050000 3f", 19),
+        ] {
+            assert_eq!(quick(&hex(content)), Some(length), "{content}");
+        }
+        for odd in [
+            "",
+            "44 42290000",
+            "4f",
+            "21 05 4f",
+            "75 02 00 41 3f",
+            "82 08 00 3f",
+            "81 01 3f",
+            "80 3f",
+            "06 3f",
+            "41 00 3f",
+        ] {
+            assert_eq!(quick(&hex(odd)), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_way_leads_where_the_long_one_does(
+            content in prop::collection::vec(prop::sample::select(hex("00 0e 0f 11 19 21 3e 3f 44 75 82 91 c4 fe 05")), 0..40),
+        ) {
+            quick(&content);
+        }
     }
 
     #[test]

@@ -27,6 +27,21 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// The sender's own message, in which no station is named.
+    #[expect(clippy::inline_always, reason = "nearly all of it is known where it is called")]
+    #[inline(always)]
+    pub(super) fn between_hosts(sender: Side, is_to_one: bool, out: &Out<'_>) -> Self {
+        let is_sound = !out.is_group(sender);
+        Self {
+            sender,
+            whom: is_sound.then_some(Whom::End(sender)),
+            from: None,
+            to: None,
+            speaks_for_itself: is_sound,
+            is_owed_an_answer: is_to_one && !out.is_group(sender.other()),
+        }
+    }
+
     pub(super) fn new(sender: Side, datagram: &Datagram<'_>, npdu: &Npdu<'_>, out: &Out<'_>) -> Self {
         let receiver = sender.other();
         let to = match &npdu.destination {
@@ -43,35 +58,45 @@ impl Turn {
             Some(origin) => (Host { address: Address::Ip(origin.ip()), ..own }, origin.port()),
             None => (own, out.port(sender)),
         };
-        let is_sound = !out.is_group(sender) && (origin.is_none() || host.address.is_host());
-        let whom = if origin.is_some() { Whom::Elsewhere(host, port) } else { Whom::End(sender) };
         let is_to_one = datagram.is_to_one() && npdu.destination != Destination::Broadcast;
+        let between = Self::between_hosts(sender, is_to_one, out);
+        let whom = match origin {
+            Some(_) => between.whom.filter(|_| host.address.is_host()).map(|_| Whom::Elsewhere(host, port)),
+            None => between.whom,
+        };
         Self {
-            sender,
-            whom: is_sound.then_some(whom),
+            whom,
             from: npdu.source.clone().filter(|station| !is_itself(station, host, port)),
             to: to.filter(|station| !is_itself(station, out.host(receiver), out.port(receiver))),
-            speaks_for_itself: is_sound && origin.is_none(),
-            is_owed_an_answer: is_to_one && !out.is_group(receiver),
+            speaks_for_itself: between.speaks_for_itself && origin.is_none(),
+            ..between
         }
     }
 
     /// What an exchange is known by in which the sender asks.
+    #[expect(clippy::inline_always, reason = "of a plain message nothing remains but numbers")]
+    #[inline(always)]
     pub(super) fn asking(&self, invoke: u8) -> Key {
         Key { asker: self.sender, invoke, client: self.from.clone(), server: self.to.clone() }
     }
 
     /// What an exchange is known by in which the sender answers.
+    #[expect(clippy::inline_always, reason = "of a plain message nothing remains but numbers")]
+    #[inline(always)]
     pub(super) fn answering(&self, invoke: u8) -> Key {
         Key { asker: self.sender.other(), invoke, client: self.to.clone(), server: self.from.clone() }
     }
 
+    #[expect(clippy::inline_always, reason = "of a plain message nothing remains but numbers")]
+    #[inline(always)]
     pub(super) fn count_request(&self, operation: Operation, is_control: bool, out: &mut Out<'_>) {
         let child = self.to.clone();
         let (sender, direction) = (self.sender, Direction::Request);
         out.count(Count { sender, direction, operation, child, mark: Mark::Plain, is_control });
     }
 
+    #[expect(clippy::inline_always, reason = "of a plain message nothing remains but numbers")]
+    #[inline(always)]
     pub(super) fn count_response(&self, operation: Operation, mark: Mark, out: &mut Out<'_>) {
         let child = self.from.clone();
         let (sender, direction) = (self.sender, Direction::Response);
@@ -79,6 +104,8 @@ impl Turn {
     }
 
     /// A request that wants no answer does something: what becomes of it is not known.
+    #[expect(clippy::inline_always, reason = "else who speaks to whom stands in memory for every message")]
+    #[inline(always)]
     pub(super) fn act(&self, operation: Operation, command: Command, out: &mut Out<'_>) {
         let Command { category, target, value } = command;
         let (sender, child, place) = (self.sender, self.to.clone(), out.place());
@@ -100,6 +127,8 @@ impl Turn {
     }
 
     /// Who speaks, where it is known to stand.
+    #[expect(clippy::inline_always, reason = "of a plain message nothing remains but numbers")]
+    #[inline(always)]
     pub(super) fn speaker(&self, out: &mut Out<'_>) -> Option<Speaker<'_>> {
         let whom = self.whom?;
         if let Some(station) = &self.from {

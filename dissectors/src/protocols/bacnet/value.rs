@@ -103,6 +103,25 @@ impl<'a> Value<'a> {
     }
 }
 
+/// What is known of a value by its tag and its length alone.
+pub(super) enum Short {
+    /// Whatever it holds, it is a value.
+    Sound,
+    /// It is a string of bits: its first byte says how many of the last are unused.
+    Bits,
+    /// It is none.
+    Wrong,
+}
+
+/// Whether content of so many bytes is one of an application tag, as [`Value::read`] judges it.
+pub(super) const fn short(tag: u8, length: u8) -> Short {
+    match (tag, length) {
+        (8, 1..) => Short::Bits,
+        (0, 0) | (2 | 3 | 9, 1..=8) | (4 | 10..=12, 4) | (5, 8) | (6 | 13.., _) | (7, 1..) => Short::Sound,
+        _ => Short::Wrong,
+    }
+}
+
 /// Bytes in hex.
 pub(super) fn hex(bytes: &[u8]) -> CompactString {
     let mut text = CompactString::with_capacity(bytes.len().saturating_mul(2));

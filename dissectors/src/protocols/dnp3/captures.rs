@@ -87,9 +87,9 @@ fn walked(capture: &Path) -> Counts {
         while !rest.is_empty() {
             let (mut reader, mut room) = (Reader::closed(rest), Room::default());
             match link::read(&mut reader, &mut room) {
-                Ok(header) => {
+                Ok((header, data)) => {
                     rest = reader.rest();
-                    let segment = Segment::of(room.data()).filter(|_| header.carries_data());
+                    let segment = Segment::of(data).filter(|_| header.carries_data());
                     let assembly = assemblies.entry((header.source, header.destination)).or_default();
                     let whole = segment.and_then(|segment| assembly.take(segment, usize::MAX, Timestamp::default()));
                     let Some(fragment) = whole.as_ref().and_then(|whole| Fragment::of(whole.bytes())) else { continue };

@@ -43,7 +43,10 @@ impl Contents {
     /// Reads the objects of a fragment and tells of them.
     #[inline]
     pub(super) fn read(&mut self, turn: Turn, fragment: &Fragment<'_>, out: &mut Out<'_>) {
-        for block in Blocks::of(fragment.function, fragment.objects) {
+        let mut blocks = Blocks::of(fragment.function, fragment.objects);
+        loop {
+            blocks.pass(is_plain);
+            let Some(block) = blocks.next() else { return };
             match block {
                 Ok(block) if is_plain(block.kind.group) => {}
                 Ok(block) => self.block(turn, fragment.function, &block, out),

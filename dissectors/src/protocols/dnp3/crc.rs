@@ -18,12 +18,12 @@ pub(super) fn of(bytes: &[u8]) -> u16 {
 }
 
 #[inline]
-fn eight_on(crc: u16, eight: [u8; 8]) -> u16 {
+fn eight_on(crc: u16, bytes: [u8; 8]) -> u16 {
     let [low, high] = crc.to_le_bytes();
-    let [first, second, rest @ ..] = eight;
-    let [tables @ .., after_6, after_7] = &TABLES;
-    let crc = at(after_7, first ^ low) ^ at(after_6, second ^ high);
-    tables.iter().rev().zip(rest).fold(crc, |crc, (table, byte)| crc ^ at(table, byte))
+    let [one, two, three, four, five, six, seven, eight] = bytes;
+    let [alone, after_1, after_2, after_3, after_4, after_5, after_6, after_7] = &TABLES;
+    let first = at(after_7, one ^ low) ^ at(after_6, two ^ high) ^ at(after_5, three) ^ at(after_4, four);
+    first ^ at(after_3, five) ^ at(after_2, six) ^ at(after_1, seven) ^ at(alone, eight)
 }
 
 #[inline]

@@ -20,30 +20,27 @@ pub(super) struct Header {
     length: u8,
 }
 
-/// The user data of a frame without its checksums.
-pub(super) struct Room {
-    bytes: [u8; MOST_DATA],
-    length: usize,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { bytes: [0; MOST_DATA], length: 0 }
-    }
-}
+/// Where the user data of a frame is put together without its checksums, if they stand between it.
+#[derive(Default)]
+pub(super) struct Room(Option<[u8; MOST_DATA]>);
 
 impl Room {
+    /// The data of blocks, each with its checksum.
     #[inline]
-    fn add(&mut self, block: &[u8]) {
-        let end = self.length.saturating_add(block.len());
-        if let Some(free) = self.bytes.get_mut(self.length..end) {
-            free.copy_from_slice(block);
-            self.length = end;
+    fn join(&mut self, (full, last): (&[[u8; BLOCK_LENGTH]], &[u8]), length: usize) -> &[u8] {
+        let bytes = self.0.insert([0; MOST_DATA]);
+        let mut free = bytes.as_mut_slice();
+        for [data @ .., _, _] in full {
+            let Some((place, others)) = free.split_first_chunk_mut::<BLOCK>() else { return &[] };
+            *place = *data;
+            free = others;
         }
-    }
-
-    pub(super) fn data(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+        if let Some((data, _)) = last.split_last_chunk::<CHECKSUM>()
+            && let Some(place) = free.get_mut(..data.len())
+        {
+            place.copy_from_slice(data);
+        }
+        bytes.get(..length).unwrap_or_default()
     }
 }
 
@@ -102,25 +99,30 @@ impl Header {
     }
 }
 
-/// Reads one frame; its user data goes into `room`.
+/// Reads one frame: its header and its user data, which goes into `room` where it stands in more than one block.
 #[inline]
-pub(super) fn read(reader: &mut Reader<'_>, room: &mut Room) -> Result<Header, Stop> {
+pub(super) fn read<'a: 'b, 'b>(reader: &mut Reader<'a>, room: &'b mut Room) -> Result<(Header, &'b [u8]), Stop> {
     let Some(header) = Header::of(reader.rest()) else { return Err(no_header(reader)) };
     let frame = reader.peek(HEADER.saturating_add(header.blocks()))?;
-    for block in blocks(frame) {
-        if !crc::is_right(block) {
-            return Err(Stop::Bad { what: "the checksum of a block is wrong", length: inner(reader, frame.len()) });
-        }
-        let (data, _) = block.split_at_checked(block.len().saturating_sub(CHECKSUM)).unwrap_or_default();
-        room.add(data);
+    let blocks = frame.get(HEADER..).unwrap_or_default();
+    let (full, last) = blocks.as_chunks::<BLOCK_LENGTH>();
+    let is_right = full.iter().all(|block| crc::is_right(block)) && (last.is_empty() || crc::is_right(last));
+    if !is_right {
+        return Err(Stop::Bad { what: "the checksum of a block is wrong", length: inner(reader, frame.len()) });
     }
     reader.skip(frame.len())?;
-    Ok(header)
+    let length = usize::from(header.length);
+    let data = if blocks.len() <= BLOCK_LENGTH {
+        blocks.get(..length).unwrap_or_default()
+    } else {
+        room.join((full, last), length)
+    };
+    Ok((header, data))
 }
 
 /// The blocks of a frame, each with its checksum.
 fn blocks(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
-    frame.get(HEADER..).unwrap_or_default().chunks(BLOCK.saturating_add(CHECKSUM))
+    frame.get(HEADER..).unwrap_or_default().chunks(BLOCK_LENGTH)
 }
 
 /// No frame starts here: the front of one that goes on in bytes to come, or others up to where one may start.
@@ -195,8 +197,8 @@ fn datagram(front: &[u8]) -> Verdict {
     while !reader.is_empty() {
         let mut room = Room::default();
         match read(&mut reader, &mut room) {
-            Ok(header) if header.is_known() => {
-                let blocks = room.data().len().div_ceil(BLOCK);
+            Ok((header, data)) if header.is_known() => {
+                let blocks = data.len().div_ceil(BLOCK);
                 let checked = u32::try_from(blocks).unwrap_or_default().saturating_mul(CHECKSUM_BITS);
                 bits = bits.saturating_add(HEADER_BITS).saturating_add(checked);
             }
@@ -220,6 +222,7 @@ const HEADER: usize = 10;
 const LEAST: u8 = 5;
 const BLOCK: usize = 16;
 const CHECKSUM: usize = 2;
+const BLOCK_LENGTH: usize = BLOCK + CHECKSUM;
 
 const DIR: u8 = 0x80;
 const PRM: u8 = 0x40;
@@ -244,3 +247,34 @@ const LINK_STATUS: u8 = 11;
 const NOT_FUNCTIONING: u8 = 14;
 const NOT_SUPPORTED: u8 = 15;
 const SECONDARY: &[u8] = &[ACK, NACK, LINK_STATUS, NOT_FUNCTIONING, NOT_SUPPORTED];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(block: &[u8]) -> Vec<u8> {
+        [block, &crc::of(block).to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn user_data_of_any_length_is_read_without_its_checksums() {
+        let all: Vec<u8> = (1..=250).collect();
+        for length in 0..=250_u8 {
+            let data = &all[..length.into()];
+            let mut frame = checked(&[FIRST, SECOND, length + LEAST, PRM | UNCONFIRMED_DATA, 1, 0, 2, 0]);
+            frame.extend(data.chunks(BLOCK).flat_map(checked));
+            let read_of = |frame: &[u8]| {
+                let (mut reader, mut room) = (Reader::closed(frame), Room::default());
+                let (_, data) = read(&mut reader, &mut room).ok()?;
+                Some((data.to_vec(), reader.remaining()))
+            };
+            assert_eq!(read_of(&[frame.as_slice(), &[0xaa; 3]].concat()), Some((data.to_vec(), 3)), "{length} bytes");
+            assert_eq!(read_of(&frame[..frame.len() - 1]), None, "{length} bytes, cut");
+            for at in HEADER..frame.len() {
+                let mut damaged = frame.clone();
+                damaged[at] ^= 1;
+                assert_eq!(read_of(&damaged), None, "{length} bytes, damaged at {at}");
+            }
+        }
+    }
+}

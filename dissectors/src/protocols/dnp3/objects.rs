@@ -86,6 +86,47 @@ impl<'a> Blocks<'a> {
         Self { reader: Reader::closed(objects), function }
     }
 
+    /// Passes over blocks of groups that tell nothing, as far as a look at their headers is enough for it.
+    #[inline]
+    pub(super) fn pass(&mut self, tells_nothing: impl Fn(u8) -> bool) {
+        while let Some(length) = self.length_of_next(&tells_nothing) {
+            if self.reader.skip(length).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How long the next block is, if it is of such a group, its header is one of the usual ones and it is all here.
+    #[inline]
+    fn length_of_next(&self, tells_nothing: impl Fn(u8) -> bool) -> Option<usize> {
+        let [group, variation, qualifier, range @ ..] = self.reader.rest() else { return None };
+        let (group, variation) = (*group, *variation);
+        let kind = Kind { group, variation };
+        let (count, header, prefix) = match (qualifier, range) {
+            (0x00, [first, last, ..]) => (usize::from(last.checked_sub(*first)?).saturating_add(1), 5, 0),
+            (0x01, [a, b, c, d, ..]) => {
+                let (first, last) = (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));
+                (usize::from(last.checked_sub(first)?).saturating_add(1), 7, 0)
+            }
+            (0x06, _) => (0, 3, 0),
+            (0x07, [count, ..]) => (usize::from(*count), 4, 0),
+            (0x17, [count, ..]) => (usize::from(*count), 4, 1),
+            (0x28, [low, high, ..]) => (usize::from(u16::from_le_bytes([*low, *high])), 5, 2),
+            _ => return None,
+        };
+        if !tells_nothing(group) {
+            return None;
+        }
+        let data = match if self.carries(kind) { Size::of(kind) } else { Size::Nothing } {
+            Size::Bytes(length) => count.checked_mul(usize::from(length).saturating_add(prefix))?,
+            Size::Nothing => count.checked_mul(prefix)?,
+            Size::Bits(width) if prefix == 0 => count.checked_mul(usize::from(width))?.div_ceil(8),
+            _ => return None,
+        };
+        let length = data.saturating_add(header);
+        (length <= self.reader.remaining()).then_some(length)
+    }
+
     fn block(&mut self) -> Result<Block<'a>, Flaw> {
         let header = (|| Ok::<_, Stop>([self.reader.u8()?, self.reader.u8()?, self.reader.u8()?]))();
         let [group, variation, qualifier] = header.map_err(|_| Flaw::Malformed(Kind { group: 0, variation: 0 }))?;
@@ -454,6 +495,59 @@ mod tests {
             assert!(row.size == Size::of(row.kind) || row.kind.group == 0, "{}", row.kind);
         }
         assert_eq!(kinds.iter().filter(|(group, _)| *group == 0).count(), 60);
+    }
+
+    /// How many blocks are passed over by their headers alone, and how many octets are left then; each must be as long as
+    /// the walk says.
+    fn passed(function: u8, objects: &[u8]) -> (usize, usize) {
+        let (mut blocks, mut count) = (Blocks::of(function, objects), 0);
+        while let Some(length) = blocks.length_of_next(|_| true) {
+            let before = blocks.reader.remaining();
+            blocks.block().expect("what is passed over is sound");
+            assert_eq!(before - blocks.reader.remaining(), length);
+            count += 1;
+        }
+        let left = blocks.reader.remaining();
+        let mut at_once = Blocks::of(function, objects);
+        at_once.pass(|_| true);
+        assert_eq!(at_once.reader.remaining(), left);
+        (count, left)
+    }
+
+    #[test]
+    fn usual_headers_are_enough_to_pass_over_blocks() {
+        let reads = hex(
+            "3c 02 06   01 00 00 00 07   1e 00 01 0000 ff00   02 00 07 0a   28 00 17 02 03 05   28 00 28 0100 0700",
+        );
+        assert_eq!(passed(READ, &reads), (6, 0));
+        let values = hex(
+            "01 02 00 00 01 81 01   01 01 01 0000 0900 ff 03   20 01 17 01 05 01 0a000000   1e 02 28 0100 0700 01 0a00",
+        );
+        assert_eq!(passed(RESPONSE, &values), (4, 0));
+        for odd in [
+            "01 02 00 01 00",
+            "01 01 17 01 05 01",
+            "01 02 00 00 01 81",
+            "01 02 02 00000000 01000000",
+            "ff 01 06 00 07 01",
+        ] {
+            let odd = hex(odd);
+            let whole = odd.len();
+            assert!(passed(RESPONSE, &odd).1 > 0, "{odd:x?} of {whole}");
+        }
+        let mut measurements = Blocks::of(READ, &reads);
+        measurements.pass(|group| group == 0x3c);
+        assert_eq!(measurements.reader.at(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_passed_over_is_as_long_as_the_walk_says(
+            function in prop::sample::select(vec![READ, WRITE, 5, 7, FREEZE_AT_TIME, RESPONSE, 130]),
+            objects in prop::collection::vec(prop::sample::select(hex("00 01 02 03 05 06 07 08 0a 0c 17 1e 28 32 3c 5b 6e 78")), 0..40),
+        ) {
+            passed(function, &objects);
+        }
     }
 
     /// 4.2.2.7.3: the four ways to name points in a request, which sends none.
