@@ -2,6 +2,7 @@
 //! base64 line by line. Of all other mechanisms nothing is read.
 
 use crate::authorization::{Credentials, decode};
+use crate::dissector::Next;
 use crate::head;
 use crate::line;
 use crate::login::Login;
@@ -10,6 +11,7 @@ use crate::out::Out;
 use crate::proof::{Answering, Challenge, Proof, unhex};
 use crate::secret::Secret;
 use crate::side::Side;
+use crate::upgrade::Upgrade;
 
 /// What the next reply of a server of mail answers.
 #[derive(Default)]
@@ -55,6 +57,17 @@ impl Asked {
         if let Self::Exchange(exchange, _) = self {
             exchange.challenged(text);
         }
+    }
+
+    /// The server of a mailbox accepts it or not. Whoever is let in reads mail, and that is not read here.
+    pub(crate) fn decided(self, outcome: Outcome, upgrade: &mut Upgrade, out: &mut Out<'_>) -> Next {
+        let is_accepted = outcome == Outcome::Accepted;
+        if is_accepted && matches!(self, Self::Protect) {
+            upgrade.begin();
+        }
+        let lets_in = is_accepted && matches!(self, Self::Login(..) | Self::Exchange(..));
+        self.ended(outcome, out);
+        if lets_in { Next::Enough } else { Next::More }
     }
 
     /// It is answered, or nobody answers it any more: tells what became of a login.

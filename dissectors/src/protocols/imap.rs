@@ -150,16 +150,7 @@ impl Imap {
         }
         let mark = if outcome == Outcome::Accepted { Mark::Plain } else { Mark::Exception };
         count(server, Direction::Response, verb, mark, out);
-        let asked = std::mem::take(&mut self.asked);
-        match (&asked, outcome) {
-            (Asked::Protect, Outcome::Accepted) => self.upgrade.begin(),
-            (Asked::Login(..) | Asked::Exchange(..), Outcome::Accepted) => {
-                asked.ended(outcome, out);
-                return Next::Enough;
-            }
-            _ => asked.ended(outcome, out),
-        }
-        Next::More
+        std::mem::take(&mut self.asked).decided(outcome, &mut self.upgrade, out)
     }
 }
 

@@ -155,16 +155,7 @@ impl Pop3 {
             self.stamp = is_stamp.then(|| stamp.into());
             out.text(server, None, &BANNER, if is_stamp { said } else { text });
         }
-        let asked = std::mem::take(&mut self.asked);
-        match (&asked, outcome) {
-            (Asked::Protect, Outcome::Accepted) => self.upgrade.begin(),
-            (Asked::Login(..) | Asked::Exchange(..), Outcome::Accepted) => {
-                asked.ended(outcome, out);
-                return Next::Enough;
-            }
-            _ => asked.ended(outcome, out),
-        }
-        Next::More
+        std::mem::take(&mut self.asked).decided(outcome, &mut self.upgrade, out)
     }
 }
 
