@@ -91,7 +91,7 @@ impl Channels {
     /// The rows of these hours are written.
     pub(super) fn fold_before(&mut self, before: Timestamp) {
         let without_window = |key: ChannelKey| ChannelKey { window: Timestamp::MIN, ..key };
-        self.protections.fold(|key| key.window < before, without_window, |known, more| known.add(more));
+        self.protections.fold(|key| key.window < before, without_window, Protection::add);
     }
 
     pub(super) fn show(&mut self, host: Host, port: u16, certificate: Box<Certificate>, evidence: Evidence) {

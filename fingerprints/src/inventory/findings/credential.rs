@@ -109,14 +109,14 @@ impl Ground<'_> {
     fn lived(&self, mut row: FindingRow, whose: &Whose, account: &Account) -> FindingRow {
         let asset = self.assets.all.get(whose.asset);
         if let Some(cure) = account.cured() {
-            row.status = Status::Verified.name().to_owned();
+            Status::Verified.name().clone_into(&mut row.status);
             row.resolution = Some(Status::Verified.name().to_owned());
             row.status_changed = Some(cure.first);
             row.status_actor = Some("otoscope".to_owned());
             row.evidence.push(evidence_row(&cure.evidence, asset));
             row.details.insert("cured".to_owned(), format!("{} was let in with another password", whose.user()));
         } else if account.is_back() {
-            row.status = Status::Regressed.name().to_owned();
+            Status::Regressed.name().clone_into(&mut row.status);
         }
         row
     }
