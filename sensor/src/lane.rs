@@ -8,7 +8,7 @@ use crate::flow::{Flow, FlowHasher, FlowKey};
 use crate::network::{Networks, Proof};
 use crate::pipeline::{HourNumber, LaneHours, Settings, Vlans};
 use crate::source::prefetch;
-use crate::sums::{Sums, Then};
+use crate::sums::{Sums, Then, is_certain};
 use crate::talk::{Lent, Life, Talk};
 use dissectors::bounded::{Bounded, Slot};
 use dissectors::observation::{Address, Binding, Evidence, Fact, FlowId, Host, Tally, Transport};
@@ -446,6 +446,8 @@ impl Lane {
     fn tell_news(&mut self, clock: Timestamp, every: Duration) {
         let Some((window, _)) = self.window else { return };
         let (sums, count) = (&mut self.sums, &mut self.count);
+        // Where time went back, the last time was of another time.
+        self.told_all = self.told_all.min(clock);
         let is_due = clock.since(self.told_all) >= every;
         if is_due {
             self.told_all = clock;
@@ -723,9 +725,12 @@ impl Lane {
 /// Adds what a flow has counted to the sums of a window.
 fn settle(flow: &mut Flow, window: Timestamp, then: Then, sums: &mut Sums, count: &mut LaneCount) {
     let mut relates = true;
+    let stands = then == Then::StartAnew || is_certain(flow);
     if let Some(conversation) = &mut flow.conversation {
         let talk = &mut conversation.talk;
-        count.lost_bytes += talk.lost;
+        if stands {
+            count.lost_bytes += talk.lost;
+        }
         count.operations_over_cap += talk.counters.take_over_cap();
         if let Some(protocol) = talk.protocol() {
             relates = protocols::named(protocol).is_none_or(|protocol| protocol.relates);

@@ -201,13 +201,17 @@ impl Hearing<'_> {
     fn close_hours(&mut self, now: Timestamp) {
         let hour =
             Timestamp::from_nanos(now.nanos().saturating_sub(i64::try_from(LATE.as_nanos()).unwrap_or(0))).hour();
-        let taken = *self.taken.get_or_insert(hour);
-        let Some(run) = self.run.as_ref().filter(|_| taken < hour) else { return };
+        // Where time goes back hours begin anew.
+        let taken = self.taken.filter(|taken| *taken <= hour).unwrap_or(hour);
         self.taken = Some(hour);
+        let Some(run) = self.run.as_ref().filter(|_| taken < hour) else { return };
         let rows = self.inventory.close_hours(hour, self.captures);
+        self.times += 1;
         let begin = rfc3339(taken);
-        let input =
-            outputs::Input::of_samples(format!("{} from {begin}", run.provenance.sensor), 0, begin.as_bytes(), &[]);
+        // Another sensor's hour, or the same hour once more, is another one.
+        let content = format!("{} {} {begin}", run.provenance.run_id, self.times);
+        let name = format!("{} from {begin}", run.provenance.sensor);
+        let input = outputs::Input::of_samples(name, 0, content.as_bytes(), &[]);
         let run_id = outputs::run_id(std::slice::from_ref(&input), &run.provenance.run_id);
         let provenance = Provenance { run_id, ..run.provenance.clone() };
         self.follower.take_hours(outputs::Run { provenance, inputs: vec![input], ..run.clone() }, rows);
@@ -216,9 +220,10 @@ impl Hearing<'_> {
 
 /// Who is told what is so while packets still come.
 pub trait Follower {
-    /// Something was learned, and packet time is `now`. Whoever wants to know asks for the rows of this moment, and tells
-    /// that it did; else it is asked again soon.
-    fn follow(&mut self, now: Timestamp, rows: &dyn Fn() -> Vec<Record>) -> bool;
+    /// Packet time is `now`. Whoever wants to know asks for the rows of this moment, and tells that it did; else it is asked
+    /// again soon.
+    /// `is_news` is false where nothing was learned and time alone has passed.
+    fn follow(&mut self, now: Timestamp, is_news: bool, rows: &dyn Fn() -> Vec<Record>) -> bool;
 
     /// Whether it takes what hours came to, once they are over. They are then no part of the rows at the end.
     fn takes_hours(&self) -> bool {
@@ -233,7 +238,7 @@ pub trait Follower {
 struct Nobody;
 
 impl Follower for Nobody {
-    fn follow(&mut self, _now: Timestamp, _rows: &dyn Fn() -> Vec<Record>) -> bool {
+    fn follow(&mut self, _now: Timestamp, _is_news: bool, _rows: &dyn Fn() -> Vec<Record>) -> bool {
         true
     }
 }
@@ -245,8 +250,9 @@ struct Hearing<'a> {
     captures: &'a [CaptureName],
     /// The run that goes on.
     run: Option<outputs::Run>,
-    /// The hours before this one were taken.
+    /// The hours before this one were taken, and how many times that was.
     taken: Option<Timestamp>,
+    times: u32,
     is_news: bool,
 }
 
@@ -264,9 +270,8 @@ impl Witness for Hearing<'_> {
         if self.follower.takes_hours() {
             self.close_hours(now);
         }
-        if self.is_news {
-            self.is_news = !self.follower.follow(now, &|| self.inventory.state(now, self.captures));
-        }
+        let is_taken = self.follower.follow(now, self.is_news, &|| self.inventory.state(now, self.captures));
+        self.is_news &= !is_taken;
     }
 }
 
@@ -335,6 +340,7 @@ impl Prepared {
             captures: &captures,
             run: started.clone().or_else(|| run.clone()),
             taken: None,
+            times: 0,
             is_news: false,
         };
         let totals = pipeline::read(feed, job.settings, &mut hearing, progress);

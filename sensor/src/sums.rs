@@ -103,7 +103,7 @@ impl Sums {
         rows.into_iter().sum::<usize>() >= self.most_rows
     }
 
-    /// Adds what a flow has counted in this window, and lets it start anew. `relates` is false for protocols whose
+    /// Adds what a flow has counted in this window; `then` says whether it starts anew. `relates` is false for protocols whose
     /// conversations are the link's own housekeeping.
     pub(crate) fn add(&mut self, flow: &mut Flow, window: Timestamp, relates: bool, then: Then) {
         let has_lost = flow.talk().is_some_and(|talk| talk.lost > 0 || talk.unknown > 0);
@@ -132,6 +132,10 @@ impl Sums {
 
     /// Adds what was said in a flow since it was added last; how much was sent, and who serves, is left to its turn.
     pub(crate) fn add_news(&mut self, flow: &mut Flow, window: Timestamp) {
+        // What was named by chance is taken back, and what was told of it stays.
+        if flow.talk().is_some_and(Talk::may_be_misnamed) {
+            return;
+        }
         self.talk(flow, window);
         if let Some(conversation) = &mut flow.conversation {
             conversation.talk.counters.go_on();
@@ -393,9 +397,11 @@ fn is_silent(flow: &Flow, server: Side) -> bool {
 }
 
 /// Whether it is known what is spoken and who serves, and that both sides speak: what is told of it now stays so.
-fn is_certain(flow: &Flow) -> bool {
+pub(crate) fn is_certain(flow: &Flow) -> bool {
     let is_both_ways = flow.goes_on() || (flow.packets.a > 0 && flow.packets.b > 0);
-    is_both_ways && flow.talk().is_some_and(Talk::is_named) && flow.server().1 > RolesFrom::Port
+    is_both_ways
+        && flow.talk().is_some_and(|talk| talk.is_named() && !talk.may_be_misnamed())
+        && flow.server().1 > RolesFrom::Port
 }
 
 /// Nobody answered, nothing was said that a protocol could be named by, and it was no stream of datagrams either.

@@ -425,6 +425,13 @@ impl Talk {
         self.is_guess && self.lost == 0 && nonsense >= MUCH_NONSENSE && nonsense > sense * NONSENSE_TO_SENSE
     }
 
+    /// Whether its name rests on few bits, and what followed does not make it sure yet.
+    pub(crate) fn may_be_misnamed(&self) -> bool {
+        const ENOUGH: u64 = 2;
+        let nonsense = self.sum(|messages| u64::from(messages.malformed) + u64::from(messages.strays));
+        self.is_guess && (nonsense > 0 || self.sum(|messages| messages.whole.into()) < ENOUGH)
+    }
+
     /// What both directions have counted.
     fn sum(&self, count: fn(&Messages) -> u64) -> u64 {
         Side::BOTH.iter().map(|side| count(self.messages.of(*side))).sum()

@@ -84,6 +84,8 @@ struct Key {
 
 #[derive(Debug, Default)]
 struct Cover {
+    /// Whether its row was written.
+    is_written: bool,
     captures: Captures,
     tally: Tally,
     /// Hashes of the hosts that were seen: a scan of a million addresses must not cost a million addresses.
@@ -136,8 +138,6 @@ impl Captures {
 /// The coverage of every subnet and hour.
 pub(super) struct Coverage {
     rows: Sums<Key, Cover>,
-    /// Rows of earlier hours were written.
-    written: Timestamp,
     /// Seeded anew in each run, so that nobody chooses addresses that count as one.
     hasher: RandomState,
 }
@@ -147,7 +147,7 @@ const MOST_HOSTS: usize = 4_096;
 
 impl Coverage {
     pub(super) fn new(cap: usize) -> Self {
-        Self { rows: Sums::new(cap), written: Timestamp::MIN, hasher: RandomState::default() }
+        Self { rows: Sums::new(cap), hasher: RandomState::default() }
     }
 
     pub(super) fn dropped(&self) -> u64 {
@@ -241,13 +241,13 @@ impl Coverage {
     /// The rows of the hours before this one that were not written yet.
     pub(super) fn rows(&self, kinds: &Kinds, before: Timestamp) -> Vec<CoverageRow> {
         let limits = Limits::of(kinds);
-        let rows = self.rows.sorted().into_iter().filter(|(key, _)| (self.written..before).contains(&key.window));
+        let rows = self.rows.sorted().into_iter().filter(|(key, cover)| key.window < before && !cover.is_written);
         rows.map(|(key, cover)| row(key, cover, &limits)).collect()
     }
 
     /// The rows of these hours are written. What findings rest on is kept for a day.
     pub(super) fn wrote_before(&mut self, before: Timestamp) {
-        self.written = self.written.max(before);
+        self.rows.rows_where(|key| key.window < before).for_each(|cover| cover.is_written = true);
         let day = Timestamp::from_nanos(before.nanos().saturating_sub(super::NANOS_PER_DAY));
         self.rows.forget(|key| key.window < day);
     }

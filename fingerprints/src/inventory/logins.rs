@@ -223,7 +223,7 @@ impl Logins {
             return is_kept;
         }
         let judged = match &credential.proof {
-            Some(proof) => self.judge(&key, credential, proof, evidence.time, registry),
+            Some(proof) => self.judge(&key, credential, proof, seen, registry),
             None => Judged {
                 verdict: self.rows.of(&key).map(|login| login.verdict.clone()).unwrap_or_default(),
                 ..Judged::default()
@@ -279,7 +279,7 @@ impl Logins {
         account.cross(key, seen, &judged.verdict);
         account.stand(key, seen, &judged.verdict);
         if judged.is_another && judged.verdict.strength > Strength::Guessable {
-            account.change(key, seen);
+            account.change(key, seen, &judged.verdict);
         }
         true
     }
@@ -290,16 +290,17 @@ impl Logins {
         key: &LoginKey,
         credential: &Credential,
         proof: &Arc<Proof>,
-        now: Timestamp,
+        seen: Seen,
         registry: &Registry,
     ) -> Judged {
+        let now = seen.first;
         // One account of one device has one password: what nothing explained this hour need not be tried all over again.
         let account = self.accounts.known(&key.account);
         let is_tried = account.as_ref().is_some_and(|account| account.is_tried(key, proof));
         let hint = account.as_ref().and_then(|account| account.hint);
         let device = device(registry, &key.account.server);
         let username = credential.username.clone().unwrap_or_default();
-        let item = Item { since: now, key: key.clone(), username, proof: Arc::clone(proof) };
+        let item = Item { since: now, seen, key: key.clone(), username, proof: Arc::clone(proof) };
         let known = self.known.hash_one((&device, self.held.read));
         if is_tried && account.is_some_and(|account| account.is_tried_with(known)) {
             self.held.add(item);
@@ -340,7 +341,7 @@ impl Logins {
                 if mark.is_some_and(|mark| self.held.read(mark, &item)) { self.held.proofs(now) } else { Vec::new() };
             for (place, waiting) in waiting {
                 if self.try_on(&waiting, now, |trial, _| trial.is(secret.expose())).0 {
-                    self.find(place, &waiting.key, verdict.clone());
+                    self.find(place, &waiting, verdict.clone());
                 }
             }
             self.held.add(item);
@@ -386,7 +387,7 @@ impl Logins {
             let candidates = self.candidates(&item);
             let (found, _) = self.try_on(&item, now, |trial, key| judge_again(trial, &whose, &candidates, key));
             if let Some(verdict) = found {
-                self.find(place, &item.key, verdict);
+                self.find(place, &item, verdict);
             }
         }
     }
@@ -397,15 +398,23 @@ impl Logins {
     }
 
     /// What was told of a login is known better.
-    fn find(&mut self, place: (Host, u64), key: &LoginKey, verdict: Verdict) {
+    fn find(&mut self, place: (Host, u64), item: &Item, verdict: Verdict) {
         self.held.release(place);
-        let Some(login) = self.rows.get_mut(key) else { return };
+        let key = &item.key;
+        // The row of its hour may have been written.
+        let login = self.rows.get_mut(key);
+        let (seen, is_known_again) = match &login {
+            Some(login) => (login.seen, login.verdict.mark.is_some()),
+            None => (item.seen, item.is_readable()),
+        };
         if let Some(account) = self.accounts.known(&key.account) {
             // What was readable is known again already.
-            let mark = verdict.mark.filter(|_| login.verdict.mark.is_none());
-            account.stand(key, login.seen, &Verdict { mark, ..verdict.clone() });
+            let mark = verdict.mark.filter(|_| !is_known_again);
+            account.stand(key, seen, &Verdict { mark, ..verdict.clone() });
         }
-        login.verdict = verdict;
+        if let Some(login) = login {
+            login.verdict = verdict;
+        }
     }
 
     /// Packet time has come so far: what was held for its hour is wiped.

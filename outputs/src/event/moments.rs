@@ -35,6 +35,8 @@ fn patience(kind: &str) -> Duration {
 #[derive(Debug, Default)]
 pub struct Moments {
     known: BTreeMap<String, Known>,
+    /// Whether something is to be told once it has stood long enough.
+    has_some_to_tell: bool,
     /// Seeded anew in each run, so that nobody makes a change that looks like none.
     hasher: RandomState,
 }
@@ -53,13 +55,17 @@ struct Known {
 impl Moments {
     /// Those of a moment's rows that are to be told now, assets before the findings about them.
     pub fn news(&mut self, records: &[Record], now: Timestamp) -> Vec<Record> {
+        self.has_some_to_tell = false;
         let mut needed = BTreeSet::new();
         let mut findings = Vec::new();
         for record in records {
             let Record::Findings(finding) = record else { continue };
-            let (known, said) = self.known(&finding.finding_id, record, now);
+            let said = self.hasher.hash_one(record.says());
+            let known = known(&mut self.known, &finding.finding_id, now);
             let is_told = known.told.is_some_and(|(_, told)| told == said);
-            if !is_told && now.since(known.since) >= patience(&finding.kind) {
+            let is_due = now.since(known.since) >= patience(&finding.kind);
+            self.has_some_to_tell |= !is_told && !is_due;
+            if !is_told && is_due {
                 known.told = Some((now, said));
                 known.open = Some(finding.clone()).filter(|finding| finding.is_open());
                 needed.extend([&finding.asset_id, &finding.peer_asset_id].into_iter().flatten().map(String::as_str));
@@ -69,13 +75,17 @@ impl Moments {
         let mut news = Vec::new();
         for record in records {
             let Record::Assets(asset) = record else { continue };
-            let (known, said) = self.known(&asset.asset_id, record, now);
+            let said = self.hasher.hash_one(record.says());
+            let known = known(&mut self.known, &asset.asset_id, now);
             let is_due = match known.told {
                 Some((_, told)) if told == said => false,
                 Some((at, _)) => now.since(at) >= BETWEEN_CHANGES,
                 None => now.since(known.since) >= FIRST_WORDS,
             };
-            if is_due || (known.told.is_none() && needed.contains(asset.asset_id.as_str())) {
+            let is_told = known.told.is_some_and(|(_, told)| told == said);
+            let is_due = is_due || (known.told.is_none() && needed.contains(asset.asset_id.as_str()));
+            self.has_some_to_tell |= !is_told && !is_due;
+            if is_due {
                 known.told = Some((now, said));
                 news.push(record.clone());
             }
@@ -102,13 +112,19 @@ impl Moments {
         closed.collect()
     }
 
-    fn known(&mut self, id: &str, record: &Record, now: Timestamp) -> (&mut Known, u64) {
-        let said = self.hasher.hash_one(record.says());
-        if !self.known.contains_key(id) {
-            self.known.insert(id.to_owned(), Known { since: now, told: None, open: None });
-        }
-        (self.known.get_mut(id).expect("it was put there just now"), said)
+    /// Whether something is to be told once it has stood long enough.
+    pub fn has_some_to_tell(&self) -> bool {
+        self.has_some_to_tell
     }
+}
+
+/// What is known under an id, from now on.
+fn known<'k>(all: &'k mut BTreeMap<String, Known>, id: &str, now: Timestamp) -> &'k mut Known {
+    let known = all.entry(id.to_owned()).or_insert(Known { since: now, told: None, open: None });
+    // Where time went back, it was another time.
+    known.since = known.since.min(now);
+    known.told = known.told.map(|(at, said)| (at.min(now), said));
+    known
 }
 
 fn id(record: &Record) -> Option<&str> {

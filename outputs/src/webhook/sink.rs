@@ -165,7 +165,11 @@ impl WebhookSink {
             return Ok(());
         }
         self.store.tell(&telling)?;
+        // Meanwhile events arrived, and receivers answered or wanted no more.
+        self.answers = self.store.answers()?;
         for way in &mut self.ways {
+            (way.waiting, _) = self.store.counts(way.endpoint.name())?;
+            way.is_disabled = self.store.status(way.endpoint.name())?.disabled.is_some();
             let kept = std::mem::take(&mut way.kept);
             if !kept.is_empty() {
                 // A courier that has ended finds them in the store the next time.
@@ -208,12 +212,17 @@ impl WebhookSink {
         Some(Record::Findings(row))
     }
 
+    /// Who wants only what is new has heard of nothing so far: that is what was known before.
+    pub fn end_of_known(&mut self) -> Result<(), StoreError> {
+        self.snapshots(|way| way.endpoint.settings().only_new)
+    }
+
     /// The end of the rows: what is left is kept.
     ///
     /// Gives how many events were refused, by the name of their counter.
     pub fn end(&mut self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
         self.commit()?;
-        self.snapshots(|way| way.endpoint.settings().only_new)?;
+        self.end_of_known()?;
         let mut all = BTreeMap::new();
         for way in &mut self.ways {
             let refused = std::mem::take(&mut way.refused);

@@ -106,9 +106,14 @@ pub(super) fn run(arguments: &Arguments, webhooks: &[Settings]) -> Result<u8> {
     let prepared = prepare_found(Job { settings, ..job }, Found { inputs, ..Found::default() })?;
     let sink =
         sending.as_ref().zip(prepared.provenance()).map(|(sending, who)| sending.sink(who.clone())).transpose()?;
-    let mut live = Live::new(sink, lake.as_ref(), arguments.quiet);
+    // What is kept as a file may be read again, and takes the place of this run as a whole.
+    let hours = lake.as_ref().filter(|_| arguments.write.is_none());
+    let mut live = Live::new(sink, hours, arguments.quiet);
     let mut reading = prepared.follow(&mut |_| {}, &mut live);
-    let written = live.finish();
+    let (refused, written) = live.finish();
+    for (name, count) in refused {
+        reading.refused(name, count);
+    }
     let told = sending.as_ref().map_or(Ok(()), |sending| sending.tell(&mut reading));
     opening.end();
     for what in tap.gone() {

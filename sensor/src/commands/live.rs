@@ -8,7 +8,7 @@ use fingerprints::record::{FindingRow, Record};
 use outputs::event::Moments;
 use outputs::webhook::WebhookSink;
 use outputs::{Lake, OutputError, Overlap, Run, Sink, rfc3339};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Moments are so far apart at least.
@@ -22,6 +22,10 @@ const MUCH: Duration = Duration::from_millis(50);
 const MOST_WAITING: usize = 48;
 /// As many findings are said in a minute; the page at the end has the worst of all.
 const MOST_SAID: usize = 20;
+/// Who wants only what is new is told nothing of what is found in this time of the first contact.
+const KNOWN_BEFORE: Duration = Duration::from_mins(10);
+/// How often it is looked at what has to stay so for a while, when nothing comes.
+const WHILE_NOTHING_COMES: Duration = Duration::from_secs(1);
 /// Less severe findings are not said one by one.
 const WORTH_SAYING: Severity = Severity::Medium;
 
@@ -30,8 +34,10 @@ const WORTH_SAYING: Severity = Severity::Medium;
 pub(super) struct Live<'l> {
     moments: Moments,
     sink: Option<WebhookSink>,
-    /// Why webhooks can be told no more.
-    failure: Option<OutputError>,
+    /// Why webhooks could not be told.
+    failure: Option<String>,
+    /// When the first moment was; who wants only what is new hears of what comes up a while after it.
+    begun: Option<Timestamp>,
     /// Takes what each hour came to.
     lake: Option<&'l Lake>,
     /// Hours that could not be written yet, the oldest first.
@@ -39,9 +45,11 @@ pub(super) struct Live<'l> {
     /// Why the last one could not be.
     unwritten: Option<String>,
     next: Instant,
+    /// When the last moment was looked at.
+    last: Instant,
     is_quiet: bool,
-    /// Findings that were said, open and cured.
-    said: BTreeSet<(String, bool)>,
+    /// Findings that were said, and whether as cured.
+    said: BTreeMap<String, bool>,
     /// How many were said in the minute that began then, and how many not.
     minute: (Timestamp, usize, usize),
 }
@@ -52,20 +60,22 @@ impl<'l> Live<'l> {
             moments: Moments::default(),
             sink,
             failure: None,
+            begun: None,
+            last: Instant::now(),
             lake,
             waiting: VecDeque::new(),
             unwritten: None,
             next: Instant::now(),
             is_quiet,
-            said: BTreeSet::new(),
+            said: BTreeMap::new(),
             minute: (Timestamp::MIN, 0, 0),
         }
     }
 
-    /// The end. Whether everything could be written, and handed to webhooks.
-    pub(super) fn finish(mut self) -> Result<(), OutputError> {
-        self.write()?;
-        self.failure.map_or(Ok(()), Err)
+    /// The end. Gives how many events were refused, by the name of their counter; fails when hours cannot be written.
+    pub(super) fn finish(mut self) -> (BTreeMap<&'static str, u64>, Result<(), OutputError>) {
+        let ended = self.sink.as_mut().map(WebhookSink::end).transpose();
+        (ended.ok().flatten().unwrap_or_default(), self.write())
     }
 
     /// Writes the hours that wait.
@@ -80,20 +90,26 @@ impl<'l> Live<'l> {
         Ok(())
     }
 
-    fn tell(&mut self, news: &[Record]) -> Result<(), OutputError> {
+    fn tell(&mut self, news: &[Record], now: Timestamp) -> Result<(), OutputError> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         news.iter().try_for_each(|record| sink.record(record))?;
+        let begun = *self.begun.get_or_insert(now);
+        if now.since(begun) >= KNOWN_BEFORE {
+            sink.end_of_known()?;
+        }
         Ok(sink.commit()?)
     }
 
     /// Says a finding in a line, when it comes up and when it is cured.
     fn mention(&mut self, finding: &FindingRow, now: Timestamp) {
         let is_worth_it = Severity::named(&finding.severity).is_some_and(|severity| severity >= WORTH_SAYING);
-        if self.is_quiet || !is_worth_it || !self.said.insert((finding.finding_id.clone(), finding.is_open())) {
+        let is_cured = finding.status == "verified";
+        let is_known = self.said.get(&finding.finding_id) == Some(&is_cured);
+        if self.is_quiet || !is_worth_it || is_known || !(finding.is_open() || is_cured) {
             return;
         }
         let (begun, said, unsaid) = self.minute;
-        if now.since(begun) >= Duration::from_mins(1) {
+        if now < begun || now.since(begun) >= Duration::from_mins(1) {
             if unsaid > 0 {
                 say(&format!("{unsaid} more findings in the last minute"));
             }
@@ -103,8 +119,9 @@ impl<'l> Live<'l> {
             return;
         }
         self.minute.1 += 1;
+        self.said.insert(finding.finding_id.clone(), is_cured);
         let (what, time) = match finding.status_changed {
-            Some(changed) if !finding.is_open() => ("cured", changed),
+            Some(changed) if is_cured => ("cured", changed),
             _ => (&*finding.severity, finding.first_seen),
         };
         let time = rfc3339(time);
@@ -136,11 +153,14 @@ impl Follower for Live<'_> {
         }
     }
 
-    fn follow(&mut self, now: Timestamp, rows: &dyn Fn() -> Vec<Record>) -> bool {
+    fn follow(&mut self, now: Timestamp, is_news: bool, rows: &dyn Fn() -> Vec<Record>) -> bool {
         let begun = Instant::now();
-        if begun < self.next {
+        // What has to stay so for a while is looked at again though nothing comes.
+        let is_due = is_news || (self.moments.has_some_to_tell() && begun >= self.last + WHILE_NOTHING_COMES);
+        if !is_due || begun < self.next {
             return false;
         }
+        self.last = begun;
         let rows = rows();
         let news = self.moments.news(&rows, now);
         for record in &news {
@@ -148,10 +168,13 @@ impl Follower for Live<'_> {
                 self.mention(finding, now);
             }
         }
-        if self.failure.is_none()
-            && let Err(failure) = self.tell(&news)
-        {
-            self.failure = Some(failure);
+        if let Err(failure) = self.tell(&news, now) {
+            // At the end all of it is told again.
+            let why = format!("{:#}", anyhow::Error::new(failure));
+            if self.failure.as_ref() != Some(&why) {
+                say(&format!("webhooks: {why}; what is found is told at the end"));
+            }
+            self.failure = Some(why);
         }
         let took = begun.elapsed();
         self.next = begun + (took * if took > MUCH { SHARE_OF_MUCH } else { SHARE }).max(BETWEEN);
@@ -199,6 +222,6 @@ mod tests {
         fs::remove_file(&root).and_then(|()| fs::rename(&aside, &root)).expect("it is moved back");
         pass(&mut live, 4);
         assert_eq!((assets(), live.waiting.len()), (4, 0));
-        live.finish().expect("nothing waits");
+        live.finish().1.expect("nothing waits");
     }
 }

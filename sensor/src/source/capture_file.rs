@@ -389,11 +389,22 @@ impl CaptureFile {
         self.give_up(Damage { at, bytes: rest as u64 + unseen, ..damage })
     }
 
+    /// Whether more bytes are yet to come in at an interface.
+    #[cfg(target_os = "linux")]
+    fn has_to_wait(&self) -> bool {
+        self.tap.as_ref().is_some_and(|tap| !self.stream.as_ref().is_none_or(Stream::holds_some) && !tap.has_come())
+    }
+
+    /// Whether more bytes are yet to come in at an interface.
+    #[cfg(not(target_os = "linux"))]
+    fn has_to_wait(&self) -> bool {
+        false
+    }
+
     /// Whether the next step can be taken without waiting for what is yet to come in at an interface.
     #[cfg(target_os = "linux")]
     pub(super) fn is_at_hand(&mut self) -> bool {
-        let Some(tap) = &self.tap else { return true };
-        if self.is_over || !self.ahead.is_empty() {
+        if self.tap.is_none() || self.is_over || !self.ahead.is_empty() {
             return true;
         }
         match self.walk.step(&self.bytes) {
@@ -409,7 +420,7 @@ impl CaptureFile {
             }
             // Looked at again, it is the same.
             Step::Damaged(_) => true,
-            Step::Cut { .. } | Step::End => self.stream.as_ref().is_none_or(Stream::holds_some) || tap.has_come(),
+            Step::Cut { .. } | Step::End => !self.has_to_wait(),
         }
     }
 
@@ -467,7 +478,7 @@ impl CaptureFile {
                 Step::Cut { needed, .. } => needed,
                 Step::End => 1,
             };
-            if self.position(end + needed) > limit || !self.grow(needed) {
+            if self.position(end + needed) > limit || self.has_to_wait() || !self.grow(needed) {
                 return false;
             }
         }

@@ -85,8 +85,8 @@ pub struct Feed {
     accounts: Vec<Account>,
     /// The timeline's time.
     clock: Timestamp,
-    /// The timeline's time when nothing more came, and the machine's.
-    silent: Option<(Timestamp, Instant)>,
+    /// The timeline's time when nothing more came behind so many bytes, and the machine's.
+    silent: Option<(Timestamp, u64, Instant)>,
     /// How many bytes of captures were walked, unpacked.
     walked: u64,
     /// What the first frames of the captures are.
@@ -259,9 +259,9 @@ impl Feed {
         while !self.is_at_hand() {
             let now = Instant::now();
             if now >= until {
-                let (clock, since) = match self.silent {
-                    Some(silent) if silent.0 == self.clock => silent,
-                    _ => *self.silent.insert((self.clock, now)),
+                let (clock, _, since) = match self.silent {
+                    Some(silent) if silent.1 == self.walked => silent,
+                    _ => *self.silent.insert((self.clock, self.walked, now)),
                 };
                 return Some(clock.after((now - since).saturating_sub(IN_THE_RING)));
             }

@@ -244,7 +244,7 @@ struct Hours {
 }
 
 impl Follower for Hours {
-    fn follow(&mut self, _now: Timestamp, _rows: &dyn Fn() -> Vec<Record>) -> bool {
+    fn follow(&mut self, _now: Timestamp, _is_news: bool, _rows: &dyn Fn() -> Vec<Record>) -> bool {
         true
     }
 

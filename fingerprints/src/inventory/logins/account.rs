@@ -52,6 +52,8 @@ pub(in crate::inventory) struct Account {
     changed: Option<Seen>,
     /// Whether a password that is none came back after such a login.
     is_back: bool,
+    /// Of the last password that is none, what asked for it, and what it is known again by.
+    poor_last: Option<(Option<CompactString>, Option<Mark>)>,
     in_vain: Option<Vain>,
     /// Where its password was found last.
     pub(super) hint: Option<Hint>,
@@ -84,6 +86,7 @@ impl Account {
             return;
         }
         if let Some(grade) = Grade::of(verdict.strength) {
+            self.poor_last = Some((key.realm.clone(), verdict.mark));
             self.is_back |= self.cured().is_some_and(|changed| changed.first < seen.first);
             let (_, matter) = self.poor.entry(grade).or_insert_with(|| (verdict.clone(), Matter::default()));
             add(matter, seen);
@@ -97,10 +100,14 @@ impl Account {
 
     /// A user was let in, and what he said was held against all passwords that are none: it is another one.
     ///
-    /// Only who has a name has one password: a device may have several communities and keys at a time.
-    pub(super) fn change(&mut self, key: &LoginKey, seen: Seen) {
+    /// Only who has a name has one password, in one realm: a device may have several communities and keys at a time.
+    pub(super) fn change(&mut self, key: &LoginKey, seen: Seen, verdict: &Verdict) {
         let is_one = key.outcome == Outcome::Accepted && key.account.username.is_some() && key.exposure.is_some();
-        if is_one && self.cured().is_none() {
+        let is_another = self
+            .poor_last
+            .as_ref()
+            .is_none_or(|(realm, mark)| *realm == key.realm && verdict.mark.is_none_or(|is| *mark != Some(is)));
+        if is_one && is_another && self.cured().is_none() {
             self.changed = Some(seen);
         }
     }
@@ -146,6 +153,7 @@ impl Account {
             self.passwords.entry(*mark).or_default().join(matter);
         }
         self.is_back |= other.is_back;
+        self.poor_last = self.poor_last.take().or_else(|| other.poor_last.clone());
         self.changed = self.changed.into_iter().chain(other.changed).max_by_key(|changed| changed.first);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::LoginKey;
 use crate::credential::{Device, Mark, Whose};
+use crate::inventory::known::Seen;
 use compact_str::CompactString;
 use dissectors::Timestamp;
 use dissectors::observation::{Host, Outcome};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Item {
     pub(super) since: Timestamp,
+    pub(super) seen: Seen,
     pub(super) key: LoginKey,
     /// As it came, whatever is told of it.
     pub(super) username: CompactString,
@@ -146,7 +148,7 @@ impl Item {
         self.key.outcome == Outcome::Accepted
     }
 
-    fn is_readable(&self) -> bool {
+    pub(super) fn is_readable(&self) -> bool {
         matches!(*self.proof, Proof::Clear(_))
     }
 }
