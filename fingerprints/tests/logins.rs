@@ -472,3 +472,34 @@ fn a_password_that_was_changed_cures_and_one_that_is_back_regresses() {
     let rows = rows_of(&[old, new], None);
     assert!(rows.findings("credential.default").iter().all(|finding| finding.status == "open"));
 }
+
+/// Two realms of one port have a password each.
+#[test]
+fn a_password_of_another_realm_cures_nothing() {
+    let status = |realms: [&str; 2]| {
+        let mut world = World::new();
+        for (password, realm) in ["12345", "Trombone-88-lantern"].into_iter().zip(realms) {
+            world.logs_in(host(RECORDER), host(CAMERA), digest("admin", password), |login| {
+                login.realm = Some(realm.into());
+            });
+            world.second += 3_600;
+        }
+        world.finish().findings("credential.default")[0].status.clone()
+    };
+    assert_eq!(status(["camera", "camera"]), "verified");
+    assert_eq!(status(["camera", "recorder"]), "open");
+}
+
+/// What was held for its hour is explained though the hour's rows are written.
+#[test]
+fn a_vendor_that_is_known_late_explains_a_login_of_an_hour_that_is_written() {
+    let mut world = World::new();
+    world.second = 3_590;
+    world.logs_in(host(RECORDER), host(CAMERA), digest("admin", "SN-73912-XK"), |_| {});
+    world.second += 300;
+    world.inventory.advance(world::at(world.second));
+    let written = world.inventory.close_hours(world::at(world.second).hour(), &[]);
+    assert!(written.iter().any(|row| row.table() == "credentials"), "the login stands in its hour");
+    world.says(host(CAMERA), None, "onvif.serial", "SN-73912-XK");
+    assert_eq!(world.finish().findings("credential.guessable").len(), 1);
+}
