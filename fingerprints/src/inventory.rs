@@ -481,10 +481,7 @@ impl Inventory {
         }
         let midnight = Timestamp::from_nanos(now.nanos().div_euclid(NANOS_PER_DAY).saturating_mul(NANOS_PER_DAY));
         if before < midnight {
-            let assets = self.assets();
-            let findings = self.findings(&assets, midnight);
-            let rows = state::rows(&assets, findings, &self.channels, self.protocols, &self.rules, midnight);
-            drop(assets);
+            let rows = self.state_rows(midnight);
             self.history.tell(rows);
         }
     }
@@ -523,11 +520,13 @@ impl Inventory {
 
     /// What is so at this moment, as if the run ended here; nothing ends by it.
     pub fn state(&self, now: Timestamp, captures: &[CaptureName]) -> Vec<Record> {
+        self.named_in_order(self.state_rows(now), captures)
+    }
+
+    fn state_rows(&self, now: Timestamp) -> Vec<Record> {
         let assets = self.assets();
         let findings = self.findings(&assets, now);
-        let rows = state::rows(&assets, findings, &self.channels, self.protocols, &self.rules, now);
-        drop(assets);
-        self.named_in_order(rows, captures)
+        state::rows(&assets, findings, &self.channels, self.protocols, &self.rules, now)
     }
 
     /// After the end: the rows of state that were told at midnights of packet time, where something had changed. They

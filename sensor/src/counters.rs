@@ -158,8 +158,7 @@ struct Rest {
 impl Counters {
     /// Whether nothing was counted since it was told last.
     pub(crate) fn is_empty(&self) -> bool {
-        let counted = |(row, tally): (&OperationCount, Tally)| tally.messages > 0 || row.unanswered > 0;
-        !self.operations().any(counted) && !self.actions().any(|(_, count)| count > 0)
+        self.operations().next().is_none() && self.actions().next().is_none()
     }
 
     /// How many rows there are.
@@ -207,16 +206,17 @@ impl Counters {
         }
     }
 
-    /// What was counted in this window.
+    /// What was counted since it was told last.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&OperationCount, Tally)> {
-        self.rest.iter().flat_map(|rest| &rest.operations).zip(self.tallies.iter().copied())
+        let rows = self.rest.iter().flat_map(|rest| &rest.operations).zip(self.tallies.iter().copied());
+        rows.filter(|(row, tally)| tally.messages > 0 || row.unanswered > 0)
     }
 
-    /// The control actions of this window, each with the number of its repeats.
+    /// The control actions since then, each with the number of its repeats.
     pub(crate) fn actions(&self) -> impl Iterator<Item = (&Action, u64)> {
         let actions = self.rest.iter().flat_map(|rest| &rest.actions);
         let tallies = self.action_tallies.iter().flat_map(|tallies| tallies.0.iter());
-        actions.zip(tallies.map(|tally| tally.count))
+        actions.zip(tallies.map(|tally| tally.count)).filter(|(_, count)| *count > 0)
     }
 
     /// How many messages and actions were beyond the caps since the last call.

@@ -355,6 +355,7 @@ impl Flow {
     pub(crate) fn goes_on(&self) -> bool {
         self.marks & Self::GOES_ON != 0
     }
+
     /// Whether it is named and has told what it can: its packets are counted, and nobody looks at them.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {

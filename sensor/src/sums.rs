@@ -226,11 +226,10 @@ impl Sums {
     fn talk(&mut self, flow: &Flow, window: Timestamp) {
         let Some(talk) = flow.talk() else { return };
         let Some(protocol) = talk.protocol() else { return };
-        let counted = talk.counters.operations().filter(|(count, tally)| tally.messages > 0 || count.unanswered > 0);
-        for (count, tally) in counted {
+        for (count, tally) in talk.counters.operations() {
             self.operation(flow, protocol, (count, tally), window);
         }
-        for (action, count) in talk.counters.actions().filter(|(_, count)| *count > 0) {
+        for (action, count) in talk.counters.actions() {
             self.action(flow, protocol, (action, count), window);
         }
     }

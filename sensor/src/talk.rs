@@ -421,15 +421,19 @@ impl Talk {
     #[cold]
     fn is_misnamed(&self) -> bool {
         let sense = self.sum(|messages| messages.whole.into());
-        let nonsense = self.sum(|messages| u64::from(messages.malformed) + u64::from(messages.strays));
+        let nonsense = self.nonsense();
         self.is_guess && self.lost == 0 && nonsense >= MUCH_NONSENSE && nonsense > sense * NONSENSE_TO_SENSE
     }
 
     /// Whether its name rests on few bits, and what followed does not make it sure yet.
     pub(crate) fn may_be_misnamed(&self) -> bool {
         const ENOUGH: u64 = 2;
-        let nonsense = self.sum(|messages| u64::from(messages.malformed) + u64::from(messages.strays));
-        self.is_guess && (nonsense > 0 || self.sum(|messages| messages.whole.into()) < ENOUGH)
+        self.is_guess && (self.nonsense() > 0 || self.sum(|messages| messages.whole.into()) < ENOUGH)
+    }
+
+    /// Messages and segments that made no sense.
+    fn nonsense(&self) -> u64 {
+        self.sum(|messages| u64::from(messages.malformed) + u64::from(messages.strays))
     }
 
     /// What both directions have counted.

@@ -321,7 +321,7 @@ pub fn link_words(number: u32) -> String {
 /// The kernel may hold back for so long what has come: packet time is never ahead of a packet.
 const IN_THE_RING: Duration = Duration::from_millis(100);
 /// How long it sleeps when nothing comes.
-const NAP: Duration = Duration::from_millis(2);
+pub(super) const NAP: Duration = Duration::from_millis(2);
 
 /// As many captures stay open although they are not due yet.
 const KEPT_OPEN: usize = 64;

@@ -9,6 +9,7 @@ mod watch;
 pub(crate) use watch::{Seen, Watch, Watched};
 
 use super::SourceError;
+use super::feed::NAP;
 use pcap::{Active, Capture, Device, Precision};
 use std::collections::VecDeque;
 use std::fmt;
@@ -82,8 +83,6 @@ struct Ports {
     is_dead: Arc<AtomicBool>,
 }
 
-/// How long it sleeps when nothing comes.
-const NAP: Duration = Duration::from_millis(2);
 /// Frames that are taken of one interface before the next has its turn.
 const MOST_AT_ONCE: usize = 256;
 
